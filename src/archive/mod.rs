@@ -1,0 +1,1 @@
+//! tar.gz archives as plain values.

@@ -1,0 +1,1 @@
+//! Bounded reading of untrusted bytes, checksums and varints. No format knowledge.

@@ -1,0 +1,1 @@
+//! Payloads of known programs as JSON.

@@ -1,0 +1,1 @@
+//! FastLog, the log engine.

@@ -1,0 +1,3 @@
+//! The `raftlog` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Moving logs from one format to another.

@@ -1,0 +1,1 @@
+//! Raft rules over a log.

@@ -1,0 +1,1 @@
+//! Value codecs that several formats share.

@@ -1,0 +1,1 @@
+//! BoltDB-style redb files.

@@ -1,0 +1,179 @@
+//! The boundary to the operating system: every byte of a store passes through these traits.
+//!
+//! [`Vfs`] is what the engine and every sink may use; what each call promises, and nothing more, is
+//! stated at the call. Three implementations: [`os`] (real), [`overlay`] (reads below, writes in
+//! memory), [`sim`] (a simulated disk that can be cut off at any call). [`Fs`] adds what only tools
+//! need; the engine never sees it.
+
+pub mod os;
+pub mod overlay;
+pub mod sim;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How a file is opened. No mode ever truncates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file, for reading only.
+    Read,
+    /// An existing file, for reading and writing.
+    ReadWrite,
+    /// A file that must not exist yet, for reading and writing.
+    CreateNew,
+}
+
+/// How a lock excludes others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Readers together, no writer.
+    Shared,
+    /// Nobody else.
+    Exclusive,
+}
+
+/// Who holds a lock, as far as the system tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id.
+    pub pid: Option<u32>,
+    /// Name of the program.
+    pub name: Option<String>,
+}
+
+/// A lock that lasts until it is dropped.
+pub trait Held: Send + Sync {}
+
+/// Why a lock was not obtained.
+#[derive(Debug)]
+pub enum LockError {
+    /// Somebody else holds it.
+    Held(Holder),
+    /// The system refused for another reason.
+    Io(io::Error),
+}
+
+/// The calls that reach the disk. Contracts as in the crash model: a name is durable only after
+/// [`Vfs::sync_dir`] of its directory, bytes only after a sync of their file.
+pub trait Vfs: Send + Sync {
+    /// Opens a file. `CreateNew` fails with `AlreadyExists` if the name exists.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>>;
+    /// Paths of everything in `dir`, sorted by name.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Creates one directory; its parent must exist, the name must not.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Renames within one directory, atomically; replaces a file of the target name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file's name.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Locks an existing file without waiting; refused with the holder where it is known.
+    fn lock(&self, path: &Path, mode: LockMode) -> Result<Box<dyn Held>, LockError>;
+    /// Makes the names in `dir` durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// An open file. There is no position: every call names its offset.
+pub trait VfsFile: Send + Sync {
+    /// Reads into `buf` from `offset`; short only at the end of the file, where it returns 0.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+    /// Writes all of `bytes` at `offset`; after an error any part may be there.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Reserves and extends to `size`, reading as zeros; `Unsupported` where it cannot be had.
+    fn allocate(&self, size: u64) -> io::Result<()>;
+    /// Sets the size; growth reads as zeros.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+    /// The size in bytes.
+    fn size(&self) -> io::Result<u64>;
+    /// Ok: bytes and size are durable. Err: nothing is known.
+    fn sync_data(&self) -> io::Result<()>;
+    /// [`VfsFile::write_at`], then [`VfsFile::sync_data`], as one call.
+    fn write_synced_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_at(offset, bytes)?;
+        self.sync_data()
+    }
+    /// As [`VfsFile::sync_data`], with the file's metadata.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Reads exactly `buf.len()` bytes at `offset`.
+///
+/// # Errors
+/// `UnexpectedEof` when the file ends before, else what the read said.
+pub fn read_exact_at(file: &dyn VfsFile, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    let read = file.read_at(offset, buf)?;
+    if read == buf.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// What a name stands for. Links are never followed by tools that copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A socket, pipe or device.
+    Other,
+}
+
+/// What the file system records about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// What it is.
+    pub kind: FileKind,
+    /// Size of a regular file.
+    pub size_bytes: u64,
+    /// Permission bits, `0o7777` at most.
+    pub mode: u32,
+    /// Modification time, nanoseconds since 1970, negative before.
+    pub modified_unix_ns: i128,
+    /// Device and inode: equal for two names of one file.
+    pub identity: (u64, u64),
+}
+
+/// Whether a live process uses a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockState {
+    /// Nobody holds a lock that excludes us.
+    Free,
+    /// Somebody does.
+    Held(Holder),
+}
+
+/// What tools need beyond [`Vfs`]; the engine never sees it.
+pub trait Fs: Vfs {
+    /// This file system as the plain [`Vfs`], for the engine and sinks.
+    fn as_vfs(&self) -> &dyn Vfs;
+    /// What `path` is, without following a link at its end.
+    fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// What `path` is, following links.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// The absolute path without links.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+    /// Every name below `dir` (not `dir` itself), parents before children, sorted by name; links
+    /// are not followed and other file systems not entered. Ends with an error after `limit` names.
+    fn walk(&self, dir: &Path, limit: usize) -> io::Result<Vec<(PathBuf, Metadata)>>;
+    /// Renames within one directory; `AlreadyExists` if the target name exists.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Sets permission bits and modification time.
+    fn set_attributes(&self, path: &Path, mode: u32, modified_unix_ns: i128) -> io::Result<()>;
+    /// Bytes that an ordinary process can still write below `dir`; `None` where unknown.
+    fn free_bytes(&self, dir: &Path) -> io::Result<Option<u64>>;
+    /// Probes, without waiting and without changing the file, for flock and OFD range locks that
+    /// a live user of `path` holds.
+    fn probe_lock(&self, path: &Path) -> io::Result<LockState>;
+}
+
+/// Where time comes from.
+pub trait Clock: Send + Sync {
+    /// Time since an arbitrary start; never goes back.
+    fn monotonic(&self) -> Duration;
+    /// Time since 1970-01-01T00:00:00Z; may jump.
+    fn wall(&self) -> Duration;
+    /// Waits, or, in the simulator, moves time on.
+    fn sleep(&self, duration: Duration);
+}
