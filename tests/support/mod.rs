@@ -1,0 +1,103 @@
+//! What several test files need: unpacked fixtures, the expected dumps beside them, the binary.
+#![allow(clippy::disallowed_methods, dead_code)]
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::Mutex;
+
+/// The archives of redb files, by their names in `fixtures/redb/`.
+pub const REDB_ARCHIVES: [&str; 9] = [
+    "redb-basic",
+    "redb-damaged",
+    "redb-empty",
+    "redb-groups",
+    "redb-logical",
+    "redb-real",
+    "redb-schema",
+    "redb-twins",
+    "redb-unclean",
+];
+
+static UNPACKING: Mutex<()> = Mutex::new(());
+
+/// Where the fixtures lie in the source tree.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// The directory of an unpacked archive. It is shared between tests: never write into it.
+pub fn unpacked(archive: &str) -> PathBuf {
+    let _one_at_a_time = UNPACKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("fixtures-{}", std::process::id()))
+        .join(archive);
+    if dir.is_dir() {
+        return dir;
+    }
+    let staging = dir.with_extension("unpacking");
+    fs::create_dir_all(&staging).expect("staging directory");
+    let packed = fs::File::open(fixtures().join("redb").join(format!("{archive}.tar.gz")))
+        .expect("fixture archive");
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed));
+    for member in tar.entries().expect("members") {
+        let mut member = member.expect("member");
+        let name = member.path().expect("name").into_owned();
+        let name = name.file_name().expect("plain name").to_owned();
+        let mut bytes = Vec::new();
+        member.read_to_end(&mut bytes).expect("member's bytes");
+        fs::write(staging.join(name), bytes).expect("unpack");
+    }
+    fs::rename(&staging, &dir).expect("finish unpacking");
+    dir
+}
+
+/// A redb file of an archive, shared and read-only: `redb("redb-basic", "synth")`.
+pub fn redb(archive: &str, name: &str) -> PathBuf {
+    let path = unpacked(archive).join(format!("{name}.redb"));
+    assert!(path.is_file(), "{} is no fixture", path.display());
+    path
+}
+
+/// The names of all redb files in an archive, sorted.
+pub fn redb_names(archive: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(unpacked(archive))
+        .expect("unpacked archive")
+        .map(|file| file.expect("file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "redb"))
+        .map(|path| path.file_stem().expect("stem").to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The lines of the expected dump beside a redb file, or `None` where its content is not dumped.
+pub fn expected(archive: &str, name: &str) -> Option<Vec<serde_json::Value>> {
+    let path = unpacked(archive).join(format!("{name}.expected.jsonl"));
+    let text = fs::read_to_string(path).ok()?;
+    Some(text.lines().map(|line| serde_json::from_str(line).expect("JSON line")).collect())
+}
+
+/// The real binary with `arguments`, run to its end without a terminal.
+pub fn raftlog<I, S>(arguments: I) -> Output
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<std::ffi::OsStr>,
+{
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_raftlog"))
+        .args(arguments)
+        .env_remove("RUST_BACKTRACE")
+        .env("COLUMNS", "120")
+        .output()
+        .expect("the binary runs")
+}
+
+/// Exit code, stdout and stderr of a run as text.
+pub fn told(output: &Output) -> (i32, String, String) {
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
