@@ -3,6 +3,7 @@
 //! Values only. Nothing here opens a file, prints, or knows how a format lays its bytes out.
 
 mod code;
+mod durability;
 mod entry;
 mod fault;
 mod ids;
@@ -10,6 +11,7 @@ mod shared;
 mod state;
 
 pub use code::{Code, Severity};
+pub use durability::Durability;
 pub use entry::{
     AppendInstant, AppendTime, Entry, EntryExtra, EntryHead, EntryKind, TimeForm, Zone,
 };

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use crate::model::{Entry, EntryHead, Fault, GroupId, IndexRange, IoError, LogState, Place};
 use crate::vfs::Holder;
 
+pub use detect::{Description, Detected, Layout, Product};
+pub use open::{OpenOptions, Opened, RedbFormat, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
 
 /// Why a store could not be read or written.
@@ -100,6 +102,18 @@ pub struct Located {
     pub entry: Entry,
     /// Where its encoded form lies, where the format can say.
     pub place: Option<Place>,
+    /// What is wrong with it although it was read: key and index differ, bytes after its end, an
+    /// index that its own library never writes. Empty for a sound entry (and then not allocated).
+    pub faults: Vec<Fault>,
+}
+
+/// An entry's head with what is wrong with it; its place is in the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocatedHead {
+    /// The entry without contents.
+    pub head: EntryHead,
+    /// As [`Located::faults`].
+    pub faults: Vec<Fault>,
 }
 
 /// Entries in index order. An `Err(StoreError::Fault)` stands for one damaged piece; the iterator
@@ -107,7 +121,7 @@ pub struct Located {
 pub type Entries<'s> = Box<dyn Iterator<Item = Result<Located, StoreError>> + 's>;
 
 /// As [`Entries`], without contents.
-pub type Heads<'s> = Box<dyn Iterator<Item = Result<EntryHead, StoreError>> + 's>;
+pub type Heads<'s> = Box<dyn Iterator<Item = Result<LocatedHead, StoreError>> + 's>;
 
 /// How thoroughly a container is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

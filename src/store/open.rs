@@ -1,1 +1,126 @@
-//! TBW
+//! Opening a source and creating a target without naming a format.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Durability;
+use crate::store::detect::{Description, Detected, detect};
+use crate::store::target::Target;
+use crate::store::{Format, LogSink, Profile, Store, StoreError};
+use crate::vfs::{Clock, Fs};
+
+/// How a source is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// The format that the operator named, instead of the one recognised.
+    pub format: Option<Format>,
+    /// How long to wait for a lock that another process holds.
+    pub lock_timeout: Duration,
+    /// Whether to leave out what lies beside the store.
+    pub alone: bool,
+}
+
+/// An opened source.
+pub struct Opened {
+    /// The store.
+    pub store: Box<dyn Store>,
+    /// What it is and how it was recognised.
+    pub description: Description,
+}
+
+/// Recognises and opens the store at `path` for reading.
+///
+/// # Errors
+/// As [`detect`]; `Locked` when a live process uses the store, `Unsupported` for a format, version
+/// or feature that is not read, `Fault` for damage that leaves nothing to open.
+pub fn open(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<Opened, StoreError> {
+    let _ = clock;
+    match detect(fs, path, options)? {
+        Detected::Store(description) => Err(unread(&description)),
+        Detected::Archive { .. } => Err(StoreError::Unsupported {
+            path: path.to_owned(),
+            what: "this is an archive, not a store".to_owned(),
+            way_out: "verify it as it is, or restore it to look inside".to_owned(),
+        }),
+    }
+}
+
+fn unread(description: &Description) -> StoreError {
+    StoreError::Unsupported {
+        path: description.store.clone(),
+        what: format!("{} is recognised, but not read", description.format),
+        way_out: "raftlog formats lists what is read and written".to_owned(),
+    }
+}
+
+/// File format of a redb target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RedbFormat {
+    /// For programs on redb 2.
+    V2,
+    /// For programs on redb 3 and newer.
+    #[default]
+    V3,
+}
+
+/// What a target shall be like, beyond its format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkOptions {
+    /// File format, where the target is redb.
+    pub redb_format: RedbFormat,
+    /// Level with which the target's engine opens it when nothing else is said; fastlog only.
+    pub durability: Option<Durability>,
+}
+
+/// What a target of `format` can hold, before anything is created.
+///
+/// # Errors
+/// `Unsupported` for a format that is not written.
+pub fn target_profile(
+    format: Format,
+    target: &Path,
+    options: &SinkOptions,
+) -> Result<&'static Profile, StoreError> {
+    let _ = options;
+    Err(unwritten(format, target))
+}
+
+/// What an operator must know about a target of `format` before it is written, one line each.
+pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
+    match (format, options.redb_format) {
+        (Format::Redb, RedbFormat::V3) => {
+            vec!["file format 3: needs redb 3.0 or newer; redb 2 panics on it".to_owned()]
+        }
+        (Format::Redb, RedbFormat::V2) => {
+            vec!["file format 2: for programs on redb 2; newer ones refuse it".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Creates an empty target of `format` under the partial name.
+///
+/// # Errors
+/// `Unsupported` for a format that is not written, `Io` when the system refused.
+pub fn create_sink(
+    format: Format,
+    target: Target,
+    options: &SinkOptions,
+) -> Result<Box<dyn LogSink>, StoreError> {
+    let _ = options;
+    Err(unwritten(format, target.path()))
+}
+
+fn unwritten(format: Format, target: &Path) -> StoreError {
+    StoreError::Unsupported {
+        path: target.to_owned(),
+        what: format!("{format} is not written"),
+        way_out: "raftlog formats lists what is read and written".to_owned(),
+    }
+}
