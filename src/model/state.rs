@@ -86,7 +86,8 @@ pub struct SnapshotNote {
     pub term: Term,
     /// Name of the snapshot, where it has one.
     pub id: Option<String>,
-    /// What the source records with it (a ConfState, a membership), in its own encoding; else empty.
+    /// What the source records with it (a ConfState, a membership), in its own encoding.
+    /// Empty where there is nothing.
     pub note: SharedBytes,
 }
 

@@ -281,7 +281,8 @@ pub struct StoreFile {
 }
 
 /// Bulk writing into an empty target. Everything is written under a partial name; nothing stands
-/// under the final name before [`target::Sealed::publish`]. Dropped unsealed, it removes what it wrote.
+/// under the final name before [`target::Sealed::publish`]. Dropped unsealed, it removes what it
+/// wrote.
 pub trait LogSink {
     /// What the target can hold.
     fn profile(&self) -> &'static Profile;
