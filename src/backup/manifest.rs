@@ -1,0 +1,279 @@
+//! `MANIFEST.json`, the first member of an archive; `MANIFEST.md` beside this file describes it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Candidate, Fault, GroupId, HardState, LogState, Severity, Term, Vote};
+use crate::store::Level;
+
+/// Version of the manifest and of the archive's structure that this raftlog writes and reads.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// Everything an archive says of itself. Field order is the order in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Manifest {
+    /// SHA-256 of the manifest's bytes with these 64 digits taken as zeros. Always first.
+    pub manifest_sha256: String,
+    /// [`MANIFEST_VERSION`].
+    pub manifest_version: u32,
+    /// Who wrote the archive.
+    pub tool: Tool,
+    /// When, RFC 3339 in UTC.
+    pub created_at: String,
+    /// Name of the file or directory that was backed up, without the directories above it.
+    pub source: String,
+    /// The store's format id.
+    pub format: String,
+    /// Why it is that format.
+    pub evidence: Vec<String>,
+    /// Whose data directory it is, where one was recognised.
+    pub layout: Option<LayoutNote>,
+    /// The groups with bounds and HardState, as far as the store could be opened.
+    pub groups: Vec<GroupNote>,
+    /// What the rules said of the store.
+    pub verdict: Verdict,
+    /// Names in the source that are not in the archive.
+    pub not_packed: Vec<NotPacked>,
+    /// Directories, parents before children. Their names end without a slash.
+    pub directories: Vec<DirectoryLine>,
+    /// Files in the order of the archive.
+    pub files: Vec<FileLine>,
+}
+
+/// The program that wrote an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `raftlog`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A recognised data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayoutNote {
+    /// Whose.
+    pub product: String,
+    /// Which node's.
+    pub node: Option<String>,
+}
+
+/// A name in the source that an archive does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotPacked {
+    /// The name below the source, escaped where it is no text.
+    pub path: String,
+    /// `link` or `other` (a socket, pipe or device).
+    pub kind: String,
+}
+
+/// A directory of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DirectoryLine {
+    /// The member's name.
+    pub path: String,
+    /// Permission bits, octal digits.
+    pub mode: String,
+    /// Modification time: seconds since 1970, negative before.
+    pub mtime_s: i64,
+    /// Modification time: nanoseconds of that second.
+    pub mtime_ns: u32,
+}
+
+/// A file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileLine {
+    /// The member's name.
+    pub path: String,
+    /// Size.
+    pub size_bytes: u64,
+    /// Permission bits, octal digits.
+    pub mode: String,
+    /// Modification time: seconds since 1970, negative before.
+    pub mtime_s: i64,
+    /// Modification time: nanoseconds of that second.
+    pub mtime_ns: u32,
+    /// CRC-32 of the content, eight hexadecimal digits.
+    pub crc32: String,
+    /// SHA-256 of the content, 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// What the rules said of a store when it was backed up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// `quick` or `full`; null when the store was not judged.
+    pub level: Option<String>,
+    /// No error and no warning; null when the store was not judged.
+    pub sound: Option<bool>,
+    /// Why it was not judged.
+    pub not_judged: Option<String>,
+    /// Findings that are errors.
+    pub errors: u64,
+    /// Findings that are warnings.
+    pub warnings: u64,
+    /// Findings that are informational.
+    pub infos: u64,
+    /// One line a code: the first finding of it.
+    pub findings: Vec<VerdictFinding>,
+}
+
+/// All findings of one code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictFinding {
+    /// The rule.
+    pub code: String,
+    /// The gravest severity among them.
+    pub severity: String,
+    /// How many there were.
+    pub count: u64,
+    /// The first one in one line.
+    pub message: String,
+}
+
+impl Verdict {
+    /// The verdict of a store that was not judged, and why.
+    pub fn not_judged(reason: &str) -> Verdict {
+        Verdict { not_judged: Some(reason.to_owned()), ..Verdict::default() }
+    }
+
+    /// The verdict that `faults`, all of them, amount to.
+    pub fn of<'f>(level: Level, faults: impl IntoIterator<Item = &'f Fault>) -> Verdict {
+        let mut verdict = Verdict {
+            level: Some(
+                match level {
+                    Level::Quick => "quick",
+                    Level::Full => "full",
+                }
+                .to_owned(),
+            ),
+            ..Verdict::default()
+        };
+        let mut gravest: Vec<Severity> = Vec::new();
+        for fault in faults {
+            match fault.severity {
+                Severity::Error => verdict.errors += 1,
+                Severity::Warning => verdict.warnings += 1,
+                Severity::Info => verdict.infos += 1,
+            }
+            let known = verdict
+                .findings
+                .iter_mut()
+                .zip(gravest.iter_mut())
+                .find(|(line, _)| line.code == fault.code.as_str());
+            match known {
+                Some((line, severity)) => {
+                    line.count += 1;
+                    *severity = (*severity).max(fault.severity);
+                    line.severity = severity.as_str().to_owned();
+                }
+                None => {
+                    gravest.push(fault.severity);
+                    verdict.findings.push(VerdictFinding {
+                        code: fault.code.as_str().to_owned(),
+                        severity: fault.severity.as_str().to_owned(),
+                        count: 1,
+                        message: fault.kind.to_string(),
+                    });
+                }
+            }
+        }
+        verdict.sound = Some(verdict.errors == 0 && verdict.warnings == 0);
+        verdict
+    }
+}
+
+/// A group in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupNote {
+    /// Its name; null for the unnamed group.
+    pub group: Option<String>,
+    /// First index; null for an empty log.
+    pub first_index: Option<u64>,
+    /// Last index.
+    pub last_index: Option<u64>,
+    /// Term of the last entry, where it could be read.
+    pub last_term: Option<u64>,
+    /// Term, vote, commit index.
+    pub hard_state: HardStateNote,
+    /// Newest snapshot that the store knows of.
+    pub snapshot: Option<SnapshotLine>,
+}
+
+/// What a node must not forget; null where the store does not record it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HardStateNote {
+    /// Current term.
+    pub term: Option<u64>,
+    /// The vote.
+    pub vote: Option<VoteNote>,
+    /// Commit index.
+    pub commit: Option<u64>,
+}
+
+/// A vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VoteNote {
+    /// Term in which it was given.
+    pub term: Option<u64>,
+    /// Who got it: a number in decimal digits, bytes as text.
+    pub candidate: Option<String>,
+    /// The candidate's bytes (of a number: big-endian).
+    pub candidate_hex: String,
+}
+
+/// The newest snapshot that a store knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SnapshotLine {
+    /// Last index that it covers.
+    pub index: u64,
+    /// Term of that index.
+    pub term: u64,
+    /// Its name.
+    pub id: Option<String>,
+}
+
+impl GroupNote {
+    /// A group's state in short.
+    pub fn new(group: &GroupId, state: &LogState, last_term: Option<Term>) -> GroupNote {
+        GroupNote {
+            group: group.name().map(str::to_owned),
+            first_index: state.bounds.map(|bounds| bounds.first().0),
+            last_index: state.bounds.map(|bounds| bounds.last().0),
+            last_term: last_term.map(|term| term.0),
+            hard_state: HardStateNote::new(&state.hard),
+            snapshot: state.snapshot.as_ref().map(|snapshot| SnapshotLine {
+                index: snapshot.index.0,
+                term: snapshot.term.0,
+                id: snapshot.id.clone(),
+            }),
+        }
+    }
+}
+
+impl HardStateNote {
+    fn new(hard: &HardState) -> HardStateNote {
+        HardStateNote {
+            term: hard.term.map(|term| term.0),
+            vote: hard.vote.as_ref().map(VoteNote::new),
+            commit: hard.commit.map(|index| index.0),
+        }
+    }
+}
+
+impl VoteNote {
+    fn new(vote: &Vote) -> VoteNote {
+        let (candidate, bytes) = match &vote.candidate {
+            None => (None, Vec::new()),
+            Some(Candidate::Id(id)) => (Some(id.to_string()), id.to_be_bytes().to_vec()),
+            Some(Candidate::Bytes(bytes)) => {
+                (Some(String::from_utf8_lossy(bytes).into_owned()), bytes.to_vec())
+            }
+        };
+        VoteNote {
+            term: vote.term.map(|term| term.0),
+            candidate,
+            candidate_hex: data_encoding::HEXLOWER.encode(&bytes),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What backup, restore and the check of an archive return.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::backup::manifest::{GroupNote, Manifest, Verdict};
+use crate::model::Fault;
+use crate::store::Description;
+
+/// The result of a backup, as printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BackupResult {
+    /// The archive, as the operator named it; `-` for a stream.
+    pub archive: String,
+    /// Its size.
+    pub archive_bytes: u64,
+    /// Its SHA-256 in hexadecimal digits, as `sha256sum` prints it.
+    pub sha256: String,
+    /// Files packed (directories and the manifest are not counted).
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// The groups of the store, as far as it could be opened.
+    pub groups: Vec<GroupNote>,
+}
+
+/// A finished backup.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    /// What is printed.
+    pub result: BackupResult,
+    /// How the store was recognised.
+    pub description: Description,
+    /// What the rules said of the store; also in the manifest.
+    pub verdict: Verdict,
+    /// What the operator should know: names that were not packed (R117), damage that kept the store
+    /// from being opened. What the judge found is in the verdict.
+    pub findings: Vec<Fault>,
+}
+
+/// The result of a restore, as printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RestoreResult {
+    /// The directory, as the operator named it.
+    pub target: String,
+    /// Files written, or to be written when dry.
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+}
+
+/// A finished restore, or the plan of one.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// What is printed.
+    pub result: RestoreResult,
+    /// What the archive says of itself: its files, its store, the verdict of the rules.
+    pub manifest: Manifest,
+    /// Whether anything was written.
+    pub dry: bool,
+}
+
+/// What checking an archive found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What is wrong; empty for a whole archive.
+    pub faults: Vec<Fault>,
+    /// The manifest, when it verified. It holds the verdict that the backup recorded.
+    pub manifest: Option<Manifest>,
+    /// Size of the archive.
+    pub archive_bytes: u64,
+    /// SHA-256 of the archive, when all of it was read.
+    pub sha256: Option<String>,
+    /// Files whose digests fit.
+    pub files: u64,
+    /// Bytes of these files.
+    pub checked_bytes: u64,
+}
