@@ -49,7 +49,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("indicatif", &["src/report/"]),
     ("comfy_table", &["src/report/"]),
     ("csv", &["src/report/"]),
-    ("jiff", &["src/report/", "src/backup/"]),
+    ("jiff", &["src/report/", "src/inspect/", "src/backup/"]),
     ("redb", &["src/store/redb/sink"]),
     ("redb2", &["src/store/redb/sink"]),
     ("rmp", &["src/store/codec/", "src/decode/"]),

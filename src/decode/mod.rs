@@ -1,1 +1,79 @@
-//! Payloads of known programs as JSON.
+//! Payloads of known programs as JSON: bytes in, a value or nothing out. Nothing is guessed: a
+//! decoder answers only when the entry's kind says what the payload is and every byte of it fits.
+
+mod hashicorp;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::EntryKind;
+
+/// The servers of a cluster, in the order of the entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Every server.
+    pub servers: Vec<Server>,
+    /// Who decoded it.
+    pub decoder: &'static str,
+}
+
+/// A server of a membership.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Server {
+    /// Its id. Old peer lists have none; there it is the address.
+    pub id: String,
+    /// Its network address.
+    pub address: String,
+    /// Whether it votes.
+    pub suffrage: Suffrage,
+}
+
+/// Whether a server votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Suffrage {
+    /// It votes.
+    Voter,
+    /// It only receives entries.
+    Nonvoter,
+    /// It receives entries until it may vote (deprecated).
+    Staging,
+}
+
+impl Suffrage {
+    /// The word in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Suffrage::Voter => "voter",
+            Suffrage::Nonvoter => "nonvoter",
+            Suffrage::Staging => "staging",
+        }
+    }
+}
+
+/// A payload that a decoder knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The decoder's name.
+    pub decoder: &'static str,
+    /// What the payload says.
+    pub value: Value,
+}
+
+/// Decodes a payload of an entry of `kind`, or returns `None` when no decoder knows it.
+pub fn decode(kind: EntryKind, payload: &[u8]) -> Option<Decoded> {
+    let membership = membership(kind, payload)?;
+    let value = serde_json::to_value(&membership.servers).ok()?;
+    Some(Decoded { decoder: membership.decoder, value: serde_json::json!({ "servers": value }) })
+}
+
+/// Decodes the membership that an entry of `kind` carries, or returns `None` when it carries none
+/// or none that a decoder knows.
+pub fn membership(kind: EntryKind, payload: &[u8]) -> Option<Membership> {
+    match kind {
+        EntryKind::Configuration => hashicorp::configuration(payload),
+        EntryKind::AddPeer | EntryKind::RemovePeer => hashicorp::peers(payload),
+        _ => None,
+    }
+}

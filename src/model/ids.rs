@@ -1,12 +1,21 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 /// Position of an entry in a Raft log. Hashicorp's logs begin at 1, openraft's at 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema,
+)]
+#[serde(transparent)]
 pub struct LogIndex(pub u64);
 
 /// A Raft term.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema,
+)]
+#[serde(transparent)]
 pub struct Term(pub u64);
 
 impl LogIndex {
@@ -43,7 +52,7 @@ pub struct LogId {
 }
 
 /// A run of indexes, both ends included, never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct IndexRange {
     first: LogIndex,
     last: LogIndex,

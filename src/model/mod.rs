@@ -3,20 +3,27 @@
 //! Values only. Nothing here opens a file, prints, or knows how a format lays its bytes out.
 
 mod code;
+mod difference;
 mod durability;
 mod entry;
 mod fault;
+mod findings;
 mod ids;
+mod selection;
+mod serial;
 mod shared;
 mod state;
 
 pub use code::{Code, Severity};
+pub use difference::{EntryFields, Field, StateDifference, StateFields};
 pub use durability::Durability;
 pub use entry::{
     AppendInstant, AppendTime, Entry, EntryExtra, EntryHead, EntryKind, TimeForm, Zone,
 };
 pub use fault::{Fault, FaultKind, IoError, Place};
+pub use findings::Findings;
 pub use ids::{GroupId, IndexRange, LogId, LogIndex, Term};
+pub use selection::{Selection, SelectionError};
 pub use shared::SharedBytes;
 pub use state::{
     ByteOrder, Candidate, HardState, LogState, SnapshotNote, StableMap, StableValue, Vote,
