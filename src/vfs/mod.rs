@@ -168,6 +168,19 @@ pub trait Fs: Vfs {
     fn probe_lock(&self, path: &Path) -> io::Result<LockState>;
 }
 
+/// Refuses a rename that leaves its directory: no implementation promises that to be atomic.
+fn one_directory(from: &Path, to: &Path) -> io::Result<()> {
+    if from.parent() == to.parent() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "a rename must stay in its directory"))
+}
+
+/// What [`Fs::walk`] says when there are more names than the caller wants to hold.
+fn too_many_names(dir: &Path, limit: usize) -> io::Error {
+    io::Error::other(format!("more than {limit} names below {}", dir.display()))
+}
+
 /// Where time comes from.
 pub trait Clock: Send + Sync {
     /// Time since an arbitrary start; never goes back.

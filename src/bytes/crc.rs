@@ -1,0 +1,53 @@
+/// CRC-32 (IEEE, as gzip and zlib) over bytes that arrive in parts.
+#[derive(Clone, Debug, Default)]
+pub struct Crc32 {
+    hasher: crc32fast::Hasher,
+}
+
+impl Crc32 {
+    /// A checksum over nothing yet.
+    pub fn new() -> Crc32 {
+        Crc32::default()
+    }
+
+    /// A checksum that goes on where one of value `crc` ended: also a way to salt.
+    pub fn resumed(crc: u32) -> Crc32 {
+        Crc32 { hasher: crc32fast::Hasher::new_with_initial(crc) }
+    }
+
+    /// Takes `bytes` in.
+    #[inline]
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    /// The checksum over all that was taken in; taking in more goes on from there.
+    #[inline]
+    pub fn value(&self) -> u32 {
+        self.hasher.clone().finalize()
+    }
+}
+
+/// The CRC-32 of `bytes`.
+#[inline]
+pub fn crc32(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_give_the_checksum_of_the_whole() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        let mut crc = Crc32::new();
+        crc.update(b"1234");
+        let halfway = crc.value();
+        crc.update(b"56789");
+        assert_eq!(crc.value(), 0xcbf4_3926);
+        let mut resumed = Crc32::resumed(halfway);
+        resumed.update(b"56789");
+        assert_eq!(resumed.value(), 0xcbf4_3926);
+    }
+}

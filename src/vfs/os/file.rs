@@ -1,0 +1,160 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+
+use crate::vfs::{OpenMode, VfsFile};
+
+/// An open regular file.
+pub(super) struct OsFile {
+    file: File,
+    /// Whether something was written through this file that no sync has covered yet. Only then
+    /// must [`VfsFile::write_synced_at`] sync the whole file: `RWF_DSYNC` covers its own bytes.
+    unsynced: AtomicBool,
+}
+
+impl OsFile {
+    pub(super) fn open(path: &Path, mode: OpenMode) -> io::Result<OsFile> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        match mode {
+            OpenMode::Read => {}
+            OpenMode::ReadWrite => {
+                options.write(true);
+            }
+            OpenMode::CreateNew => {
+                options.write(true).create_new(true);
+            }
+        }
+        Ok(OsFile { file: open_regular(path, &mut options, mode)?, unsynced: false.into() })
+    }
+}
+
+/// Opens an existing file for reading, to lock it.
+pub(super) fn open_for_reading(path: &Path) -> io::Result<File> {
+    open_regular(path, OpenOptions::new().read(true), OpenMode::Read)
+}
+
+/// Opens an existing file for writing, for file systems that lock exclusively only then.
+pub(super) fn open_for_writing(path: &Path) -> io::Result<File> {
+    open_regular(path, OpenOptions::new().read(true).write(true), OpenMode::ReadWrite)
+}
+
+fn open_regular(path: &Path, options: &mut OpenOptions, mode: OpenMode) -> io::Result<File> {
+    if mode != OpenMode::CreateNew {
+        // Opening a pipe or a device may already do something; so look first.
+        refuse_irregular(&std::fs::metadata(path)?)?;
+    }
+    // Should the name have changed hands since, a pipe does not make us wait.
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    refuse_irregular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn refuse_irregular(found: &std::fs::Metadata) -> io::Result<()> {
+    let kind = found.file_type();
+    let word = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{word}, not a regular file")))
+}
+
+impl VfsFile for OsFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset.saturating_add(done as u64)) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.unsynced.store(true, Ordering::SeqCst);
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn allocate(&self, size: u64) -> io::Result<()> {
+        if size == 0 {
+            return Ok(());
+        }
+        self.unsynced.store(true, Ordering::SeqCst);
+        loop {
+            match fallocate(&self.file, FallocateFlags::empty(), 0, size) {
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    return Err(io::ErrorKind::Unsupported.into());
+                }
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.unsynced.store(true, Ordering::SeqCst);
+        self.file.set_len(size)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.metadata().map(|found| found.len())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // Cleared before, so that a write during the sync is not taken for synced.
+        self.unsynced.store(false, Ordering::SeqCst);
+        self.file.sync_data().inspect_err(|_| self.unsynced.store(true, Ordering::SeqCst))
+    }
+
+    fn write_synced_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if !self.unsynced.load(Ordering::SeqCst) && offset < i64::MAX.cast_unsigned() {
+            match write_through(&self.file, offset, bytes) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+                answer => {
+                    return answer.map_err(|errno| {
+                        self.unsynced.store(true, Ordering::SeqCst);
+                        errno.into()
+                    });
+                }
+            }
+        }
+        self.write_at(offset, bytes)?;
+        self.sync_data()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.unsynced.store(false, Ordering::SeqCst);
+        self.file.sync_all().inspect_err(|_| self.unsynced.store(true, Ordering::SeqCst))
+    }
+}
+
+/// Writes all of `bytes`, each part durable when the call for it returns.
+fn write_through(file: &File, mut offset: u64, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match pwritev2(file, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                offset = offset.saturating_add(written as u64);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
