@@ -90,3 +90,139 @@ impl Observer for Unobserved {
         ControlFlow::Continue(())
     }
 }
+
+/// Counts the work of a phase and tells an observer about it now and then, never per entry.
+#[derive(Debug)]
+pub struct Meter {
+    phase: Phase,
+    bytes: u64,
+    entries: u64,
+    told_bytes: u64,
+    told_entries: u64,
+}
+
+impl Meter {
+    /// Entries after which an observer hears of them.
+    const ENTRIES_STEP: u64 = 4_096;
+    /// Bytes after which an observer hears of them.
+    const BYTES_STEP: u64 = 1 << 20;
+
+    /// Begins `phase` and says so; totals where they are known.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn start(
+        phase: Phase,
+        total_bytes: Option<u64>,
+        total_entries: Option<EntryCount>,
+        observer: &mut dyn Observer,
+    ) -> Result<Meter, Stopped> {
+        let total_entries = total_entries.map(|EntryCount(count)| count);
+        heard(observer.on(&Event::Started { phase, total_bytes, total_entries }))?;
+        Ok(Meter { phase, bytes: 0, entries: 0, told_bytes: 0, told_entries: 0 })
+    }
+
+    /// Counts one entry of `bytes` bytes.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn entry(&mut self, bytes: u64, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.entries += 1;
+        let untold = (self.bytes - self.told_bytes, self.entries - self.told_entries);
+        if untold.0 < Self::BYTES_STEP && untold.1 < Self::ENTRIES_STEP {
+            return Ok(());
+        }
+        self.tell(observer)
+    }
+
+    /// Sets the bytes handled so far, in a phase that counts no entries.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn reached(&mut self, bytes: u64, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        self.bytes = bytes;
+        self.tell(observer)
+    }
+
+    /// Tells the last totals and ends the phase.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn finish(mut self, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        self.tell(observer)?;
+        heard(observer.on(&Event::Finished { phase: self.phase }))
+    }
+
+    fn tell(&mut self, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        (self.told_bytes, self.told_entries) = (self.bytes, self.entries);
+        let (phase, bytes, entries) = (self.phase, self.bytes, self.entries);
+        heard(observer.on(&Event::Advanced { phase, bytes, entries }))
+    }
+}
+
+/// A number of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryCount(pub u64);
+
+/// The observer wants the job to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+fn heard(flow: ControlFlow<()>) -> Result<(), Stopped> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Stopped),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Listener {
+        heard: Vec<Event>,
+        patience: usize,
+    }
+
+    impl Observer for Listener {
+        fn on(&mut self, event: &Event) -> ControlFlow<()> {
+            self.heard.push(event.clone());
+            match self.heard.len() > self.patience {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_meter_tells_per_batch_and_ends_with_the_totals() {
+        let mut listener = Listener { heard: Vec::new(), patience: usize::MAX };
+        let mut meter = Meter::start(Phase::Reading, None, Some(EntryCount(10_000)), &mut listener)
+            .expect("go");
+        for _ in 0..10_000 {
+            meter.entry(1, &mut listener).expect("go");
+        }
+        meter.finish(&mut listener).expect("go");
+        let entries: Vec<u64> = listener
+            .heard
+            .iter()
+            .filter_map(|event| match event {
+                Event::Advanced { entries, .. } => Some(*entries),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(entries, [4_096, 8_192, 10_000]);
+        assert_eq!(listener.heard.last(), Some(&Event::Finished { phase: Phase::Reading }));
+    }
+
+    #[test]
+    fn large_entries_are_told_by_their_bytes_and_a_stop_is_passed_on() {
+        let mut listener = Listener { heard: Vec::new(), patience: 2 };
+        let mut meter = Meter::start(Phase::Copying, None, None, &mut listener).expect("go");
+        assert_eq!(meter.entry(1 << 20, &mut listener), Ok(()));
+        assert_eq!(meter.entry(1, &mut listener), Ok(()));
+        assert_eq!(meter.entry(1 << 20, &mut listener), Err(Stopped));
+        assert_eq!(listener.heard.len(), 3);
+    }
+}

@@ -5,17 +5,21 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
-use crate::model::{AppendInstant, EntryKind, Fault, GroupId, LogIndex, Place, SharedBytes, Term};
+use crate::decode;
+use crate::model::{
+    AppendInstant, Entry, EntryKind, Fault, GroupId, LogIndex, Place, SharedBytes, Term,
+};
 use crate::store;
 
 /// One item of `--entries`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum EntryItem {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EntryItem<'i> {
     /// An entry.
-    Entry(Box<EntryLine>),
+    Entry(&'i EntryLine),
     /// Something wrong, at its place in the stream.
-    Finding(Fault),
+    Finding(&'i Fault),
 }
 
 /// An entry as a line of the stream.
@@ -113,6 +117,41 @@ pub struct PayloadView {
     pub decoder: Option<&'static str>,
 }
 
+impl PayloadView {
+    /// The payload of `entry` as `mode` shows it.
+    pub fn of(entry: &Entry, mode: PayloadMode) -> PayloadView {
+        let mut view = PayloadView::default();
+        match mode {
+            PayloadMode::None => {}
+            PayloadMode::Digest => {
+                view.sha256 = Some(Hex(Sha256::digest(entry.payload_bytes()).to_vec().into()));
+            }
+            PayloadMode::Hex => {
+                view.data_hex = Some(entry.payload.clone().map(Hex));
+                view.extensions_hex = Some(entry.extra.extensions.clone().map(Hex));
+            }
+            PayloadMode::Base64 => {
+                view.data_b64 = Some(entry.payload.clone().map(Base64));
+                view.extensions_b64 = Some(entry.extra.extensions.clone().map(Base64));
+            }
+            PayloadMode::Utf8 => match std::str::from_utf8(entry.payload_bytes()) {
+                Ok(text) if entry.payload.is_some() => {
+                    view.data = Some(Data::Text(text.to_owned()));
+                }
+                _ => view.data_b64 = Some(entry.payload.clone().map(Base64)),
+            },
+            PayloadMode::Auto => match decode::decode(entry.kind, entry.payload_bytes()) {
+                Some(decoded) => {
+                    view.data = Some(Data::Decoded(decoded.value));
+                    view.decoder = Some(decoded.decoder);
+                }
+                None => view.data_b64 = Some(entry.payload.clone().map(Base64)),
+            },
+        }
+        view
+    }
+}
+
 /// A payload that could be read.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -203,12 +242,12 @@ impl JsonSchema for UtcTime {
 }
 
 /// One item of `--records`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RecordItem {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RecordItem<'i> {
     /// A record.
-    Record(Box<RecordLine>),
+    Record(&'i RecordLine),
     /// Something wrong.
-    Finding(Fault),
+    Finding(&'i Fault),
 }
 
 /// A record as a line of the stream.

@@ -1,18 +1,23 @@
 //! Showing what is in a store: overview, state, entries, records, statistics.
 
+mod entries;
 mod item;
+mod overview;
+mod records;
+mod sizes;
 mod view;
 
-use std::ops::ControlFlow;
-
-use crate::event::Observer;
-use crate::model::{EntryKind, Findings, GroupId, Selection};
+use crate::event::Stopped;
+use crate::model::{Code, EntryKind, Fault, Findings, GroupId, Selection, Severity};
 use crate::store::{Store, StoreError};
 
+pub use entries::entries;
 pub use item::{
     Base64, Checksum, Data, EntryItem, EntryLine, Hex, PayloadMode, PayloadView, RecordItem,
     RecordLine, Status, UtcTime,
 };
+pub use overview::{overview, stats};
+pub use records::records;
 pub use view::{
     GroupView, HardStateView, LogIdView, MembershipView, Overview, SizeBucket, SizeStats,
     SnapshotView, SpaceView, StableView, Stats, TermStats, VoteView,
@@ -62,6 +67,10 @@ pub struct Outcome {
 pub struct Streamed {
     /// Items shown, findings not counted.
     pub items: u64,
+    /// Records among them that do not verify where they must.
+    pub damaged: u64,
+    /// Records among them behind the point where writing stopped.
+    pub torn: u64,
     /// Damage met on the way, also given to the visitor at its place.
     pub findings: Findings,
 }
@@ -89,60 +98,6 @@ fn group_words(group: &GroupId) -> String {
     group.name().map_or("unnamed group".to_owned(), |name| format!("group {name:?}"))
 }
 
-/// Looks at every group, or at one: bounds, counts, state, membership.
-///
-/// # Errors
-/// When the store cannot be read any further; damage is a finding.
-pub fn overview(
-    store: &dyn Store,
-    group: Option<&GroupId>,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, Error> {
-    let _ = (store, group, observer);
-    Err(Error::Cancelled)
-}
-
-/// As [`overview`], with statistics over terms and payload sizes.
-///
-/// # Errors
-/// As [`overview`].
-pub fn stats(
-    store: &dyn Store,
-    group: Option<&GroupId>,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, Error> {
-    let _ = (store, group, observer);
-    Err(Error::Cancelled)
-}
-
-/// Streams entries, group by group in index order. `visit` may break, which ends the stream well.
-///
-/// # Errors
-/// As [`overview`].
-pub fn entries(
-    store: &dyn Store,
-    options: &EntryOptions,
-    visit: &mut dyn FnMut(EntryItem) -> ControlFlow<()>,
-    observer: &mut dyn Observer,
-) -> Result<Streamed, Error> {
-    let _ = (store, options, visit, observer);
-    Err(Error::Cancelled)
-}
-
-/// Streams the records as they lie in the files. `visit` may break, which ends the stream well.
-///
-/// # Errors
-/// As [`overview`].
-pub fn records(
-    store: &dyn Store,
-    options: &RecordOptions,
-    visit: &mut dyn FnMut(RecordItem) -> ControlFlow<()>,
-    observer: &mut dyn Observer,
-) -> Result<Streamed, Error> {
-    let _ = (store, options, visit, observer);
-    Err(Error::Cancelled)
-}
-
 /// Which records are shown.
 #[derive(Clone, Debug, Default)]
 pub struct RecordOptions {
@@ -151,3 +106,48 @@ pub struct RecordOptions {
     /// At most this many records.
     pub limit: Option<u64>,
 }
+
+impl Streamed {
+    /// The gravest of what was met, records included.
+    pub fn worst(&self) -> Option<Severity> {
+        let records = match (self.damaged, self.torn) {
+            (0, 0) => None,
+            (0, _) => Some(Severity::Warning),
+            _ => Some(Severity::Error),
+        };
+        records.max(self.findings.worst())
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Error {
+        Error::Cancelled
+    }
+}
+
+/// The groups to look at: all, or the one asked for.
+fn chosen(store: &dyn Store, group: Option<&GroupId>) -> Result<Vec<GroupId>, Error> {
+    let present = store.groups()?;
+    match group {
+        None => Ok(present),
+        Some(group) if present.contains(group) => Ok(vec![group.clone()]),
+        Some(group) => Err(Error::NoSuchGroup { group: group.clone(), present }),
+    }
+}
+
+/// What is wrong with an entry that was read. Which indexes a library uses is a matter of the Raft
+/// rules, which are not asked here.
+fn of_reading(faults: Vec<Fault>) -> impl Iterator<Item = Fault> {
+    faults.into_iter().filter(|fault| fault.code != Code::R127)
+}
+
+/// Damage is a finding, everything else ends the job.
+fn damage(error: StoreError) -> Result<Fault, Error> {
+    match error {
+        StoreError::Fault(fault) => Ok(*fault),
+        other => Err(Error::Store(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -109,3 +109,10 @@ pub struct LogState {
     /// What the source holds of the group beyond this model, in its own encoding; else empty.
     pub note: SharedBytes,
 }
+
+impl LogState {
+    /// Index and term of the newest snapshot known.
+    pub fn snapshot_id(&self) -> Option<LogId> {
+        self.snapshot.as_ref().map(|snapshot| LogId { index: snapshot.index, term: snapshot.term })
+    }
+}

@@ -6,6 +6,8 @@
 pub mod codec;
 pub mod detect;
 pub mod fastlog;
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod open;
 mod profile;
 pub mod redb;

@@ -1,13 +1,21 @@
 //! Proving that a store is sound: container, entries, Raft rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::event::Observer;
-use crate::model::{Findings, GroupId};
-use crate::store::{Description, Level, Store, StoreError};
+use crate::decode;
+use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
+use crate::model::{
+    Code, EntryHead, EntryKind, Fault, Findings, GroupId, IndexRange, LogIndex, LogState, Place,
+};
+use crate::rules::{Checker, Surroundings};
+use crate::store::{Checked, Description, Level, Store, StoreError};
+
+/// hashicorp/raft's number for an entry with a complete membership.
+const CONFIGURATION_CODE: u32 = 5;
 
 /// What is verified.
 #[derive(Clone, Debug)]
@@ -81,8 +89,15 @@ fn group_words(group: &GroupId) -> String {
     group.name().map_or("unnamed group".to_owned(), |name| format!("group {name:?}"))
 }
 
-/// Verifies one opened store. `description` is what opening it said about its surroundings; its
-/// faults (leftovers) become findings.
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Error {
+        Error::Cancelled
+    }
+}
+
+/// Verifies one opened store: its container, then that every entry decodes, then the Raft rules.
+/// `description` is what recognising it said about its surroundings; its faults (leftovers) become
+/// findings.
 ///
 /// # Errors
 /// When the store cannot be read any further; damage is a finding, not an error.
@@ -92,6 +107,196 @@ pub fn verify(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    let _ = (store, description, options, observer);
-    Err(Error::Cancelled)
+    let mut findings = Findings::default();
+    findings.extend(description.faults.iter().cloned());
+    let groups = chosen(store, options.group.as_ref(), &mut findings)?;
+    let checked = container(store, options.level, observer)?;
+    let mut job = Job { store, known: known(&checked.faults), findings, entries: 0, bytes: 0 };
+    job.findings.extend(checked.faults);
+    let states: Vec<LogState> =
+        groups.iter().map(|group| job.state(group)).collect::<Result<_, _>>()?;
+    let total = states.iter().filter_map(|state| state.bounds).map(IndexRange::count).sum();
+    let mut meter = Meter::start(Phase::Reading, None, Some(EntryCount(total)), observer)?;
+    for (group, state) in groups.iter().zip(&states) {
+        job.group(group, state, &mut meter, observer)?;
+    }
+    meter.finish(observer)?;
+    let verdict = Verdict {
+        path: description.store.to_string_lossy().into_owned(),
+        format: store.format().as_str().to_owned(),
+        level: match options.level {
+            Level::Quick => "quick".to_owned(),
+            Level::Full => "full".to_owned(),
+        },
+        sound: job.findings.is_sound(),
+        groups: groups.len() as u64,
+        entries: job.entries,
+        payload_bytes: job.bytes,
+        checked_bytes: checked.checked_bytes,
+        torn_bytes: checked.torn_bytes,
+        containers: checked.counts.iter().map(|(name, count)| ((*name).into(), *count)).collect(),
+    };
+    Ok(Outcome { verdict, findings: job.findings })
 }
+
+/// The groups to verify. A store whose list of groups is damaged is still checked as a container.
+fn chosen(
+    store: &dyn Store,
+    group: Option<&GroupId>,
+    findings: &mut Findings,
+) -> Result<Vec<GroupId>, Error> {
+    let present = match store.groups() {
+        Ok(present) => present,
+        Err(error) => {
+            findings.add(damage(error)?);
+            return Ok(Vec::new());
+        }
+    };
+    match group {
+        None => Ok(present),
+        Some(group) if present.contains(group) => Ok(vec![group.clone()]),
+        Some(group) => Err(Error::NoSuchGroup { group: group.clone(), present }),
+    }
+}
+
+fn container(
+    store: &dyn Store,
+    level: Level,
+    observer: &mut dyn Observer,
+) -> Result<Checked, Error> {
+    let total = store.files().iter().map(|file| file.size_bytes).sum();
+    let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
+    let mut stopped = Ok(());
+    let checked = store.check(level, &mut |bytes| {
+        stopped = meter.reached(bytes, observer);
+        match stopped {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Stopped) => ControlFlow::Break(()),
+        }
+    });
+    stopped?;
+    meter.finish(observer)?;
+    match checked {
+        Ok(checked) => Ok(checked),
+        Err(error) => Ok(Checked { faults: vec![damage(error)?], ..Checked::default() }),
+    }
+}
+
+/// What the check of the container already said, so that reading the same bytes says it no more.
+fn known(faults: &[Fault]) -> BTreeSet<(Code, Place)> {
+    faults.iter().filter_map(|fault| Some((fault.code, fault.place.clone()?))).collect()
+}
+
+/// Damage is a finding, everything else ends the job.
+fn damage(error: StoreError) -> Result<Fault, Error> {
+    match error {
+        StoreError::Fault(fault) => Ok(*fault),
+        other => Err(Error::Store(other)),
+    }
+}
+
+struct Job<'s> {
+    store: &'s dyn Store,
+    known: BTreeSet<(Code, Place)>,
+    findings: Findings,
+    entries: u64,
+    bytes: u64,
+}
+
+impl Job<'_> {
+    fn add(&mut self, fault: Fault) {
+        let known = fault.place.clone().map(|place| (fault.code, place));
+        if !known.is_some_and(|known| self.known.contains(&known)) {
+            self.findings.add(fault);
+        }
+    }
+
+    fn state(&mut self, group: &GroupId) -> Result<LogState, Error> {
+        match self.store.state(group) {
+            Ok(state) => Ok(state),
+            Err(error) => {
+                let fault = damage(error)?;
+                self.add(fault);
+                Ok(LogState::default())
+            }
+        }
+    }
+
+    fn group(
+        &mut self,
+        group: &GroupId,
+        state: &LogState,
+        meter: &mut Meter,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let profile = self.store.profile();
+        let usual_min = LogIndex(profile.index_usual_min);
+        let around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
+        let mut checker = Checker::new(group, state, around);
+        let heads = match self.store.heads(group, IndexRange::ALL) {
+            Ok(heads) => heads,
+            Err(error) => {
+                let fault = damage(error)?;
+                self.add(fault);
+                return Ok(());
+            }
+        };
+        for head in heads {
+            match head {
+                Ok(located) => {
+                    let head = located.head;
+                    self.entries += 1;
+                    self.bytes = self.bytes.saturating_add(head.payload_len_bytes);
+                    checker.entry(&head, &mut self.findings);
+                    if must_be_membership(&head) {
+                        let decodes = self.membership_decodes(group, head.index)?;
+                        checker.membership(&head, decodes, &mut self.findings);
+                    }
+                    // The rules above speak of unusual indexes themselves.
+                    let faults = located.faults.into_iter();
+                    faults
+                        .filter(|fault| fault.code != Code::R127)
+                        .for_each(|fault| self.add(fault));
+                    meter.entry(head.payload_len_bytes, observer)?;
+                }
+                Err(error) => {
+                    checker.unreadable();
+                    let fault = damage(error)?;
+                    self.add(fault);
+                }
+            }
+        }
+        checker.finish(&mut self.findings);
+        Ok(())
+    }
+
+    /// Whether the entry at `index` carries a membership that decodes. Heads have no payload, and
+    /// memberships are few: each is read alone.
+    fn membership_decodes(&self, group: &GroupId, index: LogIndex) -> Result<bool, Error> {
+        let Some(range) = IndexRange::new(index, index) else { return Ok(false) };
+        for located in self.store.entries(group, range)? {
+            match located {
+                Ok(located) if located.entry.index == index => {
+                    let entry = located.entry;
+                    return Ok(decode::membership(entry.kind, entry.payload_bytes()).is_some());
+                }
+                Ok(_) => {}
+                Err(error) => drop(damage(error)?),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether an entry is one of hashicorp/raft's memberships, which must decode. Other libraries'
+/// configurations have no number in the file and no decoder yet.
+fn must_be_membership(head: &EntryHead) -> bool {
+    match head.kind {
+        EntryKind::Configuration => head.kind_code == Some(CONFIGURATION_CODE),
+        EntryKind::AddPeer | EntryKind::RemovePeer => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

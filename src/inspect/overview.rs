@@ -1,0 +1,273 @@
+use std::collections::BTreeMap;
+
+use crate::decode;
+use crate::event::{EntryCount, Meter, Observer, Phase};
+use crate::inspect::sizes::Sizes;
+use crate::inspect::view::{kind_counts, stable_views};
+use crate::inspect::{
+    Error, GroupView, HardStateView, MembershipView, Outcome, Overview, SpaceView, Stats,
+    TermStats, chosen, damage, of_reading,
+};
+use crate::model::{
+    EntryHead, EntryKind, Fault, Findings, GroupId, IndexRange, LogIndex, LogState, Term,
+};
+use crate::store::{Store, StoreError};
+
+/// Runs of missing indexes that are listed.
+const HOLES_MAX: usize = 1_000;
+/// Rows of the statistics by term.
+const TERM_ROWS_MAX: usize = 10_000;
+/// Membership entries that are tried, from the newest, until one decodes.
+const MEMBERSHIPS_TRIED: usize = 16;
+
+/// Looks at every group, or at one: bounds, counts, state, membership.
+///
+/// # Errors
+/// When the store cannot be read any further; damage is a finding.
+pub fn overview(
+    store: &dyn Store,
+    group: Option<&GroupId>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    look(store, group, false, observer)
+}
+
+/// As [`overview`], with statistics over terms and payload sizes.
+///
+/// # Errors
+/// As [`overview`].
+pub fn stats(
+    store: &dyn Store,
+    group: Option<&GroupId>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    look(store, group, true, observer)
+}
+
+fn look(
+    store: &dyn Store,
+    group: Option<&GroupId>,
+    with_stats: bool,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    let groups = chosen(store, group)?;
+    let mut findings = Findings::default();
+    findings.extend(store.opening_faults().iter().cloned());
+    let mut states = Vec::new();
+    for group in &groups {
+        let state = match store.state(group) {
+            Ok(state) => state,
+            Err(error) => {
+                findings.add(damage(error)?);
+                LogState::default()
+            }
+        };
+        states.push(state);
+    }
+    let total = states.iter().filter_map(|state| state.bounds).map(IndexRange::count).sum();
+    let mut meter = Meter::start(Phase::Reading, None, Some(EntryCount(total)), observer)?;
+    let mut survey =
+        Survey { sizes: Sizes::new(), by_kind: [0; EntryKind::ALL.len()], by_term: Vec::new() };
+    let mut views = Vec::new();
+    for (group, state) in groups.iter().zip(&states) {
+        let mut log = Log::new();
+        for head in store.heads(group, IndexRange::ALL)? {
+            match head {
+                Ok(located) => {
+                    log.entry(&located.head);
+                    if with_stats {
+                        survey.entry(group, &located.head);
+                    }
+                    meter.entry(located.head.payload_len_bytes, observer)?;
+                    findings.extend(of_reading(located.faults));
+                }
+                Err(error) => {
+                    let fault = damage(error)?;
+                    log.unreadable(fault.index);
+                    add_unless_known(store, fault, &mut findings);
+                }
+            }
+        }
+        let membership = newest_membership(store, group, &log.memberships)?;
+        views.push(log.view(group, state, membership));
+    }
+    meter.finish(observer)?;
+    let space = SpaceView::from(store.space()?);
+    let overview = Overview {
+        groups: views,
+        space,
+        other_contents: store.other_contents().into_iter().collect(),
+        stats: with_stats.then(|| survey.stats(space)),
+    };
+    Ok(Outcome { overview, findings })
+}
+
+/// What was already said on opening is not said again.
+fn add_unless_known(store: &dyn Store, fault: Fault, findings: &mut Findings) {
+    if !store.opening_faults().contains(&fault) {
+        findings.add(fault);
+    }
+}
+
+/// The newest of some entries whose membership decodes.
+fn newest_membership(
+    store: &dyn Store,
+    group: &GroupId,
+    candidates: &[LogIndex],
+) -> Result<Option<MembershipView>, Error> {
+    for index in candidates.iter().rev() {
+        let Some(range) = IndexRange::new(*index, *index) else { continue };
+        for located in store.entries(group, range)? {
+            let entry = match located {
+                Ok(located) => located.entry,
+                Err(StoreError::Fault(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let membership = decode::membership(entry.kind, entry.payload_bytes());
+            if let Some(membership) = membership.filter(|_| entry.index == *index) {
+                let servers = membership.servers;
+                return Ok(Some(MembershipView { index: *index, servers }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What one pass over a group's heads tells.
+struct Log {
+    first: Option<(LogIndex, Term)>,
+    last: Option<(LogIndex, Term)>,
+    reached: Option<LogIndex>,
+    entries: u64,
+    payload_bytes: u64,
+    holes: Vec<IndexRange>,
+    holes_total: u64,
+    by_kind: [u64; EntryKind::ALL.len()],
+    memberships: Vec<LogIndex>,
+}
+
+impl Log {
+    fn new() -> Log {
+        Log {
+            first: None,
+            last: None,
+            reached: None,
+            entries: 0,
+            payload_bytes: 0,
+            holes: Vec::new(),
+            holes_total: 0,
+            by_kind: [0; EntryKind::ALL.len()],
+            memberships: Vec::new(),
+        }
+    }
+
+    fn entry(&mut self, head: &EntryHead) {
+        let hole = match (self.reached.and_then(LogIndex::next), head.index.previous()) {
+            (Some(after), Some(before)) => IndexRange::new(after, before),
+            _ => None,
+        };
+        if let Some(hole) = hole {
+            self.holes_total += 1;
+            if self.holes.len() < HOLES_MAX {
+                self.holes.push(hole);
+            }
+        }
+        self.first.get_or_insert((head.index, head.term));
+        self.last = Some((head.index, head.term));
+        self.reached = self.reached.max(Some(head.index));
+        self.entries += 1;
+        self.payload_bytes = self.payload_bytes.saturating_add(head.payload_len_bytes);
+        count(&mut self.by_kind, head.kind);
+        if carries_membership(head.kind) {
+            if self.memberships.len() == MEMBERSHIPS_TRIED {
+                self.memberships.remove(0);
+            }
+            self.memberships.push(head.index);
+        }
+    }
+
+    /// An entry that is there but does not decode leaves no hole.
+    fn unreadable(&mut self, index: Option<LogIndex>) {
+        if index.is_some() && index == self.reached.and_then(LogIndex::next) {
+            self.reached = index;
+        }
+    }
+
+    fn view(
+        self,
+        group: &GroupId,
+        state: &LogState,
+        membership: Option<MembershipView>,
+    ) -> GroupView {
+        GroupView {
+            group: group.clone(),
+            first_index: self.first.map(|(index, _)| index),
+            last_index: self.last.map(|(index, _)| index),
+            first_term: self.first.map(|(_, term)| term),
+            last_term: self.last.map(|(_, term)| term),
+            entries: self.entries,
+            payload_bytes: self.payload_bytes,
+            holes: self.holes,
+            holes_total: self.holes_total,
+            by_kind: kind_counts(&self.by_kind),
+            hard_state: HardStateView::from(&state.hard),
+            stable: stable_views(&state.stable),
+            compacted: state.compacted.map(Into::into),
+            snapshot: state.snapshot.as_ref().map(Into::into),
+            membership,
+        }
+    }
+}
+
+fn carries_membership(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Configuration | EntryKind::AddPeer | EntryKind::RemovePeer)
+}
+
+fn count(by_kind: &mut [u64; EntryKind::ALL.len()], kind: EntryKind) {
+    let position = EntryKind::ALL.iter().position(|other| *other == kind);
+    if let Some(count) = position.and_then(|position| by_kind.get_mut(position)) {
+        *count += 1;
+    }
+}
+
+/// Statistics over all groups.
+struct Survey {
+    sizes: Sizes,
+    by_kind: [u64; EntryKind::ALL.len()],
+    by_term: Vec<TermStats>,
+}
+
+impl Survey {
+    fn entry(&mut self, group: &GroupId, head: &EntryHead) {
+        self.sizes.add(head.payload_len_bytes);
+        count(&mut self.by_kind, head.kind);
+        if let Some(row) = self.by_term.last_mut()
+            && row.term == head.term
+            && row.group == *group
+        {
+            row.entries += 1;
+            row.last_index = head.index;
+        } else if self.by_term.len() < TERM_ROWS_MAX {
+            self.by_term.push(TermStats {
+                group: group.clone(),
+                term: head.term,
+                entries: 1,
+                first_index: head.index,
+                last_index: head.index,
+            });
+        }
+    }
+
+    fn stats(self, space: SpaceView) -> Stats {
+        let by_kind: BTreeMap<String, u64> = kind_counts(&self.by_kind);
+        Stats {
+            by_kind,
+            by_term: self.by_term,
+            size_bytes: self.sizes.stats(),
+            file_bytes: space.file_bytes,
+            live_bytes: space.live_bytes,
+            free_bytes: space.free_bytes,
+            size_histogram: self.sizes.histogram(),
+        }
+    }
+}
