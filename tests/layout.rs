@@ -99,7 +99,7 @@ fn sizes_offsets_and_limits_are_those_of_version_1() {
     assert_eq!((SECTOR_BYTES, PAGE_BYTES), (512, 4096));
     assert_eq!((ANCHOR_FILE, ANCHOR_FILE_BYTES), ("anchor.fastlog", 8192));
     assert_eq!((SYNC_PAGE_OFFSET, FRAMES_OFFSET, FRAME_HEADER_BYTES), (4096, 8192, 32));
-    assert_eq!((FRAME_PAYLOAD_MAX, ENTRY_CONTENT_MAX, TEXT_MAX), (1 << 30, 1 << 29, 1 << 16));
+    assert_eq!((FRAME_PAYLOAD_MAX, ENTRY_CONTENT_MAX, TEXT_MAX), (1 << 30, (1 << 29) - 1, 1 << 16));
     assert_eq!((SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX, BATCH_BYTES_MAX), (16384, 1 << 30, 1 << 30));
     assert_eq!(SegmentNo(42).file_name(), "00000042.seg");
     assert_eq!(FrameType::ALL.map(FrameType::number), [1, 2, 3]);

@@ -2,6 +2,8 @@
 //! describes it; the constants here are its figures, frozen by `tests/layout.rs`.
 #![doc = include_str!("FORMAT.md")]
 
+use crate::bytes::Crc32;
+
 mod decode;
 mod encode;
 mod entry;
@@ -49,11 +51,13 @@ pub const FRAME_PAYLOAD_MAX: usize = 1 << 30;
 /// Payload at which a writer ends a frame and continues the batch in the next one.
 pub const FRAME_PAYLOAD_TARGET: usize = 256 << 10;
 /// Largest sum of payload, extensions and note of one entry.
-pub const ENTRY_CONTENT_MAX: usize = 1 << 29;
+pub const ENTRY_CONTENT_MAX: usize = (1 << 29) - 1;
 /// Largest name, schema, key, id or candidate.
 pub const TEXT_MAX: usize = 1 << 16;
 /// Largest batch with its frame headers.
 pub const BATCH_BYTES_MAX: u64 = 1 << 30;
+/// Largest number of a segment.
+pub const SEGMENT_NO_MAX: u64 = u32::MAX as u64;
 /// Smallest segment that can be asked for.
 pub const SEGMENT_BYTES_MIN: u64 = 16 << 10;
 /// Largest segment that can be asked for. A larger one exists only to hold one large batch.
@@ -86,7 +90,8 @@ impl SegmentNo {
     /// The number in a file name, or `None` when a segment is not called so.
     pub fn from_file_name(name: &str) -> Option<SegmentNo> {
         let number = SegmentNo(name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok()?);
-        (number.0 > 0 && number.file_name() == name).then_some(number)
+        let allowed = (1..=SEGMENT_NO_MAX).contains(&number.0);
+        (allowed && number.file_name() == name).then_some(number)
     }
 }
 
@@ -116,17 +121,17 @@ pub struct Salt(u32);
 impl Salt {
     /// The salt of segment `number` of the log `uid`.
     pub fn new(uid: LogUid, number: SegmentNo) -> Salt {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&uid.0);
-        hasher.update(&number.0.to_le_bytes());
-        Salt(hasher.finalize())
+        let mut crc = Crc32::new();
+        crc.update(&uid.0);
+        crc.update(&number.0.to_le_bytes());
+        Salt(crc.value())
     }
 
     /// The checksum over `bytes`, as it is stored.
     pub fn checksum(self, bytes: &[u8]) -> Masked {
-        let mut hasher = crc32fast::Hasher::new_with_initial(self.0);
-        hasher.update(bytes);
-        Masked(hasher.finalize().rotate_right(MASK_ROTATE).wrapping_add(MASK_DELTA))
+        let mut crc = Crc32::resumed(self.0);
+        crc.update(bytes);
+        Masked(crc.value().rotate_right(MASK_ROTATE).wrapping_add(MASK_DELTA))
     }
 }
 
@@ -149,8 +154,8 @@ mod tests {
         let salt = Salt::new(LogUid([7; 16]), SegmentNo(1));
         assert_ne!(salt.checksum(b"x"), Salt::new(LogUid([8; 16]), SegmentNo(1)).checksum(b"x"));
         assert_ne!(salt.checksum(b"x"), Salt::new(LogUid([7; 16]), SegmentNo(2)).checksum(b"x"));
-        let mut plain = crc32fast::Hasher::new_with_initial(salt.0);
+        let mut plain = Crc32::resumed(salt.0);
         plain.update(b"x");
-        assert_ne!(salt.checksum(b"x").0, plain.finalize());
+        assert_ne!(salt.checksum(b"x").0, plain.value());
     }
 }

@@ -1,5 +1,7 @@
 //! Integers and byte strings inside a frame's payload.
 
+pub(super) use crate::bytes::put_varint;
+
 /// A part of a verified payload that does not decode: written by a newer version, or by a bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
@@ -121,15 +123,6 @@ impl<'a> Wire<'a> {
         let start = *self;
         std::str::from_utf8(self.string(limit, what)?).map_err(|_| start.malformed(what))
     }
-}
-
-#[inline]
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    out.push(value.to_le_bytes()[0]);
 }
 
 pub(super) fn put_zigzag(out: &mut Vec<u8>, value: i64) {
