@@ -8,7 +8,8 @@ use std::sync::Arc;
 /// buffer alive, so whoever retains single payloads for long should call [`SharedBytes::detached`].
 #[derive(Clone, Default)]
 pub struct SharedBytes {
-    buffer: Arc<Vec<u8>>,
+    /// `None` only for the default, so that an empty value costs no allocation.
+    buffer: Option<Arc<Vec<u8>>>,
     start: usize,
     end: usize,
 }
@@ -20,7 +21,7 @@ impl SharedBytes {
             return None;
         }
         Some(SharedBytes {
-            buffer: Arc::clone(&self.buffer),
+            buffer: self.buffer.clone(),
             start: self.start + range.start,
             end: self.start + range.end,
         })
@@ -33,14 +34,14 @@ impl SharedBytes {
 
     /// Bytes of the whole shared buffer that this value keeps alive.
     pub fn held_bytes(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.as_ref().map_or(0, |buffer| buffer.capacity())
     }
 }
 
 impl From<Vec<u8>> for SharedBytes {
     fn from(bytes: Vec<u8>) -> Self {
         let end = bytes.len();
-        SharedBytes { buffer: Arc::new(bytes), start: 0, end }
+        SharedBytes { buffer: Some(Arc::new(bytes)), start: 0, end }
     }
 }
 
@@ -54,7 +55,8 @@ impl Deref for SharedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.buffer.get(self.start..self.end).unwrap_or_default()
+        let buffer = self.buffer.as_deref().map_or(&[][..], Vec::as_slice);
+        buffer.get(self.start..self.end).unwrap_or_default()
     }
 }
 

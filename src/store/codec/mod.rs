@@ -1,1 +1,30 @@
-//! Value codecs that several formats share.
+//! How Raft libraries encode an entry inside a container's value.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::host_endian_bytes
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod append_time;
+mod msgpack;
+mod note;
+mod raft_log;
+mod raft_log_write;
+
+pub use raft_log::{DecodedLog, decode};
+pub use raft_log_write::encode;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+use data_encoding::HEXLOWER_PERMISSIVE;
+use proptest::prelude::*;
+
+use super::{DecodedLog, decode, encode};
+use crate::model::{
+    AppendInstant, AppendTime, Entry, EntryExtra, EntryKind, FaultKind, LogIndex, SharedBytes,
+    Term, TimeForm, Zone,
+};
+
+fn hex(text: &str) -> SharedBytes {
+    let compact: String = text.split_whitespace().collect();
+    SharedBytes::from(HEXLOWER_PERMISSIVE.decode(compact.as_bytes()).expect("hex"))
+}
+
+fn decoded(text: &str, key: u64) -> DecodedLog {
+    decode(&hex(text), LogIndex(key)).expect("decodes")
+}
+
+fn back(entry: &Entry) -> SharedBytes {
+    let mut out = Vec::new();
+    encode(entry, &mut out).expect("encodes");
+    SharedBytes::from(out)
+}
+
+fn entry(index: u64, term: u64, payload: Option<&[u8]>, appended_at: AppendTime) -> Entry {
+    Entry {
+        index: LogIndex(index),
+        term: Term(term),
+        kind: EntryKind::Command,
+        kind_code: Some(0),
+        payload: payload.map(SharedBytes::from),
+        extra: EntryExtra { appended_at, ..EntryExtra::default() },
+    }
+}
+
+fn at(unix_seconds: i64, nanoseconds: u32, form: TimeForm, zone: Zone) -> AppendTime {
+    AppendTime::At(AppendInstant { unix_seconds, nanoseconds, form, zone })
+}
+
+const MOMENT: i64 = 1_704_164_645; // 2024-01-02T03:04:05Z
+
+/// A value, its key, and the entry it means.
+fn worked_examples() -> Vec<(&'static str, u64, Entry)> {
+    let hello = Some(&b"hello"[..]);
+    let nanoseconds = 678_901_234;
+    let old = |zone| at(MOMENT, nanoseconds, TimeForm::Old, zone);
+    let zero = at(AppendInstant::ZERO_UNIX_SECONDS, 0, TimeForm::Old, Zone::Utc);
+    let mut bootstrap = entry(1, 1, Some(&[]), zero);
+    bootstrap.kind = EntryKind::Configuration;
+    bootstrap.kind_code = Some(5);
+    bootstrap.payload = Some(hex(
+        "81a7536572766572739183a741646472657373ae3132372e302e302e313a38333030a24944a26e31a8
+         537566667261676500",
+    ));
+    vec![
+        (
+            "86 aa 417070656e6465644174 af 01 0000000000000000 00000000 ffff
+             a4 44617461 c0 aa 457874656e73696f6e73 c0 a5 496e646578 01 a4 5465726d 01
+             a4 54797065 00",
+            1,
+            entry(1, 1, None, zero),
+        ),
+        (
+            "86aa417070656e6465644174af010000000edd257425287735f2ffffa444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, old(Zone::Utc)),
+        ),
+        (
+            "86aa417070656e6465644174a8a1dcd7c865937d25a444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, at(MOMENT, nanoseconds, TimeForm::New, Zone::Utc)),
+        ),
+        (
+            "86aa417070656e6465644174a465937d25a444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, at(MOMENT, 0, TimeForm::New, Zone::Utc)),
+        ),
+        (
+            "86aa417070656e6465644174af010000000edd257425287735f2014aa444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, old(Zone::East { seconds: 19_800 })),
+        ),
+        (
+            "86aa417070656e6465644174b0020000000edd257425287735f2003c11a444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, old(Zone::East { seconds: 3_617 })),
+        ),
+        (
+            "86aa417070656e6465644174af010000000e64c1ff8000000007ffffa444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, at(-315_619_200, 7, TimeForm::Old, Zone::Utc)),
+        ),
+        (
+            "86aa417070656e6465644174ac00000007ffffffffed300880a444617461a568656c6c6f
+             aa457874656e73696f6e73c0a5496e646578cd012ca45465726d02a45479706500",
+            300,
+            entry(300, 2, hello, at(-315_619_200, 7, TimeForm::New, Zone::Utc)),
+        ),
+        (
+            "86aa417070656e6465644174c0a444617461a0aa457874656e73696f6e73c0a5496e646578ce00011170
+             a45465726dcc80a45479706500",
+            70_000,
+            entry(70_000, 128, Some(&[]), AppendTime::Nil),
+        ),
+        (
+            "85 a444617461c0 aa457874656e73696f6e73c0 a5496e646578cf0000000100000000
+             a45465726dcdffff a45479706500",
+            1 << 32,
+            entry(1 << 32, 65_535, None, AppendTime::Absent),
+        ),
+        (
+            "86aa417070656e6465644174af01000000000000000000000000ffffa444617461da0032
+             81a7536572766572739183a741646472657373ae3132372e302e302e313a38333030a24944a26e31
+             a8537566667261676500aa457874656e73696f6e73c0a5496e64657801a45465726d01a45479706505",
+            1,
+            bootstrap,
+        ),
+    ]
+}
+
+#[test]
+fn every_worked_example_is_read_as_it_means_and_written_back_byte_for_byte() {
+    for (text, key, meant) in worked_examples() {
+        let found = decoded(text, key);
+        assert_eq!(found.entry, meant, "{text}");
+        assert_eq!(found.index_inside, LogIndex(key));
+        assert_eq!(found.trailing_bytes, 0);
+        assert!(found.entry.extra.note.is_empty(), "{text} needs no note");
+        assert_eq!(back(&meant), hex(text));
+    }
+}
+
+#[test]
+fn data_of_32_bytes_and_of_64_kib_get_the_old_long_headers() {
+    for (len, header) in
+        [(31usize, "bf"), (32, "da0020"), (65_535, "daffff"), (65_536, "db00010000")]
+    {
+        let written = back(&entry(1, 1, Some(&vec![7; len]), AppendTime::Nil));
+        let data = hex(&format!("a444617461{header}07"));
+        assert!(written.windows(data.len()).any(|window| window == &*data), "{len}");
+        assert_eq!(back(&decode(&written, LogIndex(1)).expect("own writing").entry), written);
+    }
+}
+
+#[test]
+fn extensions_and_the_old_field_counts_come_back() {
+    let with_extensions = "86aa417070656e6465644174c0a444617461c0aa457874656e73696f6e73a20801
+         a5496e64657801a45465726d01a45479706500";
+    let found = decoded(with_extensions, 1);
+    assert_eq!(found.entry.extra.extensions.as_deref(), Some(&[8, 1][..]));
+    assert_eq!(back(&found.entry), hex(with_extensions));
+
+    let four = "84 a444617461c0 a5496e64657801 a45465726d01 a45479706501";
+    let found = decoded(four, 1);
+    assert_eq!(found.entry.kind, EntryKind::Noop);
+    assert_eq!(found.entry.extra.appended_at, AppendTime::Absent);
+    assert_eq!(back(&found.entry), hex(four));
+}
+
+#[test]
+fn unknown_fields_odd_times_another_index_and_trailing_bytes_are_kept() {
+    let text = "88aa417070656e6465644174af010000000edd2574253b9aca01ffffa444617461c0
+         aa457874656e73696f6e73c0a5496e64657807a5 4c61746572 93 01 c0 81 a161 c3
+         a45465726d01a45479706500 a14121 aabbcc";
+    let text = text.replace("a14121", "");
+    let text = text.replacen("88", "87", 1);
+    let found = decoded(&text, 9);
+    assert_eq!(found.index_inside, LogIndex(7));
+    assert_eq!(found.entry.index, LogIndex(9));
+    assert_eq!(found.trailing_bytes, 3);
+    let AppendTime::At(instant) = found.entry.extra.appended_at else { panic!("a time") };
+    assert_eq!((instant.unix_seconds, instant.nanoseconds), (MOMENT + 1, 1));
+    assert_eq!(back(&found.entry), hex(&text));
+}
+
+#[test]
+fn what_the_real_decoders_accept_is_accepted() {
+    let meant = entry(5, 3, Some(b"ab"), at(MOMENT, 0, TimeForm::New, Zone::Utc));
+    let tolerated = [
+        // any order, long map headers, str8 for names, bin for bytes, long and signed integers
+        "de0006 a45479706500 d9045465726dd303
+         a5496e646578d30000000000000005 aa417070656e6465644174d6ff65937d25
+         aa457874656e73696f6e73c0 a444617461c4026162",
+        "df00000006 a45479706500 a45465726dcf0000000000000003 a5496e646578ce00000005
+         aa417070656e6465644174d9 04 65937d25 aa457874656e73696f6e73c0 a444617461d9026162",
+        // an array in the order of declaration
+        "96 05 03 00 a26162 c0 a465937d25",
+    ];
+    for (at, text) in tolerated.iter().enumerate() {
+        let text = text.replace("d9045465726dd303", "d9045465726dd000000003");
+        let text = text.replace("d000000003", "d20000 0003");
+        let found = decode(&hex(&text), LogIndex(5));
+        assert_eq!(found.expect("tolerated").entry, meant, "example {at}");
+    }
+    let short = decoded("92 05 03", 5);
+    assert_eq!((short.entry.term, short.entry.payload), (Term(3), None));
+}
+
+#[test]
+fn what_the_real_decoders_refuse_is_a_fault() {
+    for (text, what) in [
+        ("", "encoded entry"),
+        ("c0", "encoded entry"),
+        ("a5496e6465", "encoded entry"),
+        ("82 a45465726d01", "encoded entry"),
+        ("81 01 02", "field name"),
+        ("81 a45465726dff", "Term"),
+        ("81 a54974656d73c1", "msgpack code"),
+        ("81 a454797065cd0100", "Type"),
+        ("81 aa417070656e6465644174a3010203", "AppendedAt"),
+        ("81 a444617461db7fffffff00", "encoded entry"),
+        ("dfffffffff a45465726d01", "encoded entry"),
+        ("81 a158 ddffffffff", "encoded entry"),
+    ] {
+        let fault = decode(&hex(text), LogIndex(1)).expect_err(text);
+        let named = match fault {
+            FaultKind::Short { what, .. }
+            | FaultKind::Field { what, .. }
+            | FaultKind::Bounds { what, .. } => what,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(named, what, "{text}");
+    }
+}
+
+#[test]
+fn a_zone_that_go_cannot_write_and_a_kind_without_a_number_are_refused() {
+    let mut out = vec![1, 2];
+    let minus_one = at(MOMENT, 0, TimeForm::Old, Zone::East { seconds: -60 });
+    assert!(encode(&entry(1, 1, None, minus_one), &mut out).is_err());
+    let mut change = entry(1, 1, None, AppendTime::Nil);
+    change.kind = EntryKind::ConfChange;
+    change.kind_code = Some(1);
+    assert!(encode(&change, &mut out).is_err());
+    assert_eq!(out, [1, 2], "nothing half written is left");
+}
+
+#[test]
+fn an_unknown_type_keeps_its_number_and_another_formats_note_says_nothing() {
+    let mut odd = entry(3, 1, None, AppendTime::Nil);
+    odd.kind = EntryKind::Unknown;
+    odd.kind_code = Some(200);
+    let written = back(&odd);
+    assert_eq!(decode(&written, LogIndex(3)).expect("decodes").entry, odd);
+    odd.extra.note = SharedBytes::from(&b"etcd says so"[..]);
+    assert_eq!(back(&odd), written);
+    odd.extra.note = SharedBytes::from(&b"rLg1\x05\xff\0\0\0abc"[..]);
+    assert!(encode(&odd, &mut Vec::new()).is_err(), "a cut note of ours is damage");
+}
+
+fn any_time() -> impl Strategy<Value = AppendTime> {
+    let zone = prop_oneof![
+        Just(Zone::Utc),
+        (-50_000i32..50_000)
+            .prop_filter("Go cannot write it", |seconds| *seconds != -60)
+            .prop_map(|seconds| Zone::East { seconds }),
+    ];
+    let seconds = -62_135_596_799i64..253_402_300_800;
+    prop_oneof![
+        Just(AppendTime::Absent),
+        Just(AppendTime::Nil),
+        (seconds.clone(), 0u32..1_000_000_000, zone).prop_map(|(seconds, nanoseconds, zone)| at(
+            seconds,
+            nanoseconds,
+            TimeForm::Old,
+            zone
+        )),
+        (seconds, prop_oneof![Just(0), 0u32..1_000_000_000]).prop_map(|(seconds, nanoseconds)| at(
+            seconds,
+            nanoseconds,
+            TimeForm::New,
+            Zone::Utc
+        )),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_entry_survives_writing_and_reading(
+        index in any::<u64>(), term in any::<u64>(), code in any::<u8>(),
+        data in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)),
+        extensions in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
+        appended_at in any_time(),
+    ) {
+        let mut meant = entry(index, term, data.as_deref(), appended_at);
+        meant.kind = super::raft_log::KINDS
+            .get(usize::from(code)).copied().unwrap_or(EntryKind::Unknown);
+        meant.kind_code = Some(code.into());
+        meant.extra.extensions = extensions.map(SharedBytes::from);
+        let value = back(&meant);
+        let found = decode(&value, LogIndex(index)).expect("own writing");
+        prop_assert_eq!(&found.entry, &meant);
+        prop_assert_eq!(back(&found.entry), value);
+    }
+
+    #[test]
+    fn damaged_values_never_panic_and_what_still_decodes_stays_itself(
+        which in 0usize..11, at in any::<prop::sample::Index>(), bits in 1u8..=255, cut in any::<bool>(),
+    ) {
+        let (text, key, _) = worked_examples().swap_remove(which);
+        let mut bytes = hex(text).to_vec();
+        let at = at.index(bytes.len());
+        if cut { bytes.truncate(at) } else { bytes[at] ^= bits }
+        let value = SharedBytes::from(bytes);
+        if let Ok(found) = decode(&value, LogIndex(key)) {
+            let mut written = Vec::new();
+            if encode(&found.entry, &mut written).is_ok() {
+                let again = decode(&SharedBytes::from(written), LogIndex(key)).expect("own writing");
+                prop_assert_eq!(again.entry, found.entry);
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let _either = decode(&SharedBytes::from(bytes), LogIndex(1));
+    }
+}
