@@ -1,1 +1,37 @@
-//! BoltDB-style redb files.
+//! redb databases in BoltDB style: our own page walker for reading, the redb packages for writing.
+//!
+//! [`format`] knows the bytes, [`page`] checks one page, [`tree`] walks many, [`commit`] chooses
+//! which state of the file counts, [`schema`] says which tables are a Raft log.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::host_endian_bytes
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod commit;
+mod entries;
+mod format;
+mod page;
+mod pages;
+mod scan;
+mod schema;
+mod source;
+mod stable;
+mod survey;
+mod tables;
+mod tree;
+
+pub use schema::PROFILE;
+pub use source::RedbStore;

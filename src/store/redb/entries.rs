@@ -1,0 +1,216 @@
+//! Entries of one log table, in index order, each with its place and what is wrong with it.
+
+use crate::model::{Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
+use crate::store::codec::{DecodedLog, decode};
+use crate::store::redb::PROFILE;
+use crate::store::redb::format::u64_at;
+use crate::store::redb::page::Leaf;
+use crate::store::redb::pages::Pages;
+use crate::store::redb::tables::Table;
+use crate::store::redb::tree::{Damaged, Visit, Walk};
+use crate::store::{Located, LocatedHead, StoreError};
+
+/// What pages of a log table are called in a finding.
+pub const LOG_PAGE: &str = "a page of a log table";
+
+/// Walks the entries of a log table inside a range of indexes.
+pub struct EntryWalk<'p> {
+    pages: &'p Pages,
+    walk: Walk<'p>,
+    group: GroupId,
+    range: IndexRange,
+    leaf: Option<(Leaf, usize)>,
+    ended: bool,
+}
+
+impl<'p> EntryWalk<'p> {
+    /// Begins with the first entry of `group` inside `range`; a missing table has none.
+    pub fn new(
+        pages: &'p Pages,
+        logs: Option<&Table>,
+        group: &GroupId,
+        range: IndexRange,
+    ) -> EntryWalk<'p> {
+        let shape = logs.map_or(crate::store::redb::tables::TABLE_TREE, |t| t.shape(LOG_PAGE));
+        let walk = Walk::new(pages, shape, logs.and_then(Table::root))
+            .starting_at(&range.first().0.to_le_bytes());
+        EntryWalk { pages, walk, group: group.clone(), range, leaf: None, ended: false }
+    }
+
+    /// The next entry, or the finding that stands for one or for a whole page of them.
+    fn advance(&mut self) -> Option<Result<(DecodedLog, Place), StoreError>> {
+        while !self.ended {
+            if let Some((leaf, row)) = &mut self.leaf {
+                if *row < leaf.rows() {
+                    let at = *row;
+                    *row += 1;
+                    let key = LogIndex(leaf.key_u64(at));
+                    if key > self.range.last() {
+                        self.ended = true;
+                    } else if key >= self.range.first() {
+                        return Some(entry_at(self.pages, leaf, at, &self.group));
+                    }
+                    continue;
+                }
+                self.leaf = None;
+            }
+            match self.walk.step()? {
+                Ok(Visit::Branch(_)) => {}
+                Ok(Visit::Leaf(leaf)) => self.leaf = Some((leaf, 0)),
+                Ok(Visit::Damaged(damaged)) => {
+                    let first = first_missing(&damaged);
+                    if first.is_some_and(|first| first > self.range.last()) {
+                        self.ended = true;
+                        return None;
+                    }
+                    return Some(Err(missing_fault(damaged, &self.group).into()));
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The lowest index that a damaged page could hold.
+pub fn first_missing(damaged: &Damaged) -> Option<LogIndex> {
+    LogIndex(u64_at(damaged.above.as_deref()?, 0)?).next()
+}
+
+/// The highest index that a damaged page could hold.
+pub fn last_missing(damaged: &Damaged) -> Option<LogIndex> {
+    u64_at(damaged.through.as_deref()?, 0).map(LogIndex)
+}
+
+fn missing_fault(damaged: Damaged, group: &GroupId) -> Fault {
+    let first = first_missing(&damaged);
+    let fault = damaged.fault.in_group(group);
+    match first {
+        Some(first) => fault.at_index(first),
+        None => fault,
+    }
+}
+
+/// Decodes the row `at` of a leaf, whose key is its index.
+fn entry_at(
+    pages: &Pages,
+    leaf: &Leaf,
+    at: usize,
+    group: &GroupId,
+) -> Result<(DecodedLog, Place), StoreError> {
+    let key = LogIndex(leaf.key_u64(at));
+    let value = leaf.value(at);
+    let start = leaf.value_range(at).map_or(0, |range| range.start as u64);
+    let place = pages.place(leaf.offset_bytes.saturating_add(start), value.len() as u64);
+    match decode(&value, key) {
+        Ok(decoded) => Ok((decoded, place)),
+        Err(kind) => {
+            Err(Fault::new(Code::R122, kind).at(place).in_group(group).at_index(key).into())
+        }
+    }
+}
+
+/// What is wrong with an entry that was decoded.
+fn entry_faults(decoded: &DecodedLog, place: &Place, group: &GroupId) -> Vec<Fault> {
+    let entry = &decoded.entry;
+    let mut faults = Vec::new();
+    let mut add = |code, what, expected: String, found: String| {
+        let kind = FaultKind::Field { what, expected, found };
+        let fault = Fault::new(code, kind).at(place.clone()).in_group(group);
+        faults.push(fault.at_index(entry.index).at_term(entry.term));
+    };
+    if decoded.index_inside != entry.index {
+        let (expected, found) = (entry.index.to_string(), decoded.index_inside.to_string());
+        add(Code::R120, "index inside the value", format!("{expected}, its key"), found);
+    }
+    if decoded.trailing_bytes > 0 {
+        let found = format!("{} more bytes", decoded.trailing_bytes);
+        add(Code::R124, "what follows the encoded entry", "nothing".to_owned(), found);
+    }
+    if entry.index.0 < PROFILE.index_usual_min {
+        let expected = format!("{} or more", PROFILE.index_usual_min);
+        add(Code::R127, "index of an entry", expected, entry.index.to_string());
+    }
+    faults
+}
+
+impl Iterator for EntryWalk<'_> {
+    type Item = Result<Located, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.advance()?.map(|(decoded, place)| {
+            let faults = entry_faults(&decoded, &place, &self.group);
+            Located { entry: decoded.entry, place: Some(place), faults }
+        }))
+    }
+}
+
+/// As [`EntryWalk`], without contents.
+pub struct HeadWalk<'p>(pub EntryWalk<'p>);
+
+impl Iterator for HeadWalk<'_> {
+    type Item = Result<LocatedHead, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.0.advance()?.map(|(decoded, place)| {
+            let faults = entry_faults(&decoded, &place, &self.0.group);
+            let entry = &decoded.entry;
+            let head = EntryHead {
+                index: entry.index,
+                term: entry.term,
+                kind: entry.kind,
+                kind_code: entry.kind_code,
+                payload_len_bytes: entry.payload_bytes().len() as u64,
+                extensions_len_bytes: entry.extensions_bytes().len() as u64,
+                place: Some(place),
+            };
+            LocatedHead { head, faults }
+        }))
+    }
+}
+
+/// First and last index whose pages can be read.
+///
+/// # Errors
+/// Only when the file cannot be read.
+pub fn bounds(pages: &Pages, logs: Option<&Table>) -> Result<Option<IndexRange>, StoreError> {
+    let Some(table) = logs else { return Ok(None) };
+    let Some(first) = first_readable(pages, table)? else { return Ok(None) };
+    let last = last_readable(pages, table)?.unwrap_or(first);
+    Ok(IndexRange::new(first, last))
+}
+
+fn first_readable(pages: &Pages, logs: &Table) -> Result<Option<LogIndex>, StoreError> {
+    let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root());
+    while let Some(visit) = walk.step() {
+        if let Visit::Leaf(leaf) = visit? {
+            return Ok(Some(LogIndex(leaf.key_u64(0))));
+        }
+    }
+    Ok(None)
+}
+
+/// Goes to the leaf of the largest key; where that is damaged, to the one before it.
+fn last_readable(pages: &Pages, logs: &Table) -> Result<Option<LogIndex>, StoreError> {
+    let mut from = u64::MAX.to_le_bytes().to_vec();
+    loop {
+        let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root()).starting_at(&from);
+        let damaged = loop {
+            match walk.step().transpose()? {
+                Some(Visit::Branch(_)) => {}
+                Some(Visit::Leaf(leaf)) => {
+                    return Ok(u64_at(leaf.last_key(), 0).map(LogIndex));
+                }
+                Some(Visit::Damaged(damaged)) => break damaged,
+                None => return Ok(None),
+            }
+        };
+        match damaged.above {
+            Some(above) => from = above,
+            None => return Ok(None),
+        }
+    }
+}
