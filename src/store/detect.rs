@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::Fault;
-use crate::store::{Format, OpenOptions, StoreError, StoreFile};
-use crate::vfs::Fs;
+use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error, redb};
+use crate::vfs::{Fs, OpenMode};
 
 /// The program whose data directory a store lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,10 +96,26 @@ pub fn detect(
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Detected, StoreError> {
-    let _ = (fs, options);
-    Err(StoreError::NotFound {
-        path: path.to_owned(),
-        reason: "no format is recognised yet".to_owned(),
-        seen: Vec::new(),
-    })
+    let _ = options;
+    let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
+    let mut head = [0; 512];
+    let read = file.read_at(0, &mut head).map_err(io_error("read", path))?;
+    let size_bytes = file.size().map_err(io_error("look at", path))?;
+    match redb::recognise(head.get(..read).unwrap_or_default()) {
+        Some(evidence) => Ok(Detected::Store(Box::new(Description {
+            path: path.to_owned(),
+            store: path.to_owned(),
+            format: Format::Redb,
+            evidence: vec![evidence],
+            layout: None,
+            data_dir: None,
+            files: vec![StoreFile { path: path.to_owned(), size_bytes }],
+            faults: Vec::new(),
+        }))),
+        None => Err(StoreError::NotFound {
+            path: path.to_owned(),
+            reason: if size_bytes == 0 { "an empty file" } else { "no known format" }.to_owned(),
+            seen: Vec::new(),
+        }),
+    }
 }

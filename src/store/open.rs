@@ -1,14 +1,19 @@
 //! Opening a source and creating a target without naming a format.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Durability;
 use crate::store::detect::{Description, Detected, detect};
+use crate::store::redb::{self, RedbStore};
 use crate::store::target::Target;
-use crate::store::{Format, LogSink, Profile, Store, StoreError};
-use crate::vfs::{Clock, Fs};
+use crate::store::{Format, LogSink, Profile, Store, StoreError, io_error};
+use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState};
+
+/// How often a lock is tried while waiting for it.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
 
 /// How a source is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,14 +45,62 @@ pub fn open(
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Opened, StoreError> {
-    let _ = clock;
     match detect(fs, path, options)? {
-        Detected::Store(description) => Err(unread(&description)),
+        Detected::Store(mut description) => {
+            let store = open_described(fs, clock, &mut description, options)?;
+            Ok(Opened { store, description: *description })
+        }
         Detected::Archive { .. } => Err(StoreError::Unsupported {
             path: path.to_owned(),
             what: "this is an archive, not a store".to_owned(),
             way_out: "verify it as it is, or restore it to look inside".to_owned(),
         }),
+    }
+}
+
+fn open_described(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    description: &mut Description,
+    options: &OpenOptions,
+) -> Result<Box<dyn Store>, StoreError> {
+    match description.format {
+        Format::Redb => {
+            let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
+            let store = RedbStore::open(fs.as_ref(), &description.store, lock)?;
+            description.evidence.extend_from_slice(store.evidence());
+            Ok(Box::new(store))
+        }
+        _ => Err(unread(description)),
+    }
+}
+
+/// Waits until nobody writes `path`, then keeps writers out. `None` where the file system has no
+/// locks.
+fn lock_shared(
+    fs: &dyn Fs,
+    clock: &dyn Clock,
+    path: &Path,
+    timeout: Duration,
+) -> Result<Option<Box<dyn Held>>, StoreError> {
+    let start = clock.monotonic();
+    loop {
+        let holder = match fs.probe_lock(path).map_err(io_error("probe the lock of", path))? {
+            LockState::Held(holder) => holder,
+            LockState::Free => match fs.lock(path, LockMode::Shared) {
+                Ok(held) => return Ok(Some(held)),
+                Err(LockError::Held(holder)) => holder,
+                Err(LockError::Io(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Ok(None);
+                }
+                Err(LockError::Io(error)) => return Err(io_error("lock", path)(error)),
+            },
+        };
+        let waited = clock.monotonic().saturating_sub(start);
+        let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            return Err(StoreError::Locked { path: path.to_owned(), holder });
+        };
+        clock.sleep(left.min(LOCK_RETRY));
     }
 }
 
@@ -88,7 +141,10 @@ pub fn target_profile(
     options: &SinkOptions,
 ) -> Result<&'static Profile, StoreError> {
     let _ = options;
-    Err(unwritten(format, target))
+    match format {
+        Format::Redb => Ok(&redb::PROFILE),
+        _ => Err(unwritten(format, target)),
+    }
 }
 
 /// What an operator must know about a target of `format` before it is written, one line each.

@@ -91,6 +91,17 @@ pub const END_BYTES: usize = 4;
 /// Bytes of a root: page number, checksum, length.
 pub const ROOT_BYTES: usize = 32;
 
+/// Why the first bytes of a file are redb's, if they are: its magic number, or, where that is
+/// damaged, a commit slot whose checksum fits.
+pub fn recognise(head: &[u8]) -> Option<String> {
+    if head.starts_with(&MAGIC) {
+        return Some("magic number of redb at byte 0".to_owned());
+    }
+    let header = Header::read(head)?;
+    let slot = header.slots.iter().position(|slot| slot.fits() && slot.version > 0)?;
+    Some(format!("no magic number, but redb's checksum of commit slot {slot} fits"))
+}
+
 /// Reads a u16 at `at`; `None` beyond the end, as with its siblings.
 pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|found| u16::from_le_bytes(*found))

@@ -33,5 +33,6 @@ mod survey;
 mod tables;
 mod tree;
 
+pub use format::recognise;
 pub use schema::PROFILE;
 pub use source::RedbStore;

@@ -115,7 +115,8 @@ impl Ends {
             for n in 0..count {
                 let end = self.end(bytes, n).unwrap_or(usize::MAX);
                 if end < before || end > limit {
-                    return Err(bounds(what, end, limit));
+                    let expected = format!("{before} to {limit}");
+                    return Err(FaultKind::Field { what, expected, found: end.to_string() });
                 }
                 before = end;
             }

@@ -20,11 +20,6 @@ pub const LAST_VOTE_CANDIDATE: &[u8] = b"LastVoteCand";
 /// written in the wrong order.
 const PLAUSIBLE_TERM_END: u64 = 1 << 32;
 
-/// Whether hashicorp/raft itself stores this key.
-pub fn is_known(key: &[u8]) -> bool {
-    [CURRENT_TERM, LAST_VOTE_TERM, LAST_VOTE_CANDIDATE].contains(&key)
-}
-
 fn is_integer(key: &[u8]) -> bool {
     [CURRENT_TERM, LAST_VOTE_TERM].contains(&key)
 }
