@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::{Fault, IoError};
+use crate::model::{Findings, IoError};
 use crate::store::StoreError;
 
 /// Why a backup, a restore or a check did not come to its end.
@@ -53,12 +53,12 @@ pub enum Error {
         free_bytes: u64,
     },
     /// The archive is not whole; nothing was written from it.
-    #[error("{}: {}", path.display(), first(faults))]
+    #[error("{}: {}", path.display(), first(findings))]
     Damaged {
         /// The archive.
         path: PathBuf,
         /// What is wrong with it; never empty.
-        faults: Vec<Fault>,
+        findings: Findings,
     },
     /// The archive was written by a newer raftlog.
     #[error("{}: manifest version {found}, this raftlog reads {known}", path.display())]
@@ -71,21 +71,21 @@ pub enum Error {
         known: u32,
     },
     /// What was written does not read back as it should. It was set aside.
-    #[error("{} does not read back as it was written: {}", path.display(), first(faults))]
+    #[error("{} does not read back as it was written: {}", path.display(), first(findings))]
     Mismatch {
         /// Where it was set aside.
         path: PathBuf,
         /// What differs; never empty.
-        faults: Vec<Fault>,
+        findings: Findings,
     },
     /// The operator stopped it; nothing was left behind.
     #[error("stopped")]
     Cancelled,
 }
 
-fn first(faults: &[Fault]) -> String {
-    let more = faults.len().saturating_sub(1);
-    match faults.first() {
+fn first(findings: &Findings) -> String {
+    let more = findings.total().saturating_sub(1);
+    match findings.kept().next() {
         Some(fault) if more > 0 => format!("{fault} (and {more} more)"),
         Some(fault) => fault.to_string(),
         None => "damaged".to_owned(),

@@ -3,11 +3,26 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Candidate, Fault, GroupId, HardState, LogState, Severity, Term, Vote};
+use crate::model::{Candidate, Code, Findings, GroupId, HardState, LogState, Severity, Term, Vote};
 use crate::store::Level;
 
 /// Version of the manifest and of the archive's structure that this raftlog writes and reads.
 pub const MANIFEST_VERSION: u32 = 1;
+
+/// Name of the first member.
+pub const MANIFEST_NAME: &str = "MANIFEST.json";
+
+/// Name of the last member.
+pub const END_NAME: &str = "END.json";
+
+/// The directory that holds everything that was backed up, so that no name in it can meet ours.
+pub const DATA_NAME: &str = "data";
+
+/// Largest manifest that is written or read.
+pub const MANIFEST_BYTES_MAX: u64 = 32 << 20;
+
+/// Most files and directories that an archive holds.
+pub const NAMES_MAX: usize = 100_000;
 
 /// Everything an archive says of itself. Field order is the order in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +35,8 @@ pub struct Manifest {
     pub tool: Tool,
     /// When, RFC 3339 in UTC.
     pub created_at: String,
+    /// When, seconds since 1970.
+    pub created_unix_s: u64,
     /// Name of the file or directory that was backed up, without the directories above it.
     pub source: String,
     /// The store's format id.
@@ -137,49 +154,39 @@ impl Verdict {
         Verdict { not_judged: Some(reason.to_owned()), ..Verdict::default() }
     }
 
-    /// The verdict that `faults`, all of them, amount to.
-    pub fn of<'f>(level: Level, faults: impl IntoIterator<Item = &'f Fault>) -> Verdict {
-        let mut verdict = Verdict {
-            level: Some(
-                match level {
-                    Level::Quick => "quick",
-                    Level::Full => "full",
-                }
-                .to_owned(),
-            ),
-            ..Verdict::default()
+    /// The verdict that everything `findings` holds amounts to.
+    pub fn of(level: Level, findings: &Findings) -> Verdict {
+        let level = match level {
+            Level::Quick => "quick",
+            Level::Full => "full",
         };
-        let mut gravest: Vec<Severity> = Vec::new();
-        for fault in faults {
-            match fault.severity {
-                Severity::Error => verdict.errors += 1,
-                Severity::Warning => verdict.warnings += 1,
-                Severity::Info => verdict.infos += 1,
-            }
-            let known = verdict
-                .findings
-                .iter_mut()
-                .zip(gravest.iter_mut())
-                .find(|(line, _)| line.code == fault.code.as_str());
-            match known {
-                Some((line, severity)) => {
-                    line.count += 1;
-                    *severity = (*severity).max(fault.severity);
-                    line.severity = severity.as_str().to_owned();
+        let mut lines: Vec<(Code, Severity, VerdictFinding)> = Vec::new();
+        for fault in findings.kept() {
+            match lines.iter_mut().find(|(code, ..)| *code == fault.code) {
+                Some((_, gravest, line)) => {
+                    *gravest = (*gravest).max(fault.severity);
+                    line.severity = gravest.as_str().to_owned();
                 }
                 None => {
-                    gravest.push(fault.severity);
-                    verdict.findings.push(VerdictFinding {
+                    let line = VerdictFinding {
                         code: fault.code.as_str().to_owned(),
                         severity: fault.severity.as_str().to_owned(),
-                        count: 1,
+                        count: findings.count(fault.code),
                         message: fault.kind.to_string(),
-                    });
+                    };
+                    lines.push((fault.code, fault.severity, line));
                 }
             }
         }
-        verdict.sound = Some(verdict.errors == 0 && verdict.warnings == 0);
-        verdict
+        Verdict {
+            level: Some(level.to_owned()),
+            sound: Some(findings.is_sound()),
+            not_judged: None,
+            errors: findings.errors(),
+            warnings: findings.warnings(),
+            infos: findings.infos(),
+            findings: lines.into_iter().map(|(_, _, line)| line).collect(),
+        }
     }
 }
 
@@ -216,10 +223,10 @@ pub struct HardStateNote {
 pub struct VoteNote {
     /// Term in which it was given.
     pub term: Option<u64>,
-    /// Who got it: a number in decimal digits, bytes as text.
+    /// Who got it, as text; a number in decimal; null where the bytes are no text.
     pub candidate: Option<String>,
-    /// The candidate's bytes (of a number: big-endian).
-    pub candidate_hex: String,
+    /// The bytes of it; those of a number are big-endian.
+    pub candidate_hex: Option<String>,
 }
 
 /// The newest snapshot that a store knows of.
@@ -264,16 +271,16 @@ impl HardStateNote {
 impl VoteNote {
     fn new(vote: &Vote) -> VoteNote {
         let (candidate, bytes) = match &vote.candidate {
-            None => (None, Vec::new()),
-            Some(Candidate::Id(id)) => (Some(id.to_string()), id.to_be_bytes().to_vec()),
+            None => (None, None),
+            Some(Candidate::Id(id)) => (Some(id.to_string()), Some(id.to_be_bytes().to_vec())),
             Some(Candidate::Bytes(bytes)) => {
-                (Some(String::from_utf8_lossy(bytes).into_owned()), bytes.to_vec())
+                (String::from_utf8(bytes.to_vec()).ok(), Some(bytes.to_vec()))
             }
         };
         VoteNote {
             term: vote.term.map(|term| term.0),
             candidate,
-            candidate_hex: data_encoding::HEXLOWER.encode(&bytes),
+            candidate_hex: bytes.map(|bytes| data_encoding::HEXLOWER.encode(&bytes)),
         }
     }
 }

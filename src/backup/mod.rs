@@ -22,22 +22,32 @@
     )
 )]
 
+mod check;
+mod codec;
 mod error;
 pub mod manifest;
 mod outcome;
+mod pack;
+mod progress;
+mod read;
+mod restore;
+mod source;
+mod survey;
+mod target;
 
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use crate::event::Observer;
-use crate::store::{Level, OpenOptions, Opened, StoreError};
-use crate::vfs::{Clock, Fs};
+use crate::store::{OpenOptions, Opened};
 
+pub use check::verify;
 pub use error::Error;
 pub use manifest::{GroupNote, HardStateNote, Manifest, Verdict, VerdictFinding, VoteNote};
 pub use outcome::{Backup, BackupResult, Checked, RestoreResult, Restored};
+pub use pack::backup;
+pub use restore::restore;
 
 /// How hard gzip works: 0 (not at all) to 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,68 +114,3 @@ pub struct RestoreOptions {
 /// Judges an opened store by the Raft rules; `Break` when the operator stopped it. What cannot be
 /// judged is a verdict too ([`Verdict::not_judged`]): a backup is never refused for it.
 pub type Judge<'j> = dyn FnMut(&Opened, &mut dyn Observer) -> ControlFlow<(), Verdict> + 'j;
-
-/// Packs the store or data directory at `path` into `destination`.
-///
-/// The store is locked (shared) until the archive is complete. A data directory, given itself or
-/// recognised around `path` when `path` is a directory, is packed with everything in it; a store's
-/// file is packed alone. `judge` is asked once, with the store open.
-///
-/// # Errors
-/// [`Error::Store`] as [`crate::store::open::open`] has them (locked, not found, refused);
-/// [`Error::Changed`], [`Error::Name`], [`Error::TooLarge`], [`Error::Io`]; [`Error::Mismatch`] when
-/// the archive does not read back; [`Error::Cancelled`]. Then nothing stands under the final name.
-pub fn backup(
-    fs: &Arc<dyn Fs>,
-    clock: &dyn Clock,
-    path: &Path,
-    destination: Destination<'_>,
-    options: &BackupOptions,
-    judge: &mut Judge<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Backup, Error> {
-    let _ = (fs, clock, destination, options, judge, observer);
-    Err(not_there(path))
-}
-
-/// Verifies the whole archive, then writes its files into the new directory `target`.
-///
-/// A single-file backup is restored as `target/<file name>`.
-///
-/// # Errors
-/// [`Error::Damaged`] when the archive is not whole (nothing was written); [`Error::Store`] when the
-/// target is refused; [`Error::NoSpace`], [`Error::Io`]; [`Error::Mismatch`] when a file does not
-/// read back as it was written; [`Error::Unsupported`]; [`Error::Cancelled`].
-pub fn restore(
-    fs: &Arc<dyn Fs>,
-    archive: Source,
-    target: &Path,
-    options: RestoreOptions,
-    observer: &mut dyn Observer,
-) -> Result<Restored, Error> {
-    let _ = (fs, archive, options, observer);
-    Err(not_there(target))
-}
-
-/// Verifies the archive at `path` without unpacking it: structure, manifest, every size and CRC-32,
-/// and with [`Level::Full`] every SHA-256. Damage is in [`Checked::faults`], not an error.
-///
-/// # Errors
-/// [`Error::Io`] when it cannot be read, [`Error::Unsupported`], [`Error::Cancelled`].
-pub fn verify(
-    fs: &Arc<dyn Fs>,
-    path: &Path,
-    level: Level,
-    observer: &mut dyn Observer,
-) -> Result<Checked, Error> {
-    let _ = (fs, level, observer);
-    Err(not_there(path))
-}
-
-fn not_there(path: &Path) -> Error {
-    Error::Store(StoreError::NotFound {
-        path: path.to_owned(),
-        reason: "archives are not packed yet".to_owned(),
-        seen: Vec::new(),
-    })
-}

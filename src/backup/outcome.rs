@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::backup::manifest::{GroupNote, Manifest, Verdict};
-use crate::model::Fault;
+use crate::model::Findings;
 use crate::store::Description;
 
 /// The result of a backup, as printed.
@@ -35,7 +35,7 @@ pub struct Backup {
     pub verdict: Verdict,
     /// What the operator should know: names that were not packed (R117), damage that kept the store
     /// from being opened. What the judge found is in the verdict.
-    pub findings: Vec<Fault>,
+    pub findings: Findings,
 }
 
 /// The result of a restore, as printed.
@@ -64,7 +64,7 @@ pub struct Restored {
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// What is wrong; empty for a whole archive.
-    pub faults: Vec<Fault>,
+    pub findings: Findings,
     /// The manifest, when it verified. It holds the verdict that the backup recorded.
     pub manifest: Option<Manifest>,
     /// Size of the archive.

@@ -77,7 +77,7 @@ fn open_described(
 
 /// Waits until nobody writes `path`, then keeps writers out. `None` where the file system has no
 /// locks.
-fn lock_shared(
+pub(crate) fn lock_shared(
     fs: &dyn Fs,
     clock: &dyn Clock,
     path: &Path,
