@@ -1,1 +1,67 @@
-//! Measuring jobs.
+//! Measuring the jobs against what the machine can do, in one run, interleaved.
+//!
+//! The jobs themselves are handed in as functions that run one command in a fresh process and report
+//! its time and peak memory; the limits (a plain copy with a sync, a read with CRC-32, `tar | pigz`)
+//! are measured here, on the same bytes, in the same rounds.
+
+mod jobs;
+mod limits;
+mod logs;
+mod spread;
+
+use serde::Serialize;
+
+pub use jobs::{Error, JobsOptions, Launch, Launched, run_jobs};
+pub use logs::LogShape;
+pub use spread::Spread;
+
+/// The machine the figures are of.
+#[derive(Clone, Debug, Default, Serialize, schemars::JsonSchema)]
+pub struct Machine {
+    /// Processors that may be used.
+    pub cpus: u64,
+    /// What the system says of its processor, where it does.
+    pub cpu_model: Option<String>,
+    /// Memory in bytes, where the system says.
+    pub memory_bytes: Option<u64>,
+    /// The directory measured in.
+    pub dir: String,
+}
+
+/// One job on one log against its limit.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub struct JobRow {
+    /// The job: "migrate redb to fastlog", "verify fastlog", ...
+    pub job: String,
+    /// The log: "1 GiB of 1 KiB entries", ...
+    pub log: String,
+    /// Entries in it.
+    pub entries: u64,
+    /// Bytes of the files the job reads.
+    pub source_bytes: u64,
+    /// Seconds the job took.
+    pub seconds: Spread,
+    /// What it is compared with.
+    pub limit: String,
+    /// Seconds the limit took.
+    pub limit_seconds: Spread,
+    /// Job's time divided by the limit's, round by round.
+    pub times_limit: Spread,
+    /// The largest `times_limit` (median) that is good enough, where one is set.
+    pub target_times_limit: Option<f64>,
+    /// Whether the median is within the target.
+    pub met: Option<bool>,
+    /// Peak memory of the job's process, where the system tells.
+    pub rss_bytes: Option<u64>,
+}
+
+/// What `bench --jobs` found.
+#[derive(Clone, Debug, Default, Serialize, schemars::JsonSchema)]
+pub struct BenchResult {
+    /// The machine.
+    pub machine: Machine,
+    /// Rounds, each job and limit once a round.
+    pub rounds: u64,
+    /// The jobs.
+    pub jobs: Vec<JobRow>,
+}

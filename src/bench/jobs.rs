@@ -1,0 +1,255 @@
+//! The jobs, their limits, and the rounds in which they take turns.
+
+use std::ffi::OsString;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bench::limits::{compressor, copy_and_sync, files_at, read_and_crc, tar_and_compress};
+use crate::bench::{BenchResult, JobRow, LogShape, Machine, Spread};
+use crate::event::{Event, Observer};
+use crate::model::IoError;
+use crate::store::target::remove_tree;
+use crate::store::{Format, StoreError};
+use crate::vfs::{Clock, Fs};
+
+/// Why measuring ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// A log could not be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A job that is measured failed.
+    #[error("`{job}` failed: {message}")]
+    Job {
+        /// The job.
+        job: String,
+        /// What it said.
+        message: String,
+    },
+    /// The operator stopped it.
+    #[error("measuring was stopped")]
+    Cancelled,
+}
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct JobsOptions {
+    /// Directory to work in; must exist. What is made there is removed at the end.
+    pub dir: PathBuf,
+    /// Rounds.
+    pub rounds: u64,
+    /// The logs.
+    pub logs: Vec<LogShape>,
+    /// The machine, as far as the caller knows it.
+    pub machine: Machine,
+}
+
+/// What one run of a command took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launched {
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Peak memory of the process.
+    pub rss_bytes: Option<u64>,
+}
+
+/// Runs raftlog with these arguments in a fresh process, its output thrown away; the error is what
+/// it printed.
+pub type Launch<'a> = dyn FnMut(&[OsString]) -> Result<Launched, String> + 'a;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    CopyAndSync,
+    ReadAndCrc,
+    TarAndCompress,
+}
+
+struct Job {
+    name: &'static str,
+    arguments: Vec<OsString>,
+    source: PathBuf,
+    target: Option<PathBuf>,
+    limit: Limit,
+    target_times_limit: Option<f64>,
+}
+
+#[derive(Default)]
+struct Measured {
+    seconds: Vec<f64>,
+    limit_seconds: Vec<f64>,
+    rss_bytes: Option<u64>,
+}
+
+/// Makes each log, then measures every job and its limit once a round, in turn.
+///
+/// # Errors
+/// When a log cannot be made, a job fails, or the observer breaks. What was made is removed.
+pub fn run_jobs(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    options: &JobsOptions,
+    launch: &mut Launch<'_>,
+    observer: &mut dyn Observer,
+) -> Result<BenchResult, Error> {
+    let mut result =
+        BenchResult { machine: options.machine.clone(), rounds: options.rounds, jobs: Vec::new() };
+    for shape in &options.logs {
+        let dir = options.dir.join("raftlog-bench");
+        fs.create_dir(&dir).map_err(|source| IoError::new("create", &dir, source))?;
+        let mut run = Run { fs, clock, dir: &dir, launch: &mut *launch, observer: &mut *observer };
+        let rows = run.measure(shape, options.rounds);
+        remove_tree(fs.as_ref(), &dir)?;
+        result.jobs.extend(rows?);
+    }
+    Ok(result)
+}
+
+struct Run<'a, 'l> {
+    fs: &'a Arc<dyn Fs>,
+    clock: &'a dyn Clock,
+    dir: &'a Path,
+    launch: &'a mut Launch<'l>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Run<'_, '_> {
+    fn measure(&mut self, shape: &LogShape, rounds: u64) -> Result<Vec<JobRow>, Error> {
+        self.tell(&Event::Noted { message: format!("making a log of {}", shape.words()) })?;
+        shape.write(self.fs, Format::Redb, &self.dir.join("log.redb"))?;
+        shape.write(self.fs, Format::FastLog, &self.dir.join("log.fastlog"))?;
+        self.make_archive()?;
+        let jobs = jobs_in(self.dir);
+        let mut measured: Vec<Measured> = jobs.iter().map(|_| Measured::default()).collect();
+        for round in 1..=rounds {
+            for (job, measured) in jobs.iter().zip(&mut measured) {
+                let message = format!("round {round} of {rounds}: {}", job.name);
+                self.tell(&Event::Noted { message })?;
+                self.once(job, measured)?;
+            }
+        }
+        jobs.iter().zip(measured).map(|(job, measured)| self.row(job, shape, measured)).collect()
+    }
+
+    /// Makes what `restore` reads.
+    fn make_archive(&mut self) -> Result<(), Error> {
+        let (store, archive) = (self.dir.join("log.fastlog"), archive_in(self.dir));
+        let arguments = ["backup".into(), store.into_os_string(), archive.into_os_string()];
+        (self.launch)(&arguments)
+            .map_err(|message| Error::Job { job: "backup".to_owned(), message })?;
+        Ok(())
+    }
+
+    fn once(&mut self, job: &Job, measured: &mut Measured) -> Result<(), Error> {
+        let launched = (self.launch)(&job.arguments)
+            .map_err(|message| Error::Job { job: job.name.to_owned(), message })?;
+        measured.seconds.push(launched.elapsed.as_secs_f64());
+        measured.rss_bytes = measured.rss_bytes.max(launched.rss_bytes);
+        if let Some(target) = &job.target {
+            remove_tree(self.fs.as_ref(), target)?;
+        }
+        let scratch = self.dir.join("limit");
+        let start = self.clock.monotonic();
+        match job.limit {
+            Limit::CopyAndSync => copy_and_sync(self.fs.as_ref(), &job.source, &scratch)?,
+            Limit::ReadAndCrc => {
+                let checksum = read_and_crc(self.fs.as_ref(), &job.source)?;
+                self.tell(&Event::Noted { message: format!("crc32 {checksum:08x}") })?;
+            }
+            Limit::TarAndCompress => tar_and_compress(&job.source, &scratch, compressor())?,
+        }
+        let elapsed = self.clock.monotonic().saturating_sub(start);
+        measured.limit_seconds.push(elapsed.as_secs_f64());
+        remove_tree(self.fs.as_ref(), &scratch)?;
+        Ok(())
+    }
+
+    fn row(&self, job: &Job, shape: &LogShape, measured: Measured) -> Result<JobRow, Error> {
+        let times_limit = Spread::of_ratios(&measured.seconds, &measured.limit_seconds);
+        let files = files_at(self.fs.as_ref(), &job.source)?;
+        Ok(JobRow {
+            job: job.name.to_owned(),
+            log: shape.words(),
+            entries: shape.entries,
+            source_bytes: files.iter().map(|(_, size_bytes)| size_bytes).sum(),
+            seconds: Spread::of(&measured.seconds),
+            limit: limit_words(job.limit),
+            limit_seconds: Spread::of(&measured.limit_seconds),
+            times_limit,
+            target_times_limit: job.target_times_limit,
+            met: job.target_times_limit.map(|target| times_limit.median <= target),
+            rss_bytes: measured.rss_bytes,
+        })
+    }
+
+    fn tell(&mut self, event: &Event) -> Result<(), Error> {
+        match self.observer.on(event) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+}
+
+fn limit_words(limit: Limit) -> String {
+    match limit {
+        Limit::CopyAndSync => "copy and sync".to_owned(),
+        Limit::ReadAndCrc => "read and CRC-32".to_owned(),
+        Limit::TarAndCompress => format!("tar | {}", compressor()),
+    }
+}
+
+fn archive_in(dir: &Path) -> PathBuf {
+    dir.join("archive.tar.gz")
+}
+
+/// The jobs and their limits.
+fn jobs_in(dir: &Path) -> Vec<Job> {
+    let redb = dir.join("log.redb");
+    let fastlog = dir.join("log.fastlog");
+    let archive = archive_in(dir);
+    let scratch = dir.join("scratch");
+    let job = |name, words: &[&str], paths: &[&Path], rest: &[&str]| Job {
+        name,
+        arguments: words
+            .iter()
+            .map(OsString::from)
+            .chain(paths.iter().map(|path| path.as_os_str().to_owned()))
+            .chain(rest.iter().map(OsString::from))
+            .collect(),
+        source: paths.first().map(|path| path.to_path_buf()).unwrap_or_default(),
+        target: None,
+        limit: Limit::ReadAndCrc,
+        target_times_limit: None,
+    };
+    let writes = |job: Job, target: &Path, limit, target_times_limit| Job {
+        target: Some(target.to_owned()),
+        limit,
+        target_times_limit,
+        ..job
+    };
+    let entries = ["inspect", "--entries", "--format", "jsonl"];
+    let verify = job("verify fastlog", &["verify"], &[&fastlog], &[]);
+    let reopen = job("reopen fastlog with its index", &["inspect"], &[&fastlog], &[]);
+    let forth =
+        job("migrate redb to fastlog", &["migrate"], &[&redb, &scratch], &["--to", "fastlog"]);
+    let back =
+        job("migrate fastlog to redb", &["migrate"], &[&fastlog, &scratch], &["--to", "redb"]);
+    let backup = job("backup fastlog", &["backup"], &[&fastlog, &scratch], &[]);
+    let restore = job("restore fastlog", &["restore"], &[&archive, &scratch], &[]);
+    vec![
+        writes(forth, &scratch, Limit::CopyAndSync, Some(4.0)),
+        writes(back, &scratch, Limit::CopyAndSync, None),
+        job("verify redb", &["verify"], &[&redb], &[]),
+        Job { target_times_limit: Some(1.0 / 0.7), ..verify },
+        Job { target_times_limit: Some(2.0), ..reopen },
+        job("inspect --entries redb", &entries, &[&redb], &[]),
+        job("inspect --entries fastlog", &entries, &[&fastlog], &[]),
+        writes(backup, &scratch, Limit::TarAndCompress, Some(1.0)),
+        // Compared with copying what comes out of the archive, not the archive.
+        Job { source: fastlog.clone(), ..writes(restore, &scratch, Limit::CopyAndSync, None) },
+    ]
+}

@@ -1,0 +1,103 @@
+//! What the machine can do with the same bytes: the figures that a job's time is divided by.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::model::IoError;
+use crate::vfs::{FileKind, Fs, OpenMode};
+
+/// Bytes per read and write.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Names below a store's directory; far more than any store has.
+const NAMES_MAX: usize = 1_000_000;
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> IoError {
+    let path = path.to_owned();
+    move |source| IoError::new(action, path, source)
+}
+
+/// The regular files at `path`: itself, or everything below it.
+pub fn files_at(fs: &dyn Fs, path: &Path) -> Result<Vec<(PathBuf, u64)>, IoError> {
+    let found = fs.metadata(path).map_err(failed("look at", path))?;
+    if found.kind == FileKind::File {
+        return Ok(vec![(path.to_owned(), found.size_bytes)]);
+    }
+    let below = fs.walk(path, NAMES_MAX).map_err(failed("list", path))?;
+    Ok(below
+        .into_iter()
+        .filter(|(_, metadata)| metadata.kind == FileKind::File)
+        .map(|(path, metadata)| (path, metadata.size_bytes))
+        .collect())
+}
+
+/// Takes the next bytes.
+type Take<'a> = dyn FnMut(&[u8]) -> Result<(), IoError> + 'a;
+
+/// Reads every byte of the files at `path` in order, handing each chunk to `each`.
+fn read_all(fs: &dyn Fs, path: &Path, each: &mut Take<'_>) -> Result<(), IoError> {
+    let mut buffer = vec![0u8; CHUNK_BYTES];
+    for (file_path, _) in files_at(fs, path)? {
+        let file = fs.open(&file_path, OpenMode::Read).map_err(failed("open", &file_path))?;
+        let mut offset = 0u64;
+        loop {
+            let read = file.read_at(offset, &mut buffer).map_err(failed("read", &file_path))?;
+            let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+            each(chunk)?;
+            offset += read as u64;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the files at `path` into one new file `to`, synced with its directory, then removes it.
+pub fn copy_and_sync(fs: &dyn Fs, path: &Path, to: &Path) -> Result<(), IoError> {
+    let target = fs.open(to, OpenMode::CreateNew).map_err(failed("create", to))?;
+    let mut written = 0u64;
+    read_all(fs, path, &mut |chunk| {
+        target.write_at(written, chunk).map_err(failed("write", to))?;
+        written += chunk.len() as u64;
+        Ok(())
+    })?;
+    target.sync().map_err(failed("sync", to))?;
+    if let Some(parent) = to.parent() {
+        fs.sync_dir(parent).map_err(failed("sync", parent))?;
+    }
+    Ok(())
+}
+
+/// Reads the files at `path` and takes the CRC-32 of every byte; returns it so that the work counts.
+pub fn read_and_crc(fs: &dyn Fs, path: &Path) -> Result<u32, IoError> {
+    let mut hasher = crc32fast::Hasher::new();
+    read_all(fs, path, &mut |chunk| {
+        hasher.update(chunk);
+        Ok(())
+    })?;
+    Ok(hasher.finalize())
+}
+
+/// The compressor that `tar_and_compress` would pipe into: pigz where it is installed, else gzip.
+pub fn compressor() -> &'static str {
+    let there = Command::new("pigz")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if there { "pigz" } else { "gzip" }
+}
+
+/// Packs what stands at `path` with the system's `tar` piped into `compressor`, into `to`.
+pub fn tar_and_compress(path: &Path, to: &Path, compressor: &str) -> Result<(), IoError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let script = format!("tar -C \"$1\" -cf - \"$2\" | {compressor} -6 > \"$3\" && sync \"$3\"");
+    let status = Command::new("sh")
+        .args(["-c", &script, "sh"])
+        .args([parent.as_os_str(), name, to.as_os_str()])
+        .status()
+        .map_err(failed("run tar for", path))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(IoError::new("pack with tar", path, std::io::Error::other(status.to_string())))
+}
