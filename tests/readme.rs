@@ -7,6 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use raftlog::fastlog::policy::{Ack, Flush, Loss, Promise, QUEUE_ENTRIES, Strategy};
+use raftlog::model::Durability;
 use support::told;
 
 fn readme() -> String {
@@ -105,4 +107,66 @@ fn the_first_command_runs_on_the_bundled_fixture() {
     assert!(out.contains("613 entries"), "{out}");
     assert!(out.contains("every field compared: equal"), "{out}");
     assert!(out.contains("identical"), "{out}");
+}
+
+fn acknowledged(ack: Ack) -> &'static str {
+    match ack {
+        Ack::Accepted => "accepted",
+        Ack::Written => "written",
+        Ack::Durable => "durable",
+    }
+}
+
+/// What a failure may take, in the words of the README.
+fn loss(loss: Loss) -> String {
+    match loss {
+        Loss::Nothing => "nothing".to_owned(),
+        Loss::SinceSyncPoint => "all after the last sync point".to_owned(),
+        Loss::Recent { entries, age } => {
+            let entries = entries.map(|entries| format!("{entries} entries"));
+            let age = age.map(|age| {
+                let mut parts = Vec::new();
+                if !age.fixed.is_zero() {
+                    parts.push(format!("{} ms", age.fixed.as_millis()));
+                }
+                if age.flushes > 0 {
+                    parts.push(format!("{}F", age.flushes));
+                }
+                if age.sync_window {
+                    parts.push("W".to_owned());
+                }
+                format!("what is younger than {}", parts.join(" + "))
+            });
+            [entries, age].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+#[test]
+fn the_table_of_promises_is_what_the_engine_computes() {
+    let mut wanted = Vec::new();
+    for level in [Durability::High, Durability::Mid, Durability::Low] {
+        for strategy in Strategy::ALL {
+            for flush in [Flush::Immediate, Flush::BATCH] {
+                let promise = Promise::of(level, strategy, flush, QUEUE_ENTRIES);
+                wanted.push(format!(
+                    "| {} | {} | {} | {} | {} | {} |",
+                    level.as_i8(),
+                    strategy.as_str(),
+                    if flush == Flush::Immediate { "immediate" } else { "batch" },
+                    acknowledged(promise.ack),
+                    loss(promise.process_kill),
+                    loss(promise.power_cut),
+                ));
+            }
+        }
+    }
+    let readme = readme();
+    let shown: Vec<&str> = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| level | strategy |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    assert_eq!(shown, wanted, "\n{}\n", wanted.join("\n"));
 }
