@@ -4,8 +4,8 @@
 //! library writes) and what lies around the log comes in as [`Surroundings`].
 
 use crate::model::{
-    Code, EntryHead, EntryKind, Fault, FaultKind, Findings, GroupId, LogId, LogIndex, LogState,
-    Severity, Term,
+    Code, EntryHead, EntryKind, Fault, FaultKind, Findings, GroupId, HardState, LogId, LogIndex,
+    LogState, Severity, Term,
 };
 
 /// What the rules must know beside a group's own state.
@@ -287,10 +287,12 @@ impl<'s> Checker<'s> {
             last.term
         );
         let fault = self.fault(Code::R113, format!("at least {}", last.term), found, None);
-        findings.add(match last.term {
-            // Before the first election there is nothing to record.
-            Term(0) => fault.as_severity(Severity::Info),
-            _ => fault,
+        // A group of which nothing at all is recorded never voted: its server starts anew. One
+        // that recorded a vote, but no term, has lost something.
+        let never_voted = self.state.hard == HardState::default() && self.state.stable.is_empty();
+        findings.add(match never_voted || last.term == Term(0) {
+            true => fault.as_severity(Severity::Info),
+            false => fault,
         });
     }
 
@@ -548,10 +550,13 @@ mod tests {
     }
 
     #[test]
-    fn r113_reports_a_missing_current_term_unless_no_election_was_held() {
+    fn r113_reports_a_missing_current_term_unless_the_node_never_voted() {
         let none = LogState::default();
-        assert_eq!(judge(&none, &log(&[(1, 1)]), AROUND), [(Code::R113, Severity::Error)]);
-        assert_eq!(judge(&none, &log(&[(1, 0)]), AROUND), [(Code::R113, Severity::Info)]);
+        assert_eq!(judge(&none, &log(&[(1, 1)]), AROUND), [(Code::R113, Severity::Info)]);
+        let mut voted = LogState::default();
+        voted.hard.vote = Some(Vote { term: Some(Term(1)), candidate: None });
+        assert_eq!(judge(&voted, &log(&[(1, 1)]), AROUND), [(Code::R113, Severity::Error)]);
+        assert_eq!(judge(&voted, &log(&[(1, 0)]), AROUND), [(Code::R113, Severity::Info)]);
     }
 
     #[test]
