@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::Durability;
 use crate::store::detect::{Description, Detected, detect};
-use crate::store::redb::{self, RedbStore};
+use crate::store::redb::{self, RedbSink, RedbStore};
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Store, StoreError, io_error};
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState};
@@ -169,8 +169,10 @@ pub fn create_sink(
     target: Target,
     options: &SinkOptions,
 ) -> Result<Box<dyn LogSink>, StoreError> {
-    let _ = options;
-    Err(unwritten(format, target.path()))
+    match format {
+        Format::Redb => Ok(Box::new(RedbSink::create(target, options.redb_format)?)),
+        _ => Err(unwritten(format, target.path())),
+    }
 }
 
 fn unwritten(format: Format, target: &Path) -> StoreError {

@@ -27,6 +27,7 @@ mod page;
 mod pages;
 mod scan;
 mod schema;
+mod sink;
 mod source;
 mod stable;
 mod survey;
@@ -35,4 +36,5 @@ mod tree;
 
 pub use format::recognise;
 pub use schema::PROFILE;
+pub use sink::RedbSink;
 pub use source::RedbStore;
