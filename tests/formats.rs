@@ -25,7 +25,7 @@ fn fs() -> Arc<dyn Fs> {
 }
 
 fn opened(path: &Path) -> Result<Opened, StoreError> {
-    open(&fs(), &OsClock::default(), path, &OpenOptions::default())
+    open(&fs(), &OsClock, path, &OpenOptions::default())
 }
 
 fn group_of(line: &Value) -> GroupId {
