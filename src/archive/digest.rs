@@ -3,7 +3,7 @@ use std::fmt;
 use sha2::Digest as _;
 
 /// A SHA-256.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sha(pub [u8; 32]);
 
 impl fmt::Display for Sha {

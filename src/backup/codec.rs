@@ -1,5 +1,6 @@
 //! The manifest's bytes: writing, its own checksum, reading, and what its lines must fulfil.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -85,53 +86,105 @@ fn check_own_digest(bytes: &[u8]) -> Result<(), FaultKind> {
     Err(FaultKind::Checksum { what: "the manifest", expected, found })
 }
 
-/// Every name once, inside `data`, below a directory that is listed before; numbers in their form.
+/// Names in order, each once, inside `data`, below a directory that is listed; numbers in their form.
 fn check_lines(manifest: &Manifest) -> Result<(), FaultKind> {
     let names = manifest.directories.len() + manifest.files.len();
     if names > NAMES_MAX {
         let (value, limit) = (names as u64, NAMES_MAX as u64);
         return Err(FaultKind::Bounds { what: "the number of names", value, limit });
     }
-    let mut directories: HashSet<&str> = HashSet::new();
-    let below = |name: &str, directories: &HashSet<&str>| match name.rsplit_once('/') {
-        Some((parent, _)) => directories.contains(parent),
-        None => false,
-    };
-    for line in &manifest.directories {
-        check_line_name(&line.path)?;
-        if line.path != DATA_NAME && !below(&line.path, &directories) {
-            let found = format!("{:?}", line.path);
-            return Err(field("a directory", "its parent listed before it", found));
-        }
-        if !directories.insert(&line.path) {
-            return Err(twice(&line.path));
-        }
-        line.member()?;
-    }
-    if manifest.directories.is_empty() {
-        // The backup of a single file.
-        directories.insert(DATA_NAME);
-    }
-    let mut files: HashSet<&str> = HashSet::new();
+    // The backup of a single file lists no directory.
+    let mut directories = HashSet::from([DATA_NAME]);
+    let mut before = None;
     let mut total = 0u64;
-    for line in &manifest.files {
-        check_line_name(&line.path)?;
-        if !below(&line.path, &directories) {
-            let found = format!("{:?}", line.path);
-            return Err(field("a file", "a listed directory above it", found));
+    let mut order = Order::default();
+    while let Some(line) = order.next(manifest) {
+        let name = line.name();
+        check_line_name(name)?;
+        if let Some(before) = before
+            && in_order(before, name) != Ordering::Less
+        {
+            let found = format!("{name:?} behind {before:?}");
+            return Err(field("a name in the manifest", "every name once and in order", found));
         }
-        if directories.contains(line.path.as_str()) || !files.insert(&line.path) {
-            return Err(twice(&line.path));
+        before = Some(name);
+        if name != DATA_NAME
+            && !name.rsplit_once('/').is_some_and(|(parent, _)| directories.contains(parent))
+        {
+            let found = format!("{name:?}");
+            return Err(field("a name in the manifest", "its directory listed before it", found));
         }
-        line.member()?;
-        line.digest()?;
-        total = total.checked_add(line.size_bytes).ok_or(FaultKind::Bounds {
-            what: "the sum of all sizes",
-            value: line.size_bytes,
-            limit: u64::MAX - total,
-        })?;
+        match line {
+            Line::Directory(line) => {
+                line.member()?;
+                directories.insert(&line.path);
+            }
+            Line::File(_, line) => {
+                line.member()?;
+                line.digest()?;
+                total = total.checked_add(line.size_bytes).ok_or(FaultKind::Bounds {
+                    what: "the sum of all sizes",
+                    value: line.size_bytes,
+                    limit: u64::MAX - total,
+                })?;
+            }
+        }
     }
     Ok(())
+}
+
+/// A line of a manifest, directory or file; of a file also its number among the files.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line<'m> {
+    Directory(&'m DirectoryLine),
+    File(usize, &'m FileLine),
+}
+
+impl<'m> Line<'m> {
+    /// The member's name.
+    pub fn name(self) -> &'m str {
+        match self {
+            Line::Directory(line) => &line.path,
+            Line::File(_, line) => &line.path,
+        }
+    }
+}
+
+/// The order of members: by name, part by part, so that a directory comes right before what is in
+/// it (`tar` then restores its time). Walks through the two lists of a manifest side by side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Order {
+    directories: usize,
+    files: usize,
+}
+
+impl Order {
+    /// The next line, or `None` behind the last.
+    pub fn next<'m>(&mut self, manifest: &'m Manifest) -> Option<Line<'m>> {
+        let directory = manifest.directories.get(self.directories);
+        let file = manifest.files.get(self.files);
+        match (directory, file) {
+            (Some(directory), Some(file))
+                if in_order(&directory.path, &file.path) == Ordering::Greater =>
+            {
+                self.files += 1;
+                Some(Line::File(self.files - 1, file))
+            }
+            (Some(directory), _) => {
+                self.directories += 1;
+                Some(Line::Directory(directory))
+            }
+            (None, Some(file)) => {
+                self.files += 1;
+                Some(Line::File(self.files - 1, file))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+fn in_order(a: &str, b: &str) -> Ordering {
+    a.split('/').cmp(b.split('/'))
 }
 
 fn check_line_name(name: &str) -> Result<(), FaultKind> {
@@ -145,10 +198,6 @@ fn check_line_name(name: &str) -> Result<(), FaultKind> {
         Err(reason) => format!("{name:?}, which {reason}"),
     };
     Err(field("a name in the manifest", expected, found))
-}
-
-fn twice(name: &str) -> FaultKind {
-    field("a name in the manifest", "every name once", format!("{name:?} again"))
 }
 
 fn mode_bits(text: &str) -> Result<u32, FaultKind> {

@@ -51,9 +51,9 @@ pub struct Manifest {
     pub verdict: Verdict,
     /// Names in the source that are not in the archive.
     pub not_packed: Vec<NotPacked>,
-    /// Directories, parents before children. Their names end without a slash.
+    /// Directories, in order of name, part by part. Their names end without a slash.
     pub directories: Vec<DirectoryLine>,
-    /// Files in the order of the archive.
+    /// Files, in the same order.
     pub files: Vec<FileLine>,
 }
 

@@ -8,6 +8,7 @@ use crate::archive::{
     self, BLOCK_BYTES, Digest, Digester, End, FileReader, FileSink, HashingWriter, Member,
     MemberKind, Packer,
 };
+use crate::backup::codec::{Line, Order};
 use crate::backup::manifest::{
     DirectoryLine, END_NAME, FileLine, LayoutNote, MANIFEST_BYTES_MAX, MANIFEST_NAME,
     MANIFEST_VERSION, Manifest, NotPacked, Tool,
@@ -219,12 +220,18 @@ impl Job<'_> {
         };
         packer.begin(&own(MANIFEST_NAME, manifest_bytes)).map_err(packing)?;
         packer.content(manifest_bytes).map_err(packing)?;
-        for line in &manifest.directories {
-            let member = line.member().map_err(|kind| internal(path, kind))?;
-            packer.begin(&member).map_err(packing)?;
-        }
+        let mut order = Order::default();
         let mut buffer = vec![0; BLOCK_BYTES];
-        for (file, line) in self.quiet.survey.files.iter().zip(&manifest.files) {
+        while let Some(line) = order.next(manifest) {
+            let (number, line) = match line {
+                Line::File(number, line) => (number, line),
+                Line::Directory(line) => {
+                    let member = line.member().map_err(|kind| internal(path, kind))?;
+                    packer.begin(&member).map_err(packing)?;
+                    continue;
+                }
+            };
+            let Some(file) = self.quiet.survey.files.get(number) else { continue };
             let member = line.member().map_err(|kind| internal(path, kind))?;
             packer.begin(&member).map_err(packing)?;
             let mut digester = Digester::full();

@@ -2,13 +2,14 @@
 //! unpacks through this one door, so that what one of them accepts all of them accept.
 
 use std::io::Read;
+use std::iter;
 use std::path::Path;
 
 use crate::archive::{
     self, BLOCK_BYTES, Content, Digester, End, Member, MemberKind, Unpacker, member_place,
 };
 use crate::backup::Error;
-use crate::backup::codec::{self, Refused};
+use crate::backup::codec::{self, Line, Order, Refused};
 use crate::backup::manifest::{
     DirectoryLine, END_NAME, FileLine, MANIFEST_BYTES_MAX, MANIFEST_NAME, MANIFEST_VERSION,
     Manifest,
@@ -98,7 +99,7 @@ pub(super) fn read_through(
         progress,
         whole: Whole::default(),
         end_bytes: Vec::new(),
-        lines_read: 0,
+        order: Order::default(),
         closed: false,
         buffer: vec![0; BLOCK_BYTES],
     };
@@ -159,7 +160,7 @@ struct Reading<'r, 'o> {
     whole: Whole,
     /// The closing member as it must be.
     end_bytes: Vec<u8>,
-    lines_read: usize,
+    order: Order,
     closed: bool,
     buffer: Vec<u8>,
 }
@@ -215,17 +216,18 @@ impl Reading<'_, '_> {
         member: &Member,
         content: &mut Content<'_>,
     ) -> Result<(), Halt> {
-        let number = self.lines_read;
-        self.lines_read += 1;
-        if let Some(line) = manifest.directories.get(number) {
-            let promised = line.member().map_err(|kind| self.fault(member, kind))?;
-            self.compare(manifest, member, &promised)?;
-            return Ok(self.receiver.directory(line)?);
-        }
-        if let Some(line) = manifest.files.get(number - manifest.directories.len()) {
-            let promised = line.member().map_err(|kind| self.fault(member, kind))?;
-            self.compare(manifest, member, &promised)?;
-            return self.file(line, content);
+        match self.order.next(manifest) {
+            Some(Line::Directory(line)) => {
+                let promised = line.member().map_err(|kind| self.fault(member, kind))?;
+                self.compare(manifest, member, &promised)?;
+                return Ok(self.receiver.directory(line)?);
+            }
+            Some(Line::File(_, line)) => {
+                let promised = line.member().map_err(|kind| self.fault(member, kind))?;
+                self.compare(manifest, member, &promised)?;
+                return self.file(line, content);
+            }
+            None => {}
         }
         if self.closed || member.name != END_NAME || member.kind != MemberKind::File {
             return Err(self.misplaced(manifest, member, "nothing more"));
@@ -316,33 +318,23 @@ impl Reading<'_, '_> {
         if self.closed {
             return Ok(());
         }
+        let mut order = self.order;
         let name = match &self.whole.manifest {
-            None => MANIFEST_NAME.to_owned(),
-            Some(manifest) => manifest
-                .directories
-                .iter()
-                .map(|line| &line.path)
-                .chain(manifest.files.iter().map(|line| &line.path))
-                .nth(self.lines_read)
-                .map_or(END_NAME.to_owned(), Clone::clone),
+            None => MANIFEST_NAME,
+            Some(manifest) => order.next(manifest).map_or(END_NAME, Line::name),
         };
         let place = Place { file: self.path.into(), offset_bytes: 0, len_bytes: 0 };
-        let kind = FaultKind::Missing { what: "member", name };
+        let kind = FaultKind::Missing { what: "member", name: name.to_owned() };
         Err(Fault::new(Code::R115, kind).at(place).into())
     }
 
     /// A member that stands where another one must: says so, and whether it is there twice.
     fn misplaced(&self, manifest: &Manifest, member: &Member, expected: &str) -> Halt {
-        let read = self.lines_read.saturating_sub(1);
-        let mut names = manifest
-            .directories
-            .iter()
-            .map(|line| line.path.as_str())
-            .chain(manifest.files.iter().map(|line| line.path.as_str()))
-            .take(read);
+        let mut order = Order::default();
+        let names = iter::from_fn(|| order.next(manifest).map(Line::name));
         let again = member.name == MANIFEST_NAME
             || (self.closed && member.name == END_NAME)
-            || names.any(|name| name == member.name);
+            || names.take_while(|name| *name != expected).any(|name| name == member.name);
         if !again {
             return self.unexpected(member, expected);
         }
