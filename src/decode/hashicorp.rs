@@ -215,9 +215,9 @@ mod tests {
     }
 
     /// A voter and a nonvoter, as hashicorp/raft wrote them.
-    const TWO: &str = "81a7536572766572739283a741646472657373ae3132372e302e302e313a38333030a24944a26e31a8\
-                       53756666726167650083a741646472657373ae3132372e302e302e323a38333030a24944a26e32a85375\
-                       66667261676501";
+    const TWO: &str = "81a7536572766572739283a741646472657373ae3132372e302e302e313a38333030a24944\
+                       a26e31a853756666726167650083a741646472657373ae3132372e302e302e323a383330\
+                       30a24944a26e32a8537566667261676501";
 
     #[test]
     fn a_configuration_of_hashicorp_raft_is_read() {
@@ -292,7 +292,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_input_makes_the_reader_panic(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_input_makes_the_reader_panic(
+            input in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let (a, b) = (configuration(&input), peers(&input));
             prop_assert!(a.is_none() || b.is_none(), "a map is no array");
         }
