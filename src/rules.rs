@@ -251,30 +251,6 @@ impl<'s> Checker<'s> {
             let found = format!("voted in term {voted}, above the current term {current}");
             findings.add(self.fault(Code::R106, format!("at most {current}"), found, None));
         }
-        for (what, term) in [("current term", Some(current)), ("vote's term", voted)] {
-            self.byte_order(what, term, last, findings);
-        }
-    }
-
-    /// A true term is small. One that only makes sense with its bytes reversed was written in the
-    /// wrong order by some tool, and a server will believe it.
-    fn byte_order(
-        &self,
-        what: &str,
-        term: Option<Term>,
-        last: Option<LogId>,
-        findings: &mut Findings,
-    ) {
-        const TRUE_TERM_MAX: u64 = u32::MAX as u64;
-        let Some(Term(term)) = term else { return };
-        let reversed = term.swap_bytes();
-        let at_least = last.map_or(0, |last| last.term.0);
-        if term > TRUE_TERM_MAX && reversed <= TRUE_TERM_MAX && reversed >= at_least {
-            let found =
-                format!("{what} {term} looks like {reversed} with its bytes in the wrong order");
-            let fault = self.fault(Code::R125, format!("{reversed}"), found, None);
-            findings.add(fault.as_severity(Severity::Warning));
-        }
     }
 
     fn current_term_exists(&self, last: LogId, findings: &mut Findings) {
@@ -566,14 +542,6 @@ mod tests {
         let around = Surroundings { applied: Some(LogIndex(2)), ..AROUND };
         let whole = log(&[(1, 1), (2, 1)]);
         assert_eq!(judge(&of_node, &whole, around), [(Code::R118, Severity::Error)]);
-    }
-
-    #[test]
-    fn r125_reports_a_term_whose_bytes_are_reversed() {
-        let reversed = state(7u64.swap_bytes());
-        let whole = log(&[(1, 1), (2, 5)]);
-        assert_eq!(judge(&reversed, &whole, AROUND), [(Code::R125, Severity::Warning)]);
-        assert_eq!(judge(&state(0x0102_0304_0506_0708), &whole, AROUND), []);
     }
 
     #[test]

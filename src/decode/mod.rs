@@ -68,6 +68,19 @@ pub fn decode(kind: EntryKind, payload: &[u8]) -> Option<Decoded> {
     Some(Decoded { decoder: membership.decoder, value: serde_json::json!({ "servers": value }) })
 }
 
+/// hashicorp/raft's number for an entry with a complete membership.
+const CONFIGURATION_CODE: u32 = 5;
+
+/// Whether an entry is one of hashicorp/raft's memberships, whose payload must decode. Other
+/// libraries' configurations have another number in the file, or none, and no decoder yet.
+pub fn must_be_membership(kind: EntryKind, kind_code: Option<u32>) -> bool {
+    match kind {
+        EntryKind::Configuration => kind_code == Some(CONFIGURATION_CODE),
+        EntryKind::AddPeer | EntryKind::RemovePeer => true,
+        _ => false,
+    }
+}
+
 /// Decodes the membership that an entry of `kind` carries, or returns `None` when it carries none
 /// or none that a decoder knows.
 pub fn membership(kind: EntryKind, payload: &[u8]) -> Option<Membership> {

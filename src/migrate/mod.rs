@@ -1,15 +1,24 @@
 //! Moving logs from one store to another: plan, copy, compare, publish.
 
+mod copy;
+mod doors;
+mod equal;
+mod fit;
 mod plan;
+mod preflight;
+mod survey;
 
 use std::path::{Path, PathBuf};
 
-use crate::event::Observer;
+use crate::event::{Observer, Stopped};
+use crate::migrate::copy::Copying;
+use crate::migrate::preflight::Preflight;
 use crate::model::{Code, Findings, GroupId};
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, SinkOptions, Store, StoreError};
 use crate::vfs::Clock;
 
+pub use doors::Doors;
 pub use plan::{Compared, Copied, GroupPlan, Loss, LossName, Migration, NoSuchLoss, Plan};
 
 /// Rules that an operator may take by name; damage is never among them.
@@ -41,14 +50,38 @@ pub struct Options {
     pub dry_run: bool,
 }
 
-/// How a migration reaches the formats. The store room's own functions are behind [`Doors`]; tests
-/// put in others.
+impl Options {
+    /// A real run into `to`, of every group, that accepts nothing.
+    pub fn to(to: Format) -> Options {
+        Options {
+            to,
+            sink: SinkOptions::default(),
+            group: None,
+            allow_loss: Vec::new(),
+            accept: Vec::new(),
+            dry_run: false,
+        }
+    }
+}
+
+/// An opened source.
+#[derive(Clone, Copy)]
+pub struct Source<'s> {
+    /// The store.
+    pub store: &'s dyn Store,
+    /// The file or directory that it is.
+    pub path: &'s Path,
+}
+
+/// How a migration reaches the formats: through [`Doors`]; tests put in others.
 pub trait Ends {
     /// What a target can hold, before anything is created.
     ///
     /// # Errors
     /// For a format that is not written.
     fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError>;
+    /// What an operator must know about such a target, one line each.
+    fn notes(&self, options: &Options) -> Vec<String>;
     /// Creates the empty target under its partial name.
     ///
     /// # Errors
@@ -85,7 +118,7 @@ pub enum Error {
         present: Vec<GroupId>,
     },
     /// The source is damaged, or breaks a rule that was not accepted.
-    #[error("the source has {} that stop a migration", count_words(outcome))]
+    #[error("the source is damaged or breaks a rule: {}", count_words(outcome))]
     Findings {
         /// The plan as far as it could be made, and what was found.
         outcome: Box<Outcome>,
@@ -107,6 +140,12 @@ pub enum Error {
         needed_bytes: u64,
         /// Bytes free.
         free_bytes: u64,
+    },
+    /// The source's files changed while they were read; what was written is removed.
+    #[error("{} changed while it was read", path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
     },
     /// What was written does not equal its source.
     #[error("the target differs from its source: {difference}")]
@@ -132,19 +171,81 @@ fn count_words(outcome: &Outcome) -> String {
     }
 }
 
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Error {
+        Error::Cancelled
+    }
+}
+
 /// Plans the migration of an opened source, and unless it is a dry run copies, compares and
 /// publishes it. `target` was checked; an overlap with the source is refused here.
+///
+/// What would be lost is counted and named before anything is written, which takes a reading of
+/// its own. Where the target holds all that the source could, that reading and the copy are one:
+/// nothing stands under the target's name before the comparison, so that a broken rule found on
+/// the way still leaves nothing behind.
 ///
 /// # Errors
 /// See [`Error`]. On every error but `Mismatch` what was written is gone; the source is untouched.
 pub fn run(
-    source: &dyn Store,
+    source: Source<'_>,
     target: Target,
     options: &Options,
     ends: &dyn Ends,
     clock: &dyn Clock,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    let _ = (source, target, options, ends, clock, observer);
-    Err(Error::Cancelled)
+    target.refuse_overlap(source.path)?;
+    let before = preflight::fingerprint(source.store, &target);
+    let states = preflight::states(source.store, options)?;
+    let mut preflight = Preflight::new(source.store, &target, options, ends, &states)?;
+    preflight.container(observer)?;
+    let in_one = preflight.may_copy_at_once();
+    if !in_one {
+        preflight.survey(observer)?;
+    }
+    preflight.judge()?;
+    if options.dry_run {
+        return Ok(preflight.outcome(None, None));
+    }
+    preflight.refuse_without_space(&target)?;
+    let start = clock.monotonic();
+    let sink = ends.create(options, target.clone())?;
+    let mut copying = Copying { source: source.store, sink, survey: in_one };
+    copying.groups(&mut preflight, observer)?;
+    if in_one {
+        preflight.judge()?;
+    }
+    let sealed = copying.sink.seal()?;
+    let elapsed = clock.monotonic().saturating_sub(start);
+    let copied = preflight.copied(&sealed, elapsed);
+    let compared = match equal::compare(source.store, &sealed, &preflight, options, ends, observer)
+    {
+        Ok(compared) => compared,
+        Err(equal::Unequal::Stopped(error)) => return Err(error),
+        Err(equal::Unequal::Different(difference)) => {
+            refuse_changed(source.store, &target, &before)?;
+            return Err(Error::Mismatch { difference, set_aside: sealed.set_aside()? });
+        }
+    };
+    refuse_changed(source.store, &target, &before)?;
+    sealed.publish()?;
+    Ok(preflight.outcome(Some(copied), Some(compared)))
 }
+
+/// A log that somebody appended to meanwhile is neither copied whole nor compared with itself.
+fn refuse_changed(
+    source: &dyn Store,
+    target: &Target,
+    before: &preflight::Fingerprint,
+) -> Result<(), Error> {
+    let now = preflight::fingerprint(source, target);
+    let changed = now.iter().zip(before).find(|(now, before)| now != before);
+    match changed {
+        Some(((path, _), _)) => Err(Error::SourceChanged { path: path.clone() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -138,6 +138,13 @@ losses! {
     OtherTables "other-tables" "tables that are no part of a Raft log"
 }
 
+impl LossName {
+    /// Whether it is only told: nobody's log depends on it.
+    pub fn needs_no_acceptance(self) -> bool {
+        self == LossName::SupersededRecords
+    }
+}
+
 impl fmt::Display for LossName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -17,6 +17,7 @@ pub struct Findings {
 struct OfCode {
     kept: Vec<Fault>,
     count: u64,
+    errors: u64,
 }
 
 impl Findings {
@@ -32,6 +33,7 @@ impl Findings {
         }
         let of_code = self.by_code.entry(fault.code).or_default();
         of_code.count += 1;
+        of_code.errors += u64::from(fault.severity == Severity::Error);
         if of_code.kept.len() < Self::KEPT_PER_CODE {
             of_code.kept.push(fault);
         }
@@ -60,6 +62,16 @@ impl Findings {
     /// Number of faults of one code.
     pub fn count(&self, code: Code) -> u64 {
         self.by_code.get(&code).map_or(0, |of_code| of_code.count)
+    }
+
+    /// Number of faults of one code that are errors.
+    pub fn errors_of(&self, code: Code) -> u64 {
+        self.by_code.get(&code).map_or(0, |of_code| of_code.errors)
+    }
+
+    /// The codes of which there is at least one error, ascending.
+    pub fn codes_in_error(&self) -> impl Iterator<Item = Code> {
+        self.by_code.iter().filter(|(_, of_code)| of_code.errors > 0).map(|(code, _)| *code)
     }
 
     /// The gravest severity, or `None` without any fault.
@@ -91,6 +103,7 @@ impl Findings {
         for (code, theirs) in other.by_code {
             let ours = self.by_code.entry(code).or_default();
             ours.count += theirs.count;
+            ours.errors += theirs.errors;
             let room = Self::KEPT_PER_CODE - ours.kept.len();
             ours.kept.extend(theirs.kept.into_iter().take(room));
         }
@@ -161,6 +174,19 @@ mod tests {
         }
         assert_eq!(all.count(Code::R122), 1_800);
         assert_eq!(all.kept().count(), Findings::KEPT_PER_CODE);
+    }
+
+    #[test]
+    fn errors_are_counted_by_code_even_behind_many_softer_findings() {
+        let mut findings = Findings::default();
+        for _ in 0..2_000 {
+            findings.add(note(Code::R101).as_severity(Severity::Info));
+        }
+        assert_eq!(findings.codes_in_error().next(), None);
+        findings.add(note(Code::R101));
+        findings.add(note(Code::R114));
+        assert_eq!(findings.errors_of(Code::R101), 1);
+        assert_eq!(findings.codes_in_error().collect::<Vec<_>>(), [Code::R101]);
     }
 
     #[test]

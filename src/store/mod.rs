@@ -134,6 +134,9 @@ pub enum Level {
     Full,
 }
 
+/// Name of the count in [`Checked::counts`] of records that history left behind the live log.
+pub const SUPERSEDED_RECORDS: &str = "superseded records";
+
 /// What checking a container found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {

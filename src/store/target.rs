@@ -15,6 +15,9 @@ use crate::vfs::{FileKind, Fs};
 /// Names below a partial target are few; more than this means that it is not ours.
 const PARTIAL_NAMES_MAX: usize = 1_000_000;
 
+/// What is appended to a target's name while it is written.
+const PARTIAL_SUFFIX: &str = ".partial";
+
 /// A place where a target may be written: checked, nothing created yet.
 #[derive(Clone)]
 pub struct Target {
@@ -69,8 +72,12 @@ impl Target {
             Some(name) => parent.join(name),
             None => parent,
         };
+        let mut partial = path.clone().into_os_string();
+        partial.push(PARTIAL_SUFFIX);
         let what = if path == source {
             "target and source are the same"
+        } else if source.starts_with(&partial) {
+            "the source lies where the target is written first"
         } else if path.starts_with(&source) {
             "the target lies inside its source"
         } else if source.starts_with(&path) {
@@ -110,7 +117,7 @@ impl Target {
 
     /// The name under which everything is written.
     pub fn partial(&self) -> PathBuf {
-        self.with_suffix(".partial")
+        self.with_suffix(PARTIAL_SUFFIX)
     }
 
     /// Everything lies under the partial name and is synced; gives the handle that publishes it.

@@ -8,14 +8,9 @@ use serde::Serialize;
 
 use crate::decode;
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
-use crate::model::{
-    Code, EntryHead, EntryKind, Fault, Findings, GroupId, IndexRange, LogIndex, LogState, Place,
-};
+use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogIndex, LogState, Place};
 use crate::rules::{Checker, Surroundings};
 use crate::store::{Checked, Description, Level, Store, StoreError};
-
-/// hashicorp/raft's number for an entry with a complete membership.
-const CONFIGURATION_CODE: u32 = 5;
 
 /// What is verified.
 #[derive(Clone, Debug)]
@@ -248,7 +243,7 @@ impl Job<'_> {
                     self.entries += 1;
                     self.bytes = self.bytes.saturating_add(head.payload_len_bytes);
                     checker.entry(&head, &mut self.findings);
-                    if must_be_membership(&head) {
+                    if decode::must_be_membership(head.kind, head.kind_code) {
                         let decodes = self.membership_decodes(group, head.index)?;
                         checker.membership(&head, decodes, &mut self.findings);
                     }
@@ -285,16 +280,6 @@ impl Job<'_> {
             }
         }
         Ok(false)
-    }
-}
-
-/// Whether an entry is one of hashicorp/raft's memberships, which must decode. Other libraries'
-/// configurations have no number in the file and no decoder yet.
-fn must_be_membership(head: &EntryHead) -> bool {
-    match head.kind {
-        EntryKind::Configuration => head.kind_code == Some(CONFIGURATION_CODE),
-        EntryKind::AddPeer | EntryKind::RemovePeer => true,
-        _ => false,
     }
 }
 

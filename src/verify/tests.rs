@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::event::{Event, Unobserved};
-use crate::model::{FaultKind, Severity, SharedBytes};
+use crate::model::{EntryKind, FaultKind, Severity, SharedBytes};
 use crate::store::Format;
 use crate::store::memory::{MemoryStore, entry, located, place};
 
@@ -26,7 +26,7 @@ fn fault(code: Code, offset_bytes: u64) -> Fault {
 fn with_membership(mut store: MemoryStore) -> MemoryStore {
     let entry = store.unnamed_entry(0);
     entry.kind = EntryKind::Configuration;
-    entry.kind_code = Some(CONFIGURATION_CODE);
+    entry.kind_code = Some(5);
     entry.payload = Some(SharedBytes::from(b"\x81\xa7Servers\x90".as_slice()));
     store
 }

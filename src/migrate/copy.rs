@@ -1,0 +1,89 @@
+//! Copying in batches; payloads are shared with the buffers they were read into, never copied.
+
+use crate::event::{Observer, Phase};
+use crate::migrate::Error;
+use crate::migrate::preflight::Preflight;
+use crate::model::{Entry, GroupId};
+use crate::store::{LogSink, Store, StoreError};
+
+/// Contents after which a batch is handed to the sink.
+const BATCH_BYTES: usize = 4 << 20;
+/// Entries after which a batch is handed to the sink.
+const BATCH_ENTRIES: usize = 16_384;
+
+/// A copy under way.
+pub(super) struct Copying<'s> {
+    pub(super) source: &'s dyn Store,
+    pub(super) sink: Box<dyn LogSink>,
+    /// The entries were not read before: count and judge them now.
+    pub(super) survey: bool,
+}
+
+impl Copying<'_> {
+    /// Copies every group.
+    pub(super) fn groups(
+        &mut self,
+        preflight: &mut Preflight<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let mut meter = preflight.meter(Phase::Copying, observer)?;
+        let mut batch = Vec::new();
+        for at in 0..preflight.groups.len() {
+            let Some((survey, state)) = preflight.groups.get(at) else { continue };
+            let (fit, group) = (survey.fit, survey.group.clone());
+            self.sink.begin_group(&survey.written_as, &fit.state(state))?;
+            let mut bytes = 0;
+            for located in self.source.entries(&group, survey.range())? {
+                let located = match located {
+                    Ok(located) => located,
+                    Err(error) if self.survey => {
+                        preflight.unreadable(at, error)?;
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                if self.survey {
+                    preflight.see(at, &located)?;
+                }
+                let size = located.entry.payload_bytes().len();
+                bytes += size + located.entry.extensions_bytes().len();
+                batch.push(fit.entry(located.entry));
+                if bytes >= BATCH_BYTES || batch.len() >= BATCH_ENTRIES {
+                    self.write(&mut batch, &group, preflight)?;
+                    bytes = 0;
+                }
+                meter.entry(size as u64, observer)?;
+            }
+            self.write(&mut batch, &group, preflight)?;
+            if self.survey {
+                preflight.finish_group(at);
+            }
+        }
+        meter.finish(observer)?;
+        Ok(())
+    }
+
+    /// Hands a batch to the sink, unless it is known by now that nothing will be published.
+    fn write(
+        &mut self,
+        batch: &mut Vec<Entry>,
+        group: &GroupId,
+        preflight: &Preflight<'_>,
+    ) -> Result<(), Error> {
+        if !batch.is_empty() && !preflight.is_stopped() {
+            self.sink.append(batch).map_err(|error| in_group(error, group))?;
+        }
+        batch.clear();
+        Ok(())
+    }
+}
+
+/// A fault that the sink raised knows its entry, not the group.
+fn in_group(error: StoreError, group: &GroupId) -> StoreError {
+    match error {
+        StoreError::Fault(fault) if fault.group.is_none() => {
+            StoreError::Fault(Box::new(fault.in_group(group)))
+        }
+        other => other,
+    }
+}

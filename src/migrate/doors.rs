@@ -1,0 +1,36 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::migrate::{Ends, Options};
+use crate::store::open::{create_sink, open, target_notes, target_profile};
+use crate::store::target::Target;
+use crate::store::{LogSink, OpenOptions, Profile, Store, StoreError};
+use crate::vfs::{Clock, Fs};
+
+/// The doors of the store room: formats as they are read and written everywhere else.
+pub struct Doors<'d> {
+    /// Where target and source lie.
+    pub fs: &'d Arc<dyn Fs>,
+    /// For waiting on locks.
+    pub clock: &'d dyn Clock,
+}
+
+impl Ends for Doors<'_> {
+    fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError> {
+        target_profile(options.to, target, &options.sink)
+    }
+
+    fn notes(&self, options: &Options) -> Vec<String> {
+        target_notes(options.to, &options.sink)
+    }
+
+    fn create(&self, options: &Options, target: Target) -> Result<Box<dyn LogSink>, StoreError> {
+        create_sink(options.to, target, &options.sink)
+    }
+
+    fn reopen(&self, _options: &Options, partial: &Path) -> Result<Box<dyn Store>, StoreError> {
+        // The format is not named: what was written must be recognised by its content.
+        let alone = OpenOptions { alone: true, ..OpenOptions::default() };
+        Ok(open(self.fs, self.clock, partial, &alone)?.store)
+    }
+}

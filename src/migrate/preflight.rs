@@ -1,0 +1,378 @@
+//! What is known and decided before anything is written: damage, rules, losses, space.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
+use crate::migrate::survey::{Survey, decodes, head_of, membership_decodes};
+use crate::migrate::{
+    ACCEPTABLE, Compared, Copied, Ends, Error, Loss, LossName, Migration, Options, Outcome, Plan,
+};
+use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogState, Place};
+use crate::store::target::{Sealed, Target};
+use crate::store::{Level, SUPERSEDED_RECORDS, Store, StoreError};
+use crate::vfs::Metadata;
+
+/// Damage: whoever has it restores or repairs first. No flag takes it.
+const DAMAGE: [Code; 7] =
+    [Code::R103, Code::R115, Code::R116, Code::R119, Code::R120, Code::R122, Code::R125];
+
+/// Groups and their states, and what was wrong with these.
+pub(super) struct States {
+    groups: Vec<(GroupId, LogState)>,
+    faults: Vec<Fault>,
+}
+
+/// Reads the state of every group that is migrated.
+pub(super) fn states(source: &dyn Store, options: &Options) -> Result<States, Error> {
+    let present = source.groups()?;
+    let groups = match &options.group {
+        None => present,
+        Some(group) if present.contains(group) => vec![group.clone()],
+        Some(group) => return Err(Error::NoSuchGroup { group: group.clone(), present }),
+    };
+    let mut states = States { groups: Vec::new(), faults: source.opening_faults().to_vec() };
+    for group in groups {
+        let state = match source.state(&group) {
+            Ok(state) => state,
+            Err(StoreError::Fault(fault)) => {
+                states.faults.push(*fault);
+                LogState::default()
+            }
+            Err(error) => return Err(error.into()),
+        };
+        states.groups.push((group, state));
+    }
+    Ok(states)
+}
+
+/// What the file system says about the source's files: changed when somebody wrote to them.
+pub(super) type Fingerprint = Vec<(PathBuf, Option<Metadata>)>;
+
+/// Looks at the source's files; one that cannot be looked at is the same each time.
+pub(super) fn fingerprint(source: &dyn Store, target: &Target) -> Fingerprint {
+    let look = |path: &Path| target.fs().metadata(path).ok();
+    source.files().iter().map(|file| (file.path.clone(), look(&file.path))).collect()
+}
+
+/// Everything that is known of a migration so far.
+pub(super) struct Preflight<'s> {
+    source: &'s dyn Store,
+    options: &'s Options,
+    pub(super) groups: Vec<(Survey<'s>, &'s LogState)>,
+    pub(super) findings: Findings,
+    known: BTreeSet<(Code, Place)>,
+    plan: Plan,
+    /// Losses of the whole store rather than of a group.
+    lost: BTreeMap<LossName, u64>,
+    surveyed: bool,
+}
+
+impl<'s> Preflight<'s> {
+    /// Begins with what opening the source said.
+    pub(super) fn new(
+        source: &'s dyn Store,
+        target: &Target,
+        options: &'s Options,
+        ends: &dyn Ends,
+        states: &'s States,
+    ) -> Result<Preflight<'s>, Error> {
+        let profile = ends.profile(options, target.path())?;
+        let survey = |(group, state): &'s (GroupId, LogState)| {
+            (Survey::new(group, state, source.profile(), profile), state)
+        };
+        let groups: Vec<_> = states.groups.iter().map(survey).collect();
+        let mut lost = BTreeMap::new();
+        let others = source.other_contents().len() as u64;
+        if others > 0 {
+            lost.insert(LossName::OtherTables, others);
+        }
+        let plan = Plan {
+            from: source.format().as_str().to_owned(),
+            to: options.to.as_str().to_owned(),
+            target: target.path().to_string_lossy().into_owned(),
+            groups: Vec::new(),
+            losses: Vec::new(),
+            accepted: Vec::new(),
+            notes: ends.notes(options),
+            space_needed_bytes: 0,
+            space_free_bytes: free_bytes(target),
+        };
+        let mut preflight = Preflight {
+            source,
+            options,
+            groups,
+            findings: Findings::default(),
+            known: BTreeSet::new(),
+            plan,
+            lost,
+            surveyed: false,
+        };
+        states.faults.iter().for_each(|fault| preflight.add_of_container(fault.clone()));
+        if preflight.groups.len() > 1 && !profile.holds.many_groups {
+            let what = format!(
+                "{} holds one group, the source has {}; choose one",
+                options.to,
+                preflight.groups.len()
+            );
+            return Err(preflight.refused(what));
+        }
+        Ok(preflight)
+    }
+
+    /// Checks the source's container.
+    pub(super) fn container(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let total = self.source.files().iter().map(|file| file.size_bytes).sum();
+        let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
+        let mut stopped = Ok(());
+        let checked = self.source.check(Level::Full, &mut |bytes| {
+            stopped = meter.reached(bytes, observer);
+            match stopped {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(Stopped) => ControlFlow::Break(()),
+            }
+        });
+        stopped?;
+        meter.finish(observer)?;
+        match checked {
+            Ok(checked) => {
+                checked.faults.into_iter().for_each(|fault| self.add_of_container(fault));
+                let superseded = |(name, _): &&(&str, u64)| *name == SUPERSEDED_RECORDS;
+                let count = checked.counts.iter().find(superseded).map_or(0, |(_, count)| *count);
+                if count > 0 {
+                    self.lost.insert(LossName::SupersededRecords, count);
+                }
+            }
+            Err(StoreError::Fault(fault)) => self.add_of_container(*fault),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Whether one reading may serve for plan and copy: nothing can be lost, and there is room for
+    /// more than the entries can take.
+    pub(super) fn may_copy_at_once(&self) -> bool {
+        let files: u64 = self.source.files().iter().map(|file| file.size_bytes).sum();
+        let room = self.plan.space_free_bytes.is_none_or(|free| free / 2 > files);
+        !self.options.dry_run
+            && room
+            && self.groups.iter().all(|(survey, _)| survey.loses_nothing())
+    }
+
+    /// Reads every group once: counts, rules, losses.
+    pub(super) fn survey(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let mut meter = self.meter(Phase::Reading, observer)?;
+        for at in 0..self.groups.len() {
+            let Some((survey, _)) = self.groups.get(at) else { continue };
+            if survey.needs_heads_only() {
+                self.survey_heads(at, &mut meter, observer)?;
+            } else {
+                self.survey_entries(at, &mut meter, observer)?;
+            }
+            self.finish_group(at);
+        }
+        meter.finish(observer)?;
+        Ok(())
+    }
+
+    /// A meter over all entries of all groups.
+    pub(super) fn meter(&self, phase: Phase, observer: &mut dyn Observer) -> Result<Meter, Error> {
+        let bounds = self.groups.iter().filter_map(|(_, state)| state.bounds);
+        let total = EntryCount(bounds.map(IndexRange::count).sum());
+        Ok(Meter::start(phase, None, Some(total), observer)?)
+    }
+
+    /// Ends the reading of a group.
+    pub(super) fn finish_group(&mut self, at: usize) {
+        if let Some((survey, state)) = self.groups.get_mut(at) {
+            survey.finish(state, &mut self.findings);
+        }
+        self.surveyed = true;
+    }
+
+    /// Takes note of a fault of opening or of the container.
+    fn add_of_container(&mut self, fault: Fault) {
+        let place = fault.place.clone();
+        if place.is_none_or(|place| self.known.insert((fault.code, place))) {
+            self.findings.add(fault);
+        }
+    }
+
+    /// Takes note of a fault of reading, unless the container's check said it about the same place.
+    fn add(&mut self, fault: Fault) {
+        let known = fault.place.clone().map(|place| (fault.code, place));
+        if !known.is_some_and(|known| self.known.contains(&known)) {
+            self.findings.add(fault);
+        }
+    }
+
+    /// Whether what was found stops a migration.
+    pub(super) fn is_stopped(&self) -> bool {
+        let accepted = |code: &Code| {
+            !DAMAGE.contains(code)
+                && (!ACCEPTABLE.contains(code) || self.options.accept.contains(code))
+        };
+        !self.findings.codes_in_error().all(|code| accepted(&code))
+    }
+
+    /// Stops over damage, a rule or a loss that is not accepted.
+    pub(super) fn judge(&mut self) -> Result<(), Error> {
+        if self.is_stopped() {
+            return Err(Error::Findings { outcome: Box::new(self.outcome(None, None)) });
+        }
+        if let Some(unfit) = self.groups.iter().find_map(|(survey, _)| survey.unfit.clone()) {
+            return Err(self.refused(unfit));
+        }
+        match self.losses().iter().filter(|loss| !loss.accepted).count() {
+            0 => Ok(()),
+            1 => Err(self.refused("1 loss is not accepted yet".to_owned())),
+            count => Err(self.refused(format!("{count} losses are not accepted yet"))),
+        }
+    }
+
+    /// Stops where the target would fill its file system.
+    pub(super) fn refuse_without_space(&self, target: &Target) -> Result<(), Error> {
+        let needed_bytes = self.bytes_needed();
+        match self.plan.space_free_bytes {
+            Some(free_bytes) if free_bytes < needed_bytes => {
+                Err(Error::Space { path: target.path().to_owned(), needed_bytes, free_bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known now, as the job's result.
+    pub(super) fn outcome(
+        &mut self,
+        copied: Option<Copied>,
+        compared: Option<Compared>,
+    ) -> Outcome {
+        let mut plan = self.plan.clone();
+        plan.groups = self.groups.iter().map(|(survey, _)| survey.plan()).collect();
+        plan.losses = self.losses();
+        plan.space_needed_bytes = self.bytes_needed();
+        let accepted = self
+            .findings
+            .codes_in_error()
+            .filter(|code| ACCEPTABLE.contains(code) && self.options.accept.contains(code));
+        plan.accepted = accepted.map(|code| code.as_str().to_owned()).collect();
+        let migration = Migration { plan, copied, compared };
+        Outcome { migration, findings: std::mem::take(&mut self.findings) }
+    }
+
+    /// What was written, with its pace.
+    pub(super) fn copied(&self, sealed: &Sealed, elapsed: Duration) -> Copied {
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let per_second = u128::from(sealed.bytes) * 1_000_000 / elapsed.as_micros().max(1);
+        Copied {
+            groups: self.groups.len() as u64,
+            entries: self.groups.iter().map(|(survey, _)| survey.plan().entries).sum(),
+            bytes: sealed.bytes,
+            files: sealed.files,
+            elapsed_ms,
+            bytes_per_s: u64::try_from(per_second).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn survey_heads(
+        &mut self,
+        at: usize,
+        meter: &mut Meter,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let source = self.source;
+        let Some((survey, _)) = self.groups.get(at) else { return Ok(()) };
+        let group = survey.group.clone();
+        for located in source.heads(&group, IndexRange::ALL)? {
+            match located {
+                Ok(located) => {
+                    let head = located.head;
+                    let Some((survey, _)) = self.groups.get_mut(at) else { continue };
+                    let membership = || membership_decodes(source, &group, head.index);
+                    survey.head(&head, &mut self.findings, membership)?;
+                    located.faults.into_iter().for_each(|fault| self.add(fault));
+                    meter.entry(head.payload_len_bytes, observer)?;
+                }
+                Err(error) => self.unreadable(at, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn survey_entries(
+        &mut self,
+        at: usize,
+        meter: &mut Meter,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let source = self.source;
+        let Some((survey, _)) = self.groups.get(at) else { return Ok(()) };
+        let group = survey.group.clone();
+        for located in source.entries(&group, IndexRange::ALL)? {
+            match located {
+                Ok(located) => {
+                    meter.entry(located.entry.payload_bytes().len() as u64, observer)?;
+                    self.see(at, &located)?;
+                }
+                Err(error) => self.unreadable(at, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of an entry that was read with its contents.
+    pub(super) fn see(&mut self, at: usize, located: &crate::store::Located) -> Result<(), Error> {
+        let Some((survey, _)) = self.groups.get_mut(at) else { return Ok(()) };
+        let head = head_of(&located.entry, located.place.clone());
+        survey.head(&head, &mut self.findings, || Ok(decodes(&located.entry)))?;
+        survey.contents(&located.entry);
+        located.faults.iter().for_each(|fault| self.add(fault.clone()));
+        Ok(())
+    }
+
+    /// Takes note of damage where entries should be; anything else ends the migration.
+    pub(super) fn unreadable(&mut self, at: usize, error: StoreError) -> Result<(), Error> {
+        let StoreError::Fault(fault) = error else { return Err(error.into()) };
+        if let Some((survey, _)) = self.groups.get_mut(at) {
+            survey.unreadable();
+        }
+        self.add(*fault);
+        Ok(())
+    }
+
+    fn refused(&mut self, what: String) -> Error {
+        Error::Refused { what, outcome: Box::new(self.outcome(None, None)) }
+    }
+
+    fn losses(&self) -> Vec<Loss> {
+        let mut counts = self.lost.clone();
+        for (name, count) in self.groups.iter().flat_map(|(survey, _)| survey.losses()) {
+            *counts.entry(name).or_default() += count;
+        }
+        let loss = |(name, count): (LossName, u64)| Loss {
+            name,
+            count,
+            accepted: name.needs_no_acceptance() || self.options.allow_loss.contains(&name),
+            meaning: name.meaning().to_owned(),
+        };
+        counts.into_iter().map(loss).collect()
+    }
+
+    /// About as many bytes the target takes; before entries were read, the size of the source.
+    fn bytes_needed(&self) -> u64 {
+        if self.surveyed {
+            return self.groups.iter().map(|(survey, _)| survey.bytes()).sum();
+        }
+        self.source.files().iter().map(|file| file.size_bytes).sum()
+    }
+}
+
+fn free_bytes(target: &Target) -> Option<u64> {
+    let parent = match target.path().parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    target.fs().free_bytes(parent).ok().flatten()
+}

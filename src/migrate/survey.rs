@@ -1,0 +1,243 @@
+//! Counting what a group holds and loses, and judging it by the rules, in one pass.
+
+use std::collections::BTreeMap;
+
+use crate::decode;
+use crate::migrate::fit::Fit;
+use crate::migrate::{GroupPlan, LossName};
+use crate::model::{Entry, EntryHead, Findings, GroupId, IndexRange, LogIndex, LogState};
+use crate::rules::{Checker, Surroundings};
+use crate::store::{Profile, Store, StoreError};
+
+/// A group that is about to be written, with what one pass over it tells.
+pub(super) struct Survey<'s> {
+    pub(super) group: GroupId,
+    /// The group in the target: the same, unless the target has no names.
+    pub(super) written_as: GroupId,
+    pub(super) fit: Fit,
+    checker: Option<Checker<'s>>,
+    target: &'static Profile,
+    all: Counts,
+    /// What lies above the highest hole, which is all that a target without holes takes.
+    dense: Counts,
+    hole: Option<IndexRange>,
+    state_keys: u64,
+    lost: BTreeMap<LossName, u64>,
+    /// Why the target cannot take the group at all.
+    pub(super) unfit: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    first: Option<LogIndex>,
+    last: Option<LogIndex>,
+    entries: u64,
+    payload_bytes: u64,
+    extensions_bytes: u64,
+}
+
+impl Counts {
+    fn add(&mut self, head: &EntryHead) {
+        self.first.get_or_insert(head.index);
+        self.last = Some(head.index);
+        self.entries += 1;
+        self.payload_bytes = self.payload_bytes.saturating_add(head.payload_len_bytes);
+        self.extensions_bytes = self.extensions_bytes.saturating_add(head.extensions_len_bytes);
+    }
+}
+
+impl<'s> Survey<'s> {
+    /// A survey of `group` before its first entry.
+    pub(super) fn new(
+        group: &GroupId,
+        state: &'s LogState,
+        source: &Profile,
+        target: &'static Profile,
+    ) -> Survey<'s> {
+        let fit = Fit::new(target, state);
+        let usual_min = LogIndex(source.index_usual_min);
+        let around = Surroundings::of(state, usual_min, source.entry_bytes_max);
+        let mut lost = BTreeMap::new();
+        fit.state_losses(state, |name, count| *lost.entry(name).or_default() += count);
+        let nameless = group.name().is_some() && !target.holds.many_groups;
+        if nameless {
+            lost.insert(LossName::Groups, 1);
+        }
+        Survey {
+            group: group.clone(),
+            written_as: if nameless { GroupId::Unnamed } else { group.clone() },
+            fit,
+            checker: Some(Checker::new(group, state, around)),
+            target,
+            all: Counts::default(),
+            dense: Counts::default(),
+            hole: None,
+            state_keys: fit.state(state).stable.len() as u64,
+            lost,
+            unfit: None,
+        }
+    }
+
+    /// Whether losses of this group can be counted without looking at contents.
+    pub(super) fn needs_heads_only(&self) -> bool {
+        self.fit.takes_every_entry()
+    }
+
+    /// Whether nothing of this group can be lost, whatever its entries are.
+    pub(super) fn loses_nothing(&self) -> bool {
+        self.lost.is_empty()
+            && self.fit.takes_every_entry()
+            && self.target.holds.holes
+            && self.target.kinds.len() == crate::model::EntryKind::ALL.len()
+            && self.target.index_min == 0
+    }
+
+    /// Takes the next entry's head.
+    ///
+    /// # Errors
+    /// When `membership` cannot be read.
+    pub(super) fn head(
+        &mut self,
+        head: &EntryHead,
+        findings: &mut Findings,
+        membership: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        if let Some(checker) = &mut self.checker {
+            checker.entry(head, findings);
+            if decode::must_be_membership(head.kind, head.kind_code) {
+                checker.membership(head, membership()?, findings);
+            }
+        }
+        let after = self.all.last.and_then(LogIndex::next);
+        let hole = after.zip(head.index.previous());
+        if let Some(hole) = hole.and_then(|(first, last)| IndexRange::new(first, last)) {
+            self.hole = Some(hole);
+            self.dense = Counts::default();
+        }
+        self.all.add(head);
+        self.dense.add(head);
+        self.limits(head);
+        if !self.target.kinds.contains(&head.kind) {
+            *self.lost.entry(LossName::EntryKind).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes the contents of the entry whose head was taken last.
+    pub(super) fn contents(&mut self, entry: &Entry) {
+        let lost = &mut self.lost;
+        self.fit.entry_losses(entry, |name| *lost.entry(name).or_default() += 1);
+    }
+
+    /// Takes note that something here could not be read.
+    pub(super) fn unreadable(&mut self) {
+        if let Some(checker) = &mut self.checker {
+            checker.unreadable();
+        }
+    }
+
+    /// Ends the log.
+    pub(super) fn finish(&mut self, state: &LogState, findings: &mut Findings) {
+        if let Some(checker) = self.checker.take() {
+            checker.finish(findings);
+        }
+        let Some(hole) = self.hole.filter(|_| !self.target.holds.holes) else { return };
+        self.lost.insert(LossName::Hole, self.all.entries - self.dense.entries);
+        if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.index < hole.last()) {
+            self.unfit.get_or_insert(format!(
+                "no snapshot covers the hole {hole}, and the target holds no holes"
+            ));
+        }
+    }
+
+    /// What is lost, ascending by name.
+    pub(super) fn losses(&self) -> impl Iterator<Item = (LossName, u64)> {
+        self.lost.iter().map(|(name, count)| (*name, *count))
+    }
+
+    /// Indexes that are written.
+    pub(super) fn range(&self) -> IndexRange {
+        let first = self.counts().first.unwrap_or_default();
+        IndexRange::new(first, LogIndex(u64::MAX)).unwrap_or(IndexRange::ALL)
+    }
+
+    /// About as many bytes the group takes in the target.
+    pub(super) fn bytes(&self) -> u64 {
+        /// Header, index, term, times and checksums of an entry, roughly, in any format.
+        const PER_ENTRY: u64 = 64;
+        let counts = self.counts();
+        let contents = counts.payload_bytes.saturating_add(counts.extensions_bytes);
+        contents.saturating_add(counts.entries.saturating_mul(PER_ENTRY))
+    }
+
+    /// The group in the plan.
+    pub(super) fn plan(&self) -> GroupPlan {
+        let counts = self.counts();
+        GroupPlan {
+            group: self.group.clone(),
+            first_index: counts.first,
+            last_index: counts.last,
+            entries: counts.entries,
+            payload_bytes: counts.payload_bytes,
+            state_keys: self.state_keys,
+        }
+    }
+
+    fn counts(&self) -> &Counts {
+        if self.target.holds.holes { &self.all } else { &self.dense }
+    }
+
+    fn limits(&mut self, head: &EntryHead) {
+        let bytes = head.payload_len_bytes.saturating_add(head.extensions_len_bytes);
+        if head.index.0 < self.target.index_min {
+            self.unfit.get_or_insert_with(|| {
+                format!(
+                    "the target holds indexes from {}, the source has {}",
+                    self.target.index_min, head.index
+                )
+            });
+        } else if bytes > self.target.entry_bytes_max {
+            self.unfit.get_or_insert_with(|| {
+                format!(
+                    "entry {} has {bytes} bytes, the target takes {} at most",
+                    head.index, self.target.entry_bytes_max
+                )
+            });
+        }
+    }
+}
+
+/// Whether the entry at `index` carries a membership that decodes; each is read alone.
+pub(super) fn membership_decodes(
+    source: &dyn Store,
+    group: &GroupId,
+    index: LogIndex,
+) -> Result<bool, StoreError> {
+    let Some(range) = IndexRange::new(index, index) else { return Ok(false) };
+    for located in source.entries(group, range)? {
+        match located {
+            Ok(located) if located.entry.index == index => return Ok(decodes(&located.entry)),
+            Ok(_) | Err(StoreError::Fault(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether `entry` carries a membership that decodes.
+pub(super) fn decodes(entry: &Entry) -> bool {
+    decode::membership(entry.kind, entry.payload_bytes()).is_some()
+}
+
+/// The head of an entry that was read with its contents.
+pub(super) fn head_of(entry: &Entry, place: Option<crate::model::Place>) -> EntryHead {
+    EntryHead {
+        index: entry.index,
+        term: entry.term,
+        kind: entry.kind,
+        kind_code: entry.kind_code,
+        payload_len_bytes: entry.payload_bytes().len() as u64,
+        extensions_len_bytes: entry.extensions_bytes().len() as u64,
+        place,
+    }
+}
