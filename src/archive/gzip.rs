@@ -5,13 +5,16 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 
 use crate::archive::BLOCK_BYTES;
 
 /// More threads than this would hold more memory than they save time.
 const THREADS_MAX: usize = 16;
+
+/// The header of every gzip member: deflate, no name, no time, no hint of level or system.
+pub(super) const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// One block on its way: filled by the caller, compressed by a worker, written by the caller.
 struct Job {
@@ -141,10 +144,16 @@ fn work(queue: &Mutex<Receiver<Job>>, level: Compression) {
     }
 }
 
-fn compress(input: &[u8], output: Vec<u8>, level: Compression) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(output, level);
+fn compress(input: &[u8], mut output: Vec<u8>, level: Compression) -> io::Result<Vec<u8>> {
+    output.extend_from_slice(&GZIP_HEADER);
+    let mut encoder = DeflateEncoder::new(output, level);
     encoder.write_all(input)?;
-    encoder.finish()
+    let mut output = encoder.finish()?;
+    let mut crc = Crc::new();
+    crc.update(input);
+    output.extend_from_slice(&crc.sum().to_le_bytes());
+    output.extend_from_slice(&crc.amount().to_le_bytes());
+    Ok(output)
 }
 
 fn stopped() -> io::Error {
@@ -190,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn members_carry_one_mib_each_and_no_time() {
+    fn gzip_members_carry_one_mib_each_and_no_time() {
         let input = noise(2 * BLOCK_BYTES + 1);
         let mut rest = packed(&input, 6, 3, input.len()).as_slice().to_vec();
         let mut sizes = Vec::new();
         while !rest.is_empty() {
-            assert_eq!(rest[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+            assert_eq!(rest[..10], GZIP_HEADER);
             let mut member = flate2::bufread::GzDecoder::new(rest.as_slice());
             sizes.push(member.read_to_end(&mut Vec::new()).unwrap());
             rest = member.into_inner().to_vec();

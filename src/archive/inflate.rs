@@ -10,6 +10,7 @@ use std::thread;
 use flate2::bufread::GzDecoder;
 use sha2::Digest as _;
 
+use crate::archive::gzip::GZIP_HEADER;
 use crate::archive::{BLOCK_BYTES, Error, Sha};
 use crate::model::{Code, Fault, FaultKind, IoError, Place, Severity};
 
@@ -142,6 +143,37 @@ impl Source {
         }
     }
 
+    /// What is ready, at least `count` bytes unless the end is nearer.
+    fn fill_to(&mut self, count: usize) -> io::Result<&[u8]> {
+        if self.filled - self.start < count {
+            self.buffer.copy_within(self.start..self.filled, 0);
+            (self.start, self.filled) = (0, self.filled - self.start);
+            while self.filled < count && self.read_more()? > 0 {}
+        }
+        Ok(self.buffer.get(self.start..self.filled).unwrap_or_default())
+    }
+
+    /// Reads behind what is ready; 0 at the end.
+    fn read_more(&mut self) -> io::Result<usize> {
+        let Some(room) = self.buffer.get_mut(self.filled..) else { return Ok(0) };
+        loop {
+            match self.inner.read(room) {
+                Ok(count) => {
+                    self.sha256.update(room.get(..count).unwrap_or_default());
+                    self.filled += count;
+                    self.read_bytes += count as u64;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Kept apart, so that it is never taken for damage.
+                    self.failed = Some(error);
+                    return Err(io::ErrorKind::Other.into());
+                }
+            }
+        }
+    }
+
     fn offset(&self) -> u64 {
         self.read_bytes.saturating_sub((self.filled - self.start) as u64)
     }
@@ -161,21 +193,9 @@ impl Read for Source {
 
 impl BufRead for Source {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.start == self.filled {
-            match self.inner.read(&mut self.buffer) {
-                Ok(count) => {
-                    (self.start, self.filled) = (0, count);
-                    self.read_bytes += count as u64;
-                    self.sha256.update(self.buffer.get(..count).unwrap_or_default());
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // Kept apart, so that it is never taken for damage.
-                    self.failed = Some(error);
-                    return Err(io::ErrorKind::Other.into());
-                }
-            }
+        if self.start == self.filled {
+            (self.start, self.filled) = (0, 0);
+            self.read_more()?;
         }
         Ok(self.buffer.get(self.start..self.filled).unwrap_or_default())
     }
@@ -202,7 +222,7 @@ enum Stop {
 impl Worker {
     fn run(mut self) {
         loop {
-            let stop = match self.source.fill_buf() {
+            let stop = match self.source.fill_to(GZIP_HEADER.len()) {
                 Ok([]) => {
                     let end = End {
                         archive_bytes: self.source.read_bytes,
@@ -211,7 +231,11 @@ impl Worker {
                     let _unwanted = self.send.send(Step::End(end));
                     return;
                 }
-                Ok(_) => self.member().err(),
+                Ok(header) if header.starts_with(&GZIP_HEADER) => self.member().err(),
+                Ok(header) => {
+                    let cut = GZIP_HEADER.starts_with(header);
+                    Some(Stop::Failed(self.no_header(cut)))
+                }
                 Err(error) => {
                     let offset = self.source.offset();
                     Some(Stop::Failed(self.explain(error, offset)))
@@ -226,6 +250,22 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// What stands here begins no gzip member of ours.
+    fn no_header(&self, cut: bool) -> Error {
+        let offset_bytes = self.source.offset();
+        let len_bytes = (self.source.filled - self.source.start) as u64;
+        if cut {
+            return cut_off(&self.path, Span { offset_bytes, len_bytes }).into();
+        }
+        let kind = FaultKind::Field {
+            what: "a gzip header",
+            expected: "the one that raftlog writes".to_owned(),
+            found: "another (recompressed, damaged, or no archive of raftlog)".to_owned(),
+        };
+        let len_bytes = GZIP_HEADER.len() as u64;
+        Fault::new(Code::R115, kind).at(place(&self.path, Span { offset_bytes, len_bytes })).into()
     }
 
     /// Inflates one gzip member, block by block.

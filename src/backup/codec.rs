@@ -93,8 +93,11 @@ fn check_lines(manifest: &Manifest) -> Result<(), FaultKind> {
         let (value, limit) = (names as u64, NAMES_MAX as u64);
         return Err(FaultKind::Bounds { what: "the number of names", value, limit });
     }
-    // The backup of a single file lists no directory.
-    let mut directories = HashSet::from([DATA_NAME]);
+    let mut directories = HashSet::new();
+    if manifest.directories.is_empty() {
+        // The backup of a single file.
+        directories.insert(DATA_NAME);
+    }
     let mut before = None;
     let mut total = 0u64;
     let mut order = Order::default();
@@ -117,10 +120,12 @@ fn check_lines(manifest: &Manifest) -> Result<(), FaultKind> {
         match line {
             Line::Directory(line) => {
                 line.member()?;
-                directories.insert(&line.path);
+                line.modified_unix_ns()?;
+                directories.insert(line.path.as_str());
             }
             Line::File(_, line) => {
                 line.member()?;
+                line.modified_unix_ns()?;
                 line.digest()?;
                 total = total.checked_add(line.size_bytes).ok_or(FaultKind::Bounds {
                     what: "the sum of all sizes",
