@@ -1,10 +1,15 @@
 //! Comparing two stores of any formats, group by group and entry by entry.
 
+mod fields;
+mod group;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::event::Observer;
-use crate::model::{Findings, GroupId, LogIndex, Selection};
+use crate::compare::fields::Comparison;
+use crate::compare::group::{Side, Sides};
+use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
+use crate::model::{Findings, GroupId, IndexRange, LogIndex, Selection};
 use crate::store::{Store, StoreError};
 
 /// What is compared.
@@ -15,7 +20,7 @@ pub struct Options {
     /// Only these indexes; `~N` counts back from the higher last index of the two.
     pub index: Selection,
     /// Fields to leave out: `term`, `kind`, `payload`, `extensions`, `appended-at`, `snapshot`,
-    /// `state:<key>`, or `state` for all of the state.
+    /// `presence`, `state:<key>`, or `state` for all of the state.
     pub ignore: Vec<String>,
 }
 
@@ -110,6 +115,12 @@ fn group_words(group: &GroupId) -> String {
     group.name().map_or("an unnamed group".to_owned(), |name| format!("a group {name:?}"))
 }
 
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Error {
+        Error::Cancelled
+    }
+}
+
 /// Compares two opened stores.
 ///
 /// # Errors
@@ -120,6 +131,63 @@ pub fn diff(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    let _ = (a, b, options, observer);
-    Err(Error::Cancelled)
+    let comparison = Comparison::new(a.profile(), b.profile(), &options.ignore)?;
+    let (mut side_a, mut side_b) = (Side::new(a), Side::new(b));
+    let groups = chosen(&side_a, &side_b, options.group.as_ref())?;
+    let states: Vec<_> = groups
+        .iter()
+        .map(|group| Ok((side_a.state(group)?, side_b.state(group)?)))
+        .collect::<Result<_, Error>>()?;
+    let ranges: Vec<Option<IndexRange>> = states
+        .iter()
+        .map(|(of_a, of_b)| range(options.index, [of_a.last(), of_b.last()]))
+        .collect();
+    let known = |group: usize| {
+        let range = ranges.get(group).copied().flatten()?;
+        let (of_a, of_b) = states.get(group)?;
+        Some(of_a.known(range).max(of_b.known(range)))
+    };
+    let total = (0..groups.len()).filter_map(known).sum();
+    let mut meter = Meter::start(Phase::Comparing, None, Some(EntryCount(total)), observer)?;
+    let mut sides = Sides { a: &mut side_a, b: &mut side_b, comparison: &comparison, first: None };
+    let mut counted = Vec::new();
+    for ((group, states), range) in groups.iter().zip(&states).zip(&ranges) {
+        counted.push(sides.group(group, states, *range, &mut meter, observer)?);
+    }
+    meter.finish(observer)?;
+    let first_difference = sides.first.take();
+    let whole = !side_a.unreadable && !side_b.unreadable;
+    let same = counted.iter().all(|group| {
+        let present = comparison.ignores_presence() || (group.only_a == 0 && group.only_b == 0);
+        present && group.differing == 0 && group.state_equal
+    });
+    let difference = Difference {
+        identical: whole && same && first_difference.is_none(),
+        first_difference,
+        groups: counted,
+        not_comparable: comparison.not_comparable(),
+    };
+    Ok(Outcome { difference, findings_a: side_a.findings, findings_b: side_b.findings })
 }
+
+/// The groups of either store, or the one asked for.
+fn chosen(a: &Side<'_>, b: &Side<'_>, group: Option<&GroupId>) -> Result<Vec<GroupId>, Error> {
+    let mut present = a.store.groups()?;
+    present.extend(b.store.groups()?);
+    present.sort();
+    present.dedup();
+    match group {
+        None => Ok(present),
+        Some(group) if present.contains(group) => Ok(vec![group.clone()]),
+        Some(group) => Err(Error::NoSuchGroup { group: group.clone(), present }),
+    }
+}
+
+fn range(selection: Selection, last: [Option<LogIndex>; 2]) -> Option<IndexRange> {
+    let highest = last.into_iter().flatten().max().map(|LogIndex(index)| index);
+    let (first, last) = selection.resolve(highest)?;
+    IndexRange::new(LogIndex(first), LogIndex(last))
+}
+
+#[cfg(test)]
+mod tests;

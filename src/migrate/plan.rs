@@ -124,17 +124,17 @@ macro_rules! losses {
 
 losses! {
     AppendedAt "appended-at" "when the leader took the entry; informational"
-    Extensions "extensions" "what middleware adds to an entry, such as chunk numbers; without it large values of Consul and Vault cannot be put together"
-    UnknownFields "unknown-fields" "what the source's own format holds beyond Raft: field counts, unknown fields, bytes after the entry"
-    CommitIndex "commit-index" "how far the node knew the log to be committed; it learns it again from its leader"
-    VoteCandidate "vote-candidate" "whom the node voted for, in a form that the target cannot hold; the node might vote again in that term"
+    Extensions "extensions" "what middleware adds to an entry, such as the numbers of chunks"
+    UnknownFields "unknown-fields" "what the source's format holds beyond Raft"
+    CommitIndex "commit-index" "how far the log is committed; the leader will tell it again"
+    VoteCandidate "vote-candidate" "whom the node voted for; it might vote again in that term"
     StableKeys "stable-keys" "keys of the stable store that the target has no place for"
-    SnapshotMarker "snapshot-marker" "through which index the log was compacted, and the newest snapshot"
+    SnapshotMarker "snapshot-marker" "where the log was compacted, and its newest snapshot"
     EntryKind "entry-kind" "entries of a kind that the target does not know"
-    Term "term" "terms of entries; without them no Raft library can use the log"
-    Hole "hole" "entries below the highest hole in the index sequence; a snapshot covers them"
+    Term "term" "terms of entries; no Raft library can use the log without"
+    Hole "hole" "entries below the highest hole in the log; a snapshot covers them"
     Groups "groups" "the name of the group; the target holds one log without a name"
-    SupersededRecords "superseded-records" "history behind the live log: replaced and removed records"
+    SupersededRecords "superseded-records" "history behind the live log; informational"
     OtherTables "other-tables" "tables that are no part of a Raft log"
 }
 

@@ -1,4 +1,4 @@
-//! How the vocabulary looks in JSON: names as text, a group as its name or null, a place as an object.
+//! How the vocabulary looks in JSON: words as text, a group as its name or null.
 
 use std::borrow::Cow;
 
