@@ -1,11 +1,43 @@
 //! Recognising a store by its content, never by a name.
+//!
+//! Names only decide which of several stores a server would open, and whose directory it is.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::host_endian_bytes
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::disallowed_methods
+    )
+)]
+
+mod bolt;
+mod content;
+mod layout;
+mod streams;
+mod walk;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::Fault;
-use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error, redb};
-use crate::vfs::{Fs, OpenMode};
+use crate::model::{Code, Fault, FaultKind, Place};
+use crate::store::detect::content::{Content, content};
+use crate::store::detect::layout::{data_dir_of, is_served, layout, who_opens};
+use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
+use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
+use crate::vfs::{FileKind, Fs};
+
+pub(crate) use layout::is_dkron;
 
 /// The program whose data directory a store lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,32 +122,236 @@ pub enum Detected {
 ///
 /// # Errors
 /// `NotFound` when nothing known is there (with what is there instead), `Ambiguous` when more than
-/// one store is, `Io` when the system refused.
+/// one store is, `Unsupported` for a store of a kind that cannot be read, `Io` when the system
+/// refused.
 pub fn detect(
     fs: &Arc<dyn Fs>,
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Detected, StoreError> {
-    let _ = options;
-    let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
-    let mut head = [0; 512];
-    let read = file.read_at(0, &mut head).map_err(io_error("read", path))?;
-    let size_bytes = file.size().map_err(io_error("look at", path))?;
-    match redb::recognise(head.get(..read).unwrap_or_default()) {
-        Some(evidence) => Ok(Detected::Store(Box::new(Description {
-            path: path.to_owned(),
-            store: path.to_owned(),
-            format: Format::Redb,
-            evidence: vec![evidence],
-            layout: None,
-            data_dir: None,
-            files: vec![StoreFile { path: path.to_owned(), size_bytes }],
-            faults: Vec::new(),
-        }))),
-        None => Err(StoreError::NotFound {
-            path: path.to_owned(),
-            reason: if size_bytes == 0 { "an empty file" } else { "no known format" }.to_owned(),
-            seen: Vec::new(),
-        }),
+    let fs = fs.as_ref();
+    let metadata = match fs.metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(not_found(path, "no such file or directory", Vec::new()));
+        }
+        Err(error) => return Err(io_error("look at", path)(error)),
+    };
+    match metadata.kind {
+        FileKind::File => detect_file(fs, path, metadata.size_bytes, options),
+        FileKind::Dir => detect_directory(fs, path, options),
+        FileKind::Link | FileKind::Other => {
+            Err(not_found(path, "neither a file nor a directory", Vec::new()))
+        }
     }
 }
+
+fn not_found(path: &Path, reason: &str, seen: Vec<String>) -> StoreError {
+    StoreError::NotFound { path: path.to_owned(), reason: reason.to_owned(), seen }
+}
+
+fn detect_file(
+    fs: &dyn Fs,
+    path: &Path,
+    size_bytes: u64,
+    options: &OpenOptions,
+) -> Result<Detected, StoreError> {
+    let found = content(fs, path)?;
+    if size_bytes == 0 {
+        return Err(not_found(path, &found.words(), Vec::new()));
+    }
+    let recognised = file_candidate(path, size_bytes, &found);
+    let candidate = match (recognised, options.format) {
+        (Some(candidate), None) => candidate,
+        (Some(candidate), Some(format)) if candidate.format == format => candidate,
+        (_, Some(format)) => Candidate {
+            path: path.to_owned(),
+            format,
+            evidence: vec![format!("taken for {format} as told; by itself: {}", found.words())],
+            files: vec![StoreFile { path: path.to_owned(), size_bytes }],
+            unreadable: None,
+        },
+        (None, None) => return other_file(path, found),
+    };
+    let faults = if options.alone { Vec::new() } else { own_leftovers(fs, path)? };
+    describe(fs, path, candidate, faults, options)
+}
+
+fn other_file(path: &Path, found: Content) -> Result<Detected, StoreError> {
+    match found {
+        Content::Archive(evidence) => Ok(Detected::Archive { evidence: vec![evidence] }),
+        Content::Part(format, _) => {
+            let dir = path.parent().unwrap_or(path);
+            let reason = format!("a file of the {format} directory it lies in; name that instead");
+            Err(not_found(path, &reason, vec![dir.display().to_string()]))
+        }
+        other => {
+            let reason = format!("no Raft log of a known format: {}", other.words());
+            Err(not_found(path, &reason, Vec::new()))
+        }
+    }
+}
+
+fn detect_directory(
+    fs: &dyn Fs,
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<Detected, StoreError> {
+    let wanted = |candidate: &Candidate| options.format.is_none_or(|f| f == candidate.format);
+    if let Some(candidate) = directory_store(fs, path)?.filter(wanted) {
+        let faults = if options.alone { Vec::new() } else { own_leftovers(fs, path)? };
+        return describe(fs, path, candidate, faults, options);
+    }
+    let Found { candidates, leftovers, seen, hidden, .. } = Found::below(fs, path)?;
+    let candidates: Vec<Candidate> = candidates.into_iter().filter(wanted).collect();
+    let served = candidates.iter().filter(|candidate| is_served(&candidate.path)).count();
+    let (mut chosen, others): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| served == 0 || is_served(&candidate.path));
+    let candidate = match (chosen.pop(), chosen.is_empty()) {
+        (Some(candidate), true) => candidate,
+        (Some(last), false) => {
+            chosen.push(last);
+            return Err(ambiguous(path, &chosen));
+        }
+        (None, _) => {
+            return Err(match hidden {
+                Some(error) => error,
+                None => not_found(path, "no Raft log in this directory", seen),
+            });
+        }
+    };
+    let mut faults = Vec::new();
+    if !options.alone {
+        for (leftover, size_bytes) in leftovers {
+            faults.push(leftover_fault(&leftover, size_bytes, "left by an interrupted run"));
+        }
+        for other in others {
+            let words = format!("a {} that no server opens", other.format);
+            faults.push(leftover_fault(&other.path, total_bytes(&other.files), &words));
+        }
+    }
+    describe(fs, path, candidate, faults, options)
+}
+
+fn total_bytes(files: &[StoreFile]) -> u64 {
+    files.iter().map(|file| file.size_bytes).sum()
+}
+
+fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
+    let parent = candidates.first().and_then(|candidate| candidate.path.parent());
+    let one_node = candidates
+        .iter()
+        .all(|candidate| is_served(&candidate.path) && candidate.path.parent() == parent);
+    let what = if one_node {
+        "two backends in one data directory; name the one that is meant"
+    } else {
+        "more than one Raft log; name the one that is meant"
+    };
+    let line = |candidate: &Candidate| {
+        let place = candidate.path.display();
+        match one_node {
+            true => format!("{place} ({}): {}", candidate.format, who_opens(&candidate.path)),
+            false => format!("{place} ({})", candidate.format),
+        }
+    };
+    StoreError::Ambiguous {
+        path: path.to_owned(),
+        what: what.to_owned(),
+        candidates: candidates.iter().map(line).collect(),
+    }
+}
+
+fn leftover_fault(path: &Path, len_bytes: u64, words: &str) -> Fault {
+    let name = path.display();
+    Fault::new(Code::R117, FaultKind::Note { found: format!("{name}: {words}") }).at(Place {
+        file: Arc::from(path),
+        offset_bytes: 0,
+        len_bytes,
+    })
+}
+
+/// What runs of raftlog that had this very store as their target left beside it.
+fn own_leftovers(fs: &dyn Fs, store: &Path) -> Result<Vec<Fault>, StoreError> {
+    let parent = match store.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let Some(name) = store.file_name().map(|name| name.to_string_lossy()) else {
+        return Ok(Vec::new());
+    };
+    let mut faults = Vec::new();
+    // A directory that can be passed through need not be one that can be listed.
+    let Ok(names) = fs.list(parent) else { return Ok(faults) };
+    for path in names.into_iter().filter(|path| is_leftover(path)) {
+        let other = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let rest = other.strip_prefix(&*name).filter(|rest| rest.starts_with('.'));
+        if rest.is_some() {
+            let found = fs.symlink_metadata(&path).map_err(io_error("look at", &path))?;
+            faults.push(leftover_fault(&path, found.size_bytes, "left by an interrupted run"));
+        }
+    }
+    Ok(faults)
+}
+
+/// A second backend beside a store that was named itself.
+fn second_backend(fs: &dyn Fs, store: &Path) -> Result<Vec<Fault>, StoreError> {
+    let Some(parent) = store.parent().filter(|_| data_dir_of(store).is_some()) else {
+        return Ok(Vec::new());
+    };
+    let mut faults = Vec::new();
+    for path in fs.list(parent).map_err(io_error("list", parent))? {
+        let metadata = fs.symlink_metadata(&path).map_err(io_error("look at", &path))?;
+        if path.file_name() == store.file_name() || is_leftover(&path) {
+            continue;
+        }
+        let found = match metadata.kind {
+            FileKind::File => file_candidate(&path, metadata.size_bytes, &content(fs, &path)?),
+            FileKind::Dir => directory_store(fs, &path)?,
+            FileKind::Link | FileKind::Other => None,
+        };
+        let Some(other) = found else { continue };
+        let words = match is_served(&path) {
+            true => format!("a second backend, {}: {}", other.format, who_opens(&path)),
+            false => format!("a {} that no server opens", other.format),
+        };
+        faults.push(leftover_fault(&path, total_bytes(&other.files), &words));
+    }
+    Ok(faults)
+}
+
+fn describe(
+    fs: &dyn Fs,
+    path: &Path,
+    candidate: Candidate,
+    mut faults: Vec<Fault>,
+    options: &OpenOptions,
+) -> Result<Detected, StoreError> {
+    let Candidate { path: store, format, evidence, files, unreadable } = candidate;
+    if let Some(what) = unreadable {
+        let way_out = "convert it on a machine of its own byte order first".to_owned();
+        return Err(StoreError::Unsupported { path: store, what, way_out });
+    }
+    // Only the names as the operator gave them are followed upward, links are not.
+    let around = match (store == path, options.alone) {
+        (true, true) => None,
+        (true, false) => data_dir_of(&store),
+        (false, _) => data_dir_of(&store).or_else(|| Some(path.to_owned())),
+    };
+    if store == path && !options.alone {
+        faults.extend(second_backend(fs, &store)?);
+    }
+    let layout = around.as_deref().and_then(|root| layout(fs, root, &store, format));
+    Ok(Detected::Store(Box::new(Description {
+        path: path.to_owned(),
+        store,
+        format,
+        evidence,
+        layout,
+        data_dir: around,
+        files,
+        faults,
+    })))
+}
+
+#[cfg(test)]
+mod tests;

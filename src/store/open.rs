@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Durability;
-use crate::store::detect::{Description, Detected, detect};
-use crate::store::redb::{self, RedbSink, RedbStore};
+use crate::store::detect::{Description, Detected, Product, detect, is_dkron};
+use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Store, StoreError, io_error};
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState};
@@ -48,6 +48,12 @@ pub fn open(
     match detect(fs, path, options)? {
         Detected::Store(mut description) => {
             let store = open_described(fs, clock, &mut description, options)?;
+            if let (Some(layout), false) = (&mut description.layout, options.alone) {
+                let unnamed = layout.product == Product::Hashicorp;
+                if unnamed && is_dkron(fs.as_ref(), &description.store, store.as_ref()) {
+                    layout.product = Product::Dkron;
+                }
+            }
             Ok(Opened { store, description: *description })
         }
         Detected::Archive { .. } => Err(StoreError::Unsupported {
@@ -142,7 +148,7 @@ pub fn target_profile(
 ) -> Result<&'static Profile, StoreError> {
     let _ = options;
     match format {
-        Format::Redb => Ok(&redb::PROFILE),
+        Format::Redb => Ok(&REDB_PROFILE),
         _ => Err(unwritten(format, target)),
     }
 }

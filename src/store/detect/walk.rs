@@ -1,0 +1,195 @@
+//! Looking for stores below a directory: by content, not too deep, not too long.
+
+use std::path::{Path, PathBuf};
+
+use crate::store::detect::content::{Content, content};
+use crate::store::{Format, StoreError, StoreFile, fastlog, io_error};
+use crate::vfs::{FileKind, Fs, Metadata};
+
+/// Levels of directories below the one given.
+const DEPTH_MAX: usize = 5;
+/// Names that are looked at.
+const NAMES_MAX: usize = 20_000;
+/// Things that are remembered for a list of what is there.
+const SEEN_MAX: usize = 20;
+
+/// A store that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+    pub(super) evidence: Vec<String>,
+    pub(super) files: Vec<StoreFile>,
+    /// What keeps it from being read, where that is known already.
+    pub(super) unreadable: Option<String>,
+}
+
+/// What lies below a directory.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) candidates: Vec<Candidate>,
+    /// What raftlog itself left behind, and what servers leave behind.
+    pub(super) leftovers: Vec<(PathBuf, u64)>,
+    /// What else is there, one line each.
+    pub(super) seen: Vec<String>,
+    /// The first thing that could not be looked at.
+    pub(super) hidden: Option<StoreError>,
+    names: usize,
+}
+
+/// Whether a name says that its bearer was left behind by an interrupted or failed run.
+pub(super) fn is_leftover(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let failed = name.rsplit_once(".failed").is_some_and(|(_, number)| {
+        let number = number.strip_prefix('.').unwrap_or(number);
+        number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    failed
+        || [".partial", ".shrink", ".broken"].iter().any(|suffix| name.ends_with(suffix))
+        || name.contains(".db.migrated.")
+}
+
+impl Found {
+    /// Looks at everything below `dir`.
+    ///
+    /// # Errors
+    /// When `dir` itself cannot be listed.
+    pub(super) fn below(fs: &dyn Fs, dir: &Path) -> Result<Found, StoreError> {
+        let mut found = Found::default();
+        let mut level = vec![dir.to_owned()];
+        for depth in 0..=DEPTH_MAX {
+            let mut next = Vec::new();
+            for dir in level {
+                let looked = found.directory(fs, &dir, &mut next);
+                match looked {
+                    Err(error) if depth == 0 => return Err(error),
+                    Err(error) => found.hide(error),
+                    Ok(()) => {}
+                }
+            }
+            level = next;
+        }
+        found.candidates.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    fn hide(&mut self, error: StoreError) {
+        self.note(error.to_string());
+        self.hidden.get_or_insert(error);
+    }
+
+    fn note(&mut self, words: String) {
+        if self.seen.len() < SEEN_MAX {
+            self.seen.push(words);
+        } else if self.seen.len() == SEEN_MAX {
+            self.seen.push("and more".to_owned());
+        }
+    }
+
+    fn directory(
+        &mut self,
+        fs: &dyn Fs,
+        dir: &Path,
+        next: &mut Vec<PathBuf>,
+    ) -> Result<(), StoreError> {
+        if let Some(candidate) = directory_store(fs, dir)? {
+            self.candidates.push(candidate);
+            return Ok(());
+        }
+        for path in fs.list(dir).map_err(io_error("list", dir))? {
+            self.names += 1;
+            if self.names > NAMES_MAX {
+                self.note(format!("more than {NAMES_MAX} names; the rest was not looked at"));
+                return Ok(());
+            }
+            match fs.symlink_metadata(&path) {
+                Ok(metadata) => self.name(fs, path, &metadata, next),
+                Err(error) => self.hide(io_error("look at", &path)(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, fs: &dyn Fs, path: PathBuf, metadata: &Metadata, next: &mut Vec<PathBuf>) {
+        if is_leftover(&path) {
+            self.leftovers.push((path, metadata.size_bytes));
+            return;
+        }
+        match metadata.kind {
+            FileKind::Dir => next.push(path),
+            FileKind::File => match content(fs, &path) {
+                Ok(found) => self.file(path, metadata.size_bytes, found),
+                Err(error) => self.hide(error),
+            },
+            FileKind::Link => self.note(format!("{}: a link, not followed", path.display())),
+            FileKind::Other => self.note(format!("{}: no regular file", path.display())),
+        }
+    }
+
+    fn file(&mut self, path: PathBuf, size_bytes: u64, found: Content) {
+        match file_candidate(&path, size_bytes, &found) {
+            Some(candidate) => self.candidates.push(candidate),
+            None => self.note(format!("{}: {}", path.display(), found.words())),
+        }
+    }
+}
+
+/// The candidate that a single file is, if it is one.
+pub(super) fn file_candidate(path: &Path, size_bytes: u64, content: &Content) -> Option<Candidate> {
+    let (format, evidence, unreadable) = match content {
+        Content::Store(format, evidence) => (*format, evidence.clone(), None),
+        Content::Unreadable(format, words) => (*format, words.clone(), Some(words.clone())),
+        _ => return None,
+    };
+    Some(Candidate {
+        path: path.to_owned(),
+        format,
+        evidence: vec![evidence],
+        files: vec![StoreFile { path: path.to_owned(), size_bytes }],
+        unreadable,
+    })
+}
+
+/// The store that `dir` itself is: FastLog's, raft-wal's or etcd's.
+///
+/// # Errors
+/// When it cannot be listed, or one of its files not be read.
+pub(super) fn directory_store(fs: &dyn Fs, dir: &Path) -> Result<Option<Candidate>, StoreError> {
+    if let Some(evidence) = fastlog::recognise(fs, dir)? {
+        return candidate_of(fs, dir, Format::FastLog, evidence).map(Some);
+    }
+    let names = fs.list(dir).map_err(io_error("list", dir))?;
+    let segment = |path: &&PathBuf| path.extension().is_some_and(|suffix| suffix == "wal");
+    let Some(segment) = names.iter().find(segment) else { return Ok(None) };
+    match content(fs, segment)? {
+        Content::Part(Format::EtcdWal, evidence) => {
+            candidate_of(fs, dir, Format::EtcdWal, vec![evidence]).map(Some)
+        }
+        other => {
+            let metadata = names.iter().find(|path| path.ends_with("wal-meta.db"));
+            let Some(metadata) = metadata else { return Ok(None) };
+            let Content::Part(Format::RaftWal, evidence) = content(fs, metadata)? else {
+                return Ok(None);
+            };
+            // A segment that was never written is all zeros.
+            let segments = format!("a segment beside it: {}", other.words());
+            candidate_of(fs, dir, Format::RaftWal, vec![evidence, segments]).map(Some)
+        }
+    }
+}
+
+fn candidate_of(
+    fs: &dyn Fs,
+    dir: &Path,
+    format: Format,
+    evidence: Vec<String>,
+) -> Result<Candidate, StoreError> {
+    let mut files = Vec::new();
+    for path in fs.list(dir).map_err(io_error("list", dir))? {
+        let metadata = fs.symlink_metadata(&path).map_err(io_error("look at", &path))?;
+        if metadata.kind == FileKind::File {
+            files.push(StoreFile { path, size_bytes: metadata.size_bytes });
+        }
+    }
+    Ok(Candidate { path: dir.to_owned(), format, evidence, files, unreadable: None })
+}
