@@ -31,7 +31,7 @@ impl Copying<'_> {
         for at in 0..preflight.groups.len() {
             let Some((survey, state)) = preflight.groups.get(at) else { continue };
             let (fit, group) = (survey.fit, survey.group.clone());
-            self.sink.begin_group(&survey.written_as, &fit.state(state))?;
+            self.sink.begin_group(&survey.written_as, &survey.written_state(state))?;
             let mut bytes = 0;
             for located in self.source.entries(&group, survey.range())? {
                 let located = match located {
@@ -63,14 +63,16 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// Hands a batch to the sink, unless it is known by now that nothing will be published.
+    /// Hands a batch to the sink, unless it is known by now that it will not be published. Reading
+    /// goes on even then: all findings are worth knowing.
     fn write(
         &mut self,
         batch: &mut Vec<Entry>,
         group: &GroupId,
         preflight: &Preflight<'_>,
     ) -> Result<(), Error> {
-        if !batch.is_empty() && !preflight.is_stopped() {
+        let doomed = self.survey && (preflight.is_stopped() || preflight.would_lose());
+        if !batch.is_empty() && !doomed {
             self.sink.append(batch).map_err(|error| in_group(error, group))?;
         }
         batch.clear();

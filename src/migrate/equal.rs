@@ -53,7 +53,7 @@ pub(super) fn compare(
     let mut compared = Compared { entries: 0, state_keys: 0, equal: true };
     for (survey, state) in &preflight.groups {
         let group = &survey.group;
-        let wanted = survey.fit.state(state);
+        let wanted = survey.written_state(state);
         let written = target.state(&survey.written_as).map_err(of_target)?;
         same_state(&wanted, &written, &survey.fit)
             .map_err(|difference| in_group(group, difference))?;

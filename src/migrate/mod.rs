@@ -9,12 +9,13 @@ mod preflight;
 mod survey;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::event::{Observer, Stopped};
 use crate::migrate::copy::Copying;
 use crate::migrate::preflight::Preflight;
 use crate::model::{Code, Findings, GroupId};
-use crate::store::target::Target;
+use crate::store::target::{Sealed, Target};
 use crate::store::{Format, LogSink, Profile, SinkOptions, Store, StoreError};
 use crate::vfs::Clock;
 
@@ -180,10 +181,10 @@ impl From<Stopped> for Error {
 /// Plans the migration of an opened source, and unless it is a dry run copies, compares and
 /// publishes it. `target` was checked; an overlap with the source is refused here.
 ///
-/// What would be lost is counted and named before anything is written, which takes a reading of
-/// its own. Where the target holds all that the source could, that reading and the copy are one:
-/// nothing stands under the target's name before the comparison, so that a broken rule found on
-/// the way still leaves nothing behind.
+/// What would be lost is counted and named before a target exists, which takes a reading of its
+/// own. Most logs lose nothing, and where only the entries themselves could still say otherwise
+/// (a hole, an odd kind), that reading and the copy are one: nothing stands under the target's name
+/// before the comparison. When something turns up, what was written is removed, and all is counted.
 ///
 /// # Errors
 /// See [`Error`]. On every error but `Mismatch` what was written is gone; the source is untouched.
@@ -198,27 +199,29 @@ pub fn run(
     target.refuse_overlap(source.path)?;
     let before = preflight::fingerprint(source.store, &target);
     let states = preflight::states(source.store, options)?;
+    let job = Job { source: source.store, target: &target, options, ends, clock };
     let mut preflight = Preflight::new(source.store, &target, options, ends, &states)?;
     preflight.container(observer)?;
-    let in_one = preflight.may_copy_at_once();
-    if !in_one {
-        preflight.survey(observer)?;
+    let mut written = None;
+    if preflight.may_copy_at_once() {
+        written = job.copy_at_once(&mut preflight, observer)?;
+        if written.is_none() {
+            preflight = Preflight::new(source.store, &target, options, ends, &states)?;
+            preflight.container(observer)?;
+        }
     }
-    preflight.judge()?;
-    if options.dry_run {
-        return Ok(preflight.outcome(None, None));
-    }
-    preflight.refuse_without_space(&target)?;
-    let start = clock.monotonic();
-    let sink = ends.create(options, target.clone())?;
-    let mut copying = Copying { source: source.store, sink, survey: in_one };
-    copying.groups(&mut preflight, observer)?;
-    if in_one {
-        preflight.judge()?;
-    }
-    let sealed = copying.sink.seal()?;
-    let elapsed = clock.monotonic().saturating_sub(start);
-    let copied = preflight.copied(&sealed, elapsed);
+    let (sealed, copied) = match written {
+        Some(written) => written,
+        None => {
+            preflight.survey(observer)?;
+            preflight.judge()?;
+            if options.dry_run {
+                return Ok(preflight.outcome(None, None));
+            }
+            preflight.refuse_without_space(&target)?;
+            job.copy_surveyed(&mut preflight, observer)?
+        }
+    };
     let compared = match equal::compare(source.store, &sealed, &preflight, options, ends, observer)
     {
         Ok(compared) => compared,
@@ -231,6 +234,61 @@ pub fn run(
     refuse_changed(source.store, &target, &before)?;
     sealed.publish()?;
     Ok(preflight.outcome(Some(copied), Some(compared)))
+}
+
+/// What both ways of copying need.
+struct Job<'j> {
+    source: &'j dyn Store,
+    target: &'j Target,
+    options: &'j Options,
+    ends: &'j dyn Ends,
+    clock: &'j dyn Clock,
+}
+
+impl Job<'_> {
+    /// Copies what was surveyed and judged before.
+    fn copy_surveyed(
+        &self,
+        preflight: &mut Preflight<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sealed, Copied), Error> {
+        let start = self.clock.monotonic();
+        let sink = self.ends.create(self.options, self.target.clone())?;
+        let mut copying = Copying { source: self.source, sink, survey: false };
+        copying.groups(preflight, observer)?;
+        self.seal(copying, start, preflight)
+    }
+
+    /// Copies and surveys in one reading; `None`, and nothing left, when something would be lost
+    /// after all.
+    fn copy_at_once(
+        &self,
+        preflight: &mut Preflight<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<(Sealed, Copied)>, Error> {
+        preflight.judge()?;
+        let start = self.clock.monotonic();
+        let sink = self.ends.create(self.options, self.target.clone())?;
+        let mut copying = Copying { source: self.source, sink, survey: true };
+        copying.groups(preflight, observer)?;
+        if preflight.would_lose() {
+            return Ok(None);
+        }
+        preflight.judge()?;
+        self.seal(copying, start, preflight).map(Some)
+    }
+
+    fn seal(
+        &self,
+        copying: Copying<'_>,
+        start: Duration,
+        preflight: &Preflight<'_>,
+    ) -> Result<(Sealed, Copied), Error> {
+        let sealed = copying.sink.seal()?;
+        let elapsed = self.clock.monotonic().saturating_sub(start);
+        let copied = preflight.copied(&sealed, elapsed);
+        Ok((sealed, copied))
+    }
 }
 
 /// A log that somebody appended to meanwhile is neither copied whole nor compared with itself.

@@ -33,7 +33,7 @@ pub(super) fn states(source: &dyn Store, options: &Options) -> Result<States, Er
         Some(group) if present.contains(group) => vec![group.clone()],
         Some(group) => return Err(Error::NoSuchGroup { group: group.clone(), present }),
     };
-    let mut states = States { groups: Vec::new(), faults: source.opening_faults().to_vec() };
+    let mut states = States { groups: Vec::new(), faults: Vec::new() };
     for group in groups {
         let state = match source.state(&group) {
             Ok(state) => state,
@@ -64,6 +64,7 @@ pub(super) struct Preflight<'s> {
     pub(super) groups: Vec<(Survey<'s>, &'s LogState)>,
     pub(super) findings: Findings,
     known: BTreeSet<(Code, Place)>,
+    state_faults: &'s [Fault],
     plan: Plan,
     /// Losses of the whole store rather than of a group.
     lost: BTreeMap<LossName, u64>,
@@ -71,7 +72,7 @@ pub(super) struct Preflight<'s> {
 }
 
 impl<'s> Preflight<'s> {
-    /// Begins with what opening the source said.
+    /// Begins with the groups and their states.
     pub(super) fn new(
         source: &'s dyn Store,
         target: &Target,
@@ -106,11 +107,11 @@ impl<'s> Preflight<'s> {
             groups,
             findings: Findings::default(),
             known: BTreeSet::new(),
+            state_faults: &states.faults,
             plan,
             lost,
             surveyed: false,
         };
-        states.faults.iter().for_each(|fault| preflight.add_of_container(fault.clone()));
         if preflight.groups.len() > 1 && !profile.holds.many_groups {
             let what = format!(
                 "{} holds one group, the source has {}; choose one",
@@ -138,27 +139,37 @@ impl<'s> Preflight<'s> {
         meter.finish(observer)?;
         match checked {
             Ok(checked) => {
-                checked.faults.into_iter().for_each(|fault| self.add_of_container(fault));
+                let place = |fault: &Fault| Some((fault.code, fault.place.clone()?));
+                self.known = checked.faults.iter().filter_map(place).collect();
+                self.findings.extend(checked.faults);
                 let superseded = |(name, _): &&(&str, u64)| *name == SUPERSEDED_RECORDS;
                 let count = checked.counts.iter().find(superseded).map_or(0, |(_, count)| *count);
                 if count > 0 {
                     self.lost.insert(LossName::SupersededRecords, count);
                 }
             }
-            Err(StoreError::Fault(fault)) => self.add_of_container(*fault),
+            Err(StoreError::Fault(fault)) => {
+                self.findings.extend(self.source.opening_faults().iter().cloned());
+                self.findings.add(*fault);
+            }
             Err(error) => return Err(error.into()),
         }
+        self.state_faults.iter().for_each(|fault| self.add(fault.clone()));
         Ok(())
     }
 
-    /// Whether one reading may serve for plan and copy: nothing can be lost, and there is room for
-    /// more than the entries can take.
+    /// Whether one reading may serve for plan and copy: nothing is known to be lost, contents fit
+    /// whatever they are, and there is room for more than the entries can take.
     pub(super) fn may_copy_at_once(&self) -> bool {
         let files: u64 = self.source.files().iter().map(|file| file.size_bytes).sum();
         let room = self.plan.space_free_bytes.is_none_or(|free| free / 2 > files);
-        !self.options.dry_run
-            && room
-            && self.groups.iter().all(|(survey, _)| survey.loses_nothing())
+        let whole = self.groups.iter().all(|(survey, _)| survey.needs_heads_only());
+        !self.options.dry_run && room && whole && !self.would_lose()
+    }
+
+    /// Whether something of the logs is lost or unfit, as far as it is known.
+    pub(super) fn would_lose(&self) -> bool {
+        !self.groups.iter().all(|(survey, _)| survey.loses_nothing())
     }
 
     /// Reads every group once: counts, rules, losses.
@@ -192,15 +203,7 @@ impl<'s> Preflight<'s> {
         self.surveyed = true;
     }
 
-    /// Takes note of a fault of opening or of the container.
-    fn add_of_container(&mut self, fault: Fault) {
-        let place = fault.place.clone();
-        if place.is_none_or(|place| self.known.insert((fault.code, place))) {
-            self.findings.add(fault);
-        }
-    }
-
-    /// Takes note of a fault of reading, unless the container's check said it about the same place.
+    /// Takes note of a fault, unless the container's check said it about the same place.
     fn add(&mut self, fault: Fault) {
         let known = fault.place.clone().map(|place| (fault.code, place));
         if !known.is_some_and(|known| self.known.contains(&known)) {

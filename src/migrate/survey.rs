@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::decode;
 use crate::migrate::fit::Fit;
 use crate::migrate::{GroupPlan, LossName};
-use crate::model::{Entry, EntryHead, Findings, GroupId, IndexRange, LogIndex, LogState};
+use crate::model::{Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState};
 use crate::rules::{Checker, Surroundings};
 use crate::store::{Profile, Store, StoreError};
 
@@ -83,13 +83,23 @@ impl<'s> Survey<'s> {
         self.fit.takes_every_entry()
     }
 
-    /// Whether nothing of this group can be lost, whatever its entries are.
+    /// Whether nothing of this group is lost or unfit, as far as it is known.
     pub(super) fn loses_nothing(&self) -> bool {
-        self.lost.is_empty()
-            && self.fit.takes_every_entry()
-            && self.target.holds.holes
-            && self.target.kinds.len() == crate::model::EntryKind::ALL.len()
-            && self.target.index_min == 0
+        let dense = self.hole.is_none() || self.target.holds.holes;
+        self.lost.is_empty() && dense && self.unfit.is_none()
+    }
+
+    /// The state as it is written. Where entries are dropped below a hole, the log starts after
+    /// what is dropped last, which the snapshot may know.
+    pub(super) fn written_state(&self, state: &LogState) -> LogState {
+        let mut written = self.fit.state(state);
+        let first = self.counts().first.or(state.bounds.map(IndexRange::first));
+        let before = first.and_then(LogIndex::previous);
+        let apart = |id: &LogId| before.is_some_and(|before| id.index < before);
+        if !self.target.holds.holes && written.compacted.as_ref().is_some_and(apart) {
+            written.compacted = written.snapshot_id().filter(|id| Some(id.index) == before);
+        }
+        written
     }
 
     /// Takes the next entry's head.

@@ -533,3 +533,38 @@ fn losses_are_named_and_read_by_the_words_of_the_contract() {
     let unknown = "times".parse::<LossName>().expect_err("no loss").to_string();
     assert!(unknown.starts_with("\"times\" is no loss; losses are appended-at, "), "{unknown}");
 }
+
+/// Holds everything but holes.
+static DENSE: LazyLock<Profile> = LazyLock::new(|| Profile {
+    holds: Holds { holes: false, ..EVERYTHING.holds },
+    ..EVERYTHING
+});
+
+#[test]
+fn a_hole_met_while_copying_is_named_before_a_dense_target_exists() {
+    let mut bench = bench(&DENSE);
+    bench.run(&sound()).expect("a log without holes loses nothing");
+    fs::remove_file(bench.path("target")).expect("the first target");
+    let mut holed = MemoryStore::of(&[(5, 1), (6, 1), (9, 2)]);
+    let (what, outcome) = refused(bench.run(&holed));
+    assert_eq!(what, "no snapshot covers the hole [7, 8], and the target holds no holes");
+    assert_eq!(bench.left(), [""; 0]);
+    assert_eq!(outcome.findings.count(Code::R101), 1, "said once");
+
+    let state = holed.unnamed_state();
+    state.compacted = Some(LogId { index: LogIndex(4), term: Term(1) });
+    state.snapshot = Some(SnapshotNote {
+        index: LogIndex(8),
+        term: Term(1),
+        id: None,
+        note: SharedBytes::default(),
+    });
+    let (_, outcome) = refused(bench.run(&holed));
+    assert_eq!(losses(&outcome), [(LossName::Hole, 2, false)]);
+    assert_eq!(outcome.migration.plan.groups[0].first_index, Some(LogIndex(9)));
+    bench.options.allow_loss = vec![LossName::Hole];
+    let outcome = bench.run(&holed).expect("accepted");
+    assert_eq!(outcome.migration.compared.expect("compared").entries, 1);
+    let through = bench.written().unnamed_state().compacted;
+    assert_eq!(through, Some(LogId { index: LogIndex(8), term: Term(1) }));
+}
