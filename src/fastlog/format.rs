@@ -72,7 +72,7 @@ const MASK_DELTA: u32 = 0xa282_ead8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogUid(pub [u8; 16]);
 
-/// Number of a segment; the first is 1, none is used twice.
+/// Number of a segment; the first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentNo(pub u64);
 

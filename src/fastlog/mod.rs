@@ -17,5 +17,41 @@
     )
 )]
 
+mod anchor;
+mod batch;
+mod bulk;
+mod core;
+mod daemon;
+mod error;
+mod fault;
 pub mod format;
+mod lock;
+mod log;
+mod memtable;
+mod open;
+mod options;
+mod pace;
 pub mod policy;
+mod read;
+mod records;
+mod recovery;
+mod segment;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod view;
+mod walk;
+mod writer;
+
+pub use batch::{AppliedAndSynced, Batch};
+pub use bulk::{BulkReport, BulkWriter};
+pub use error::{Error, Refusal};
+pub use log::{FastLog, Purged};
+pub use open::RecoveryReport;
+pub use options::{FILL_AHEAD_BYTES, Fill, Options, SEGMENT_BYTES, Stepping};
+pub use read::PlacedEntry;
+pub use records::{RecordView, Standing};
+pub use recovery::TornTail;
+pub use ticket::{OpNo, Ticket, Watermarks};
+pub use view::{Counts, LogView};

@@ -71,6 +71,12 @@ impl Payload {
         self.bytes.is_empty()
     }
 
+    /// Forgets everything but the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.starts.clear();
+    }
+
     /// Number of frames.
     pub fn frames(&self) -> usize {
         self.starts.len()

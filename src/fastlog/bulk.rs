@@ -1,0 +1,157 @@
+//! Writing a whole store at once, for copies: the same writer and format as a live log, but
+//! nothing is acknowledged and nothing synced before the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fastlog::format::{FRAME_PAYLOAD_TARGET, GroupNo, Payload};
+use crate::fastlog::open::{Ground, Opened};
+use crate::fastlog::writer::Writer;
+use crate::fastlog::{Error, Fill, Options, Refusal, Stepping};
+use crate::model::{Entry, GroupId, HardState, LogIndex, LogState};
+use crate::vfs::{Clock, Held, Vfs};
+
+/// A store that is being written; it is whole once [`BulkWriter::seal`] returned.
+pub struct BulkWriter {
+    writer: Writer,
+    payload: Payload,
+    group: GroupNo,
+    last: Option<LogIndex>,
+    _lock: Box<dyn Held>,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BulkReport {
+    /// Files.
+    pub files: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+}
+
+/// A clock that stands still: a copy needs the time of day once.
+struct Still(Duration);
+
+impl Clock for Still {
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn wall(&self) -> Duration {
+        self.0
+    }
+
+    fn sleep(&self, _duration: Duration) {}
+}
+
+impl BulkWriter {
+    /// Begins a store in `dir`, which must not exist or be empty. `options` become what the store
+    /// records as its defaults; `created` is the time since 1970.
+    ///
+    /// # Errors
+    /// `NotEmpty`, `Io`.
+    pub fn create(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        options: &Options,
+        created: Duration,
+    ) -> Result<BulkWriter, Error> {
+        let options = Options { fill: Fill::Never, stepping: Stepping::Caller, ..*options };
+        let clock = Still(created);
+        let ground = Ground { vfs, clock: &clock, dir, options: &options, bulk: true };
+        let Opened { writer, lock, .. } = ground.create()?;
+        let payload = Payload::default();
+        Ok(BulkWriter { writer, payload, group: GroupNo(0), last: None, _lock: lock })
+    }
+
+    /// Begins the next group with its state.
+    ///
+    /// # Errors
+    /// `Refused` for what the format cannot hold, `Io`.
+    pub fn begin_group(&mut self, id: &GroupId, state: &LogState) -> Result<(), Error> {
+        self.group = GroupNo(self.group.0.saturating_add(1));
+        self.last = state.compacted.map(|compacted| compacted.index);
+        let (group, payload) = (self.group, &mut self.payload);
+        payload.group(group, id, state.schema.as_deref(), &state.note)?;
+        if let Some(compacted) = state.compacted {
+            payload.compaction(group, compacted);
+        }
+        if let Some(snapshot) = &state.snapshot {
+            payload.snapshot_note(group, snapshot)?;
+        }
+        if state.hard != HardState::default() {
+            payload.hard_state(group, &state.hard)?;
+        }
+        for (key, value) in &state.stable {
+            payload.stable_put(group, key, value)?;
+        }
+        self.flush()
+    }
+
+    /// Appends entries to the group begun last; each follows the one before.
+    ///
+    /// # Errors
+    /// `Refused` for a hole or an entry that is too large, `Io`.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let mut bytes = 0usize;
+            let mut count = 0usize;
+            for entry in rest {
+                bytes = bytes.saturating_add(content_bytes(entry));
+                if count > 0 && bytes > FRAME_PAYLOAD_TARGET {
+                    break;
+                }
+                self.follow(entry.index)?;
+                count += 1;
+            }
+            let (now, later) = rest.split_at(count);
+            self.payload.entries(self.group, now)?;
+            self.flush()?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, found: LogIndex) -> Result<(), Refusal> {
+        if let Some(before) = self.last
+            && before.next() != Some(found)
+        {
+            return Err(Refusal::NotConsecutive { before, found });
+        }
+        self.last = Some(found);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        if !self.payload.is_empty() {
+            self.writer.write(Duration::ZERO, &mut [&mut self.payload], &mut Vec::new())?;
+            self.payload.clear();
+        }
+        Ok(())
+    }
+
+    /// Syncs everything, the directory included, and marks the store as closed.
+    ///
+    /// # Errors
+    /// `Io`, `Poisoned`.
+    pub fn seal(mut self) -> Result<BulkReport, Error> {
+        self.flush()?;
+        self.writer.seal(Duration::ZERO, true)?;
+        let mut report = BulkReport { files: 1, bytes: self.writer.anchor.size()? };
+        for number in self.writer.files.segments()? {
+            report.files += 1;
+            report.bytes += self.writer.files.reading(number)?.size()?;
+        }
+        Ok(report)
+    }
+}
+
+fn content_bytes(entry: &Entry) -> usize {
+    entry
+        .payload_bytes()
+        .len()
+        .saturating_add(entry.extensions_bytes().len())
+        .saturating_add(entry.extra.note.len())
+}

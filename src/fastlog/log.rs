@@ -1,0 +1,221 @@
+//! The public face: a log that many threads share.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fastlog::batch::Batch;
+use crate::fastlog::core::Core;
+use crate::fastlog::daemon::Daemon;
+use crate::fastlog::format::{GroupNo, Settings};
+use crate::fastlog::open::{Ground, Opened, RecoveryReport};
+use crate::fastlog::policy::Promise;
+use crate::fastlog::read::{PlacedEntry, RangeReader};
+use crate::fastlog::ticket::{Ticket, Watermarks};
+use crate::fastlog::{Error, Options, Stepping};
+use crate::model::{Entry, GroupId, IndexRange, LogIndex, LogState};
+use crate::vfs::{Clock, Vfs};
+
+/// A log for many Raft groups in one directory. Share it by reference or in an `Arc`; every
+/// method may run at the same time as every other, and readers do not wait for disk writes.
+///
+/// Dropping it without [`FastLog::close`] loses nothing that was acknowledged; the next opening
+/// recovers. What was submitted and not waited for may be lost.
+pub struct FastLog {
+    core: Arc<Core>,
+    report: RecoveryReport,
+    settings: Settings,
+    promise: Promise,
+    daemon: Option<Daemon>,
+}
+
+/// What a purge did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Segments removed.
+    pub segments: u64,
+}
+
+impl FastLog {
+    /// Creates a store in `dir`, which must not exist or be empty; its parent must exist.
+    ///
+    /// # Errors
+    /// `NotEmpty`, `Unsupported` for a mode that is not built, `Io`.
+    pub fn create(
+        vfs: Arc<dyn Vfs>,
+        clock: Arc<dyn Clock>,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<FastLog, Error> {
+        let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
+        let opened = ground.create()?;
+        Ok(FastLog::start(opened, clock, options))
+    }
+
+    /// Opens a store, recovering it if it was not closed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Locked` when somebody uses it; `Fault` when something durable is damaged or
+    /// missing, and then nothing was changed; `Unsupported` for another version or a mode that is
+    /// not built; `Io`.
+    pub fn open(
+        vfs: Arc<dyn Vfs>,
+        clock: Arc<dyn Clock>,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<FastLog, Error> {
+        let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
+        let opened = ground.open()?;
+        Ok(FastLog::start(opened, clock, options))
+    }
+
+    /// Opens the store in `dir`, or creates it when the directory is missing or empty.
+    ///
+    /// # Errors
+    /// As [`FastLog::open`] and [`FastLog::create`].
+    pub fn open_or_create(
+        vfs: Arc<dyn Vfs>,
+        clock: Arc<dyn Clock>,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<FastLog, Error> {
+        let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
+        let opened = ground.open_or_create()?;
+        Ok(FastLog::start(opened, clock, options))
+    }
+
+    fn start(opened: Opened, clock: Arc<dyn Clock>, options: &Options) -> FastLog {
+        let Opened { writer, tables, settings, report, lock } = opened;
+        let Settings { level, strategy, flush, .. } = settings;
+        let promise = Promise::of(level, strategy, flush, options.queue_entries);
+        let core = Arc::new(Core::new(writer, tables, clock, flush, options, lock));
+        let daemon = match options.stepping {
+            Stepping::Thread => Some(Daemon::start(Arc::clone(&core))),
+            Stepping::Caller => None,
+        };
+        FastLog { core, report, settings, promise, daemon }
+    }
+
+    /// What opening found and did.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    /// The mode that the log runs in.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// What that mode promises.
+    pub fn promise(&self) -> Promise {
+        self.promise
+    }
+
+    /// The number of a group, or `None` when there is no such group.
+    pub fn group(&self, id: &GroupId) -> Option<GroupNo> {
+        self.core.tables().names.get(id).copied()
+    }
+
+    /// The groups with their numbers, ascending by name.
+    pub fn groups(&self) -> Vec<(GroupId, GroupNo)> {
+        self.core.tables().names.iter().map(|(id, number)| (id.clone(), *number)).collect()
+    }
+
+    /// Creates a group, durably, and returns its number.
+    ///
+    /// # Errors
+    /// `Refused` when it exists or its name is too large; else as [`FastLog::write`].
+    pub fn create_group(&self, id: &GroupId) -> Result<GroupNo, Error> {
+        let (number, ticket) = self.core.create_group(id)?;
+        ticket.wait()?;
+        Ok(number)
+    }
+
+    /// Accepts a batch: its place in the order is fixed and it was checked against everything
+    /// accepted before. Blocks while too much is waiting to be flushed.
+    ///
+    /// # Errors
+    /// `Refused` with nothing done, `Poisoned`.
+    pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
+        self.core.submit(batch)
+    }
+
+    /// [`FastLog::submit`], then wait for the acknowledgement that the mode promises.
+    ///
+    /// # Errors
+    /// As `submit`; `Io` when writing failed and the batch is not in the log; `Poisoned` when a
+    /// sync failed, and then it is unknown whether the batch is there after the next opening.
+    pub fn write(&self, batch: Batch) -> Result<(), Error> {
+        self.submit(batch)?.wait()
+    }
+
+    /// Makes everything accepted so far durable.
+    ///
+    /// # Errors
+    /// `Io`, `Poisoned`.
+    pub fn sync(&self) -> Result<Watermarks, Error> {
+        self.core.sync()
+    }
+
+    /// How far operations got, by their number in accepted order.
+    pub fn watermarks(&self) -> Watermarks {
+        self.core.watermarks()
+    }
+
+    /// Everything of a group beside its entries; `None` when there is no such group.
+    pub fn state(&self, group: GroupNo) -> Option<LogState> {
+        self.core.tables().group(group).map(|group| group.state())
+    }
+
+    /// One entry, or `None` where there is none. Its byte strings share a buffer of its frame.
+    ///
+    /// # Errors
+    /// `Io`; `Fault` when the entry does not verify.
+    pub fn read(&self, group: GroupNo, index: LogIndex) -> Result<Option<Entry>, Error> {
+        let Some(range) = IndexRange::new(index, index) else { return Ok(None) };
+        match self.core.range_reader(group, range).map(RangeReader::reading_little) {
+            Some(mut reader) => reader.next_entry().transpose().map(|e| e.map(|e| e.entry)),
+            None => Ok(None),
+        }
+    }
+
+    /// Streams the entries of `range` that are visible now, in index order. Byte strings share
+    /// read buffers of up to 512 KiB; see [`crate::model::SharedBytes::detached`].
+    ///
+    /// What is truncated or purged meanwhile ends in an error at its index, or is still read.
+    pub fn entries(
+        &self,
+        group: GroupNo,
+        range: IndexRange,
+    ) -> impl Iterator<Item = Result<PlacedEntry, Error>> + use<> {
+        let mut reader = self.core.range_reader(group, range);
+        std::iter::from_fn(move || reader.as_mut()?.next_entry())
+    }
+
+    /// Removes segments that hold nothing that is still needed: the state of every group is
+    /// written as a base and made durable first.
+    ///
+    /// # Errors
+    /// `Io`, `Poisoned`.
+    pub fn purge(&self) -> Result<Purged, Error> {
+        self.core.purge().map(|segments| Purged { segments })
+    }
+
+    /// Steps the timers, for logs opened with [`Stepping::Caller`]; returns when to call again,
+    /// as a time of the log's clock.
+    ///
+    /// # Errors
+    /// `Poisoned`.
+    pub fn step(&self) -> Result<Option<Duration>, Error> {
+        self.core.step()
+    }
+
+    /// Makes everything durable and records that the log ends here.
+    ///
+    /// # Errors
+    /// `Io`, `Poisoned`; the store is recovered at the next opening then.
+    pub fn close(mut self) -> Result<(), Error> {
+        drop(self.daemon.take());
+        self.core.close()
+    }
+}

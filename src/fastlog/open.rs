@@ -1,0 +1,364 @@
+//! Creating a store, and opening one for writing: recovery as far as it changes files.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fastlog::anchor::{AnchorFile, AnchorSlots};
+use crate::fastlog::format::{Anchor, LogUid, Masked, SegmentNo, Sequence, Settings};
+use crate::fastlog::lock::lock_exclusive;
+use crate::fastlog::pace::{SyncEvent, SyncPagePace};
+use crate::fastlog::policy::{Durability, Strategy};
+use crate::fastlog::recovery::{Case, TornTail, Verdict, judge};
+use crate::fastlog::segment::{Files, NamedFile};
+use crate::fastlog::tables::Tables;
+use crate::fastlog::walk::{Head, Walk};
+use crate::fastlog::writer::{Active, Writer, WriterOptions};
+use crate::fastlog::{Error, Options};
+use crate::model::{Code, Fault, FaultKind, IoError, Place};
+use crate::vfs::{Clock, Held, OpenMode, Vfs};
+
+/// What opening a store did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Whether the store was closed properly and nothing had to be decided.
+    pub clean: bool,
+    /// What was cut off the end, if anything.
+    pub torn: Option<TornTail>,
+    /// Segments that an interrupted purge had left, removed now.
+    pub leftovers_removed: u64,
+    /// Frames read.
+    pub frames: u64,
+    /// Bytes of those frames.
+    pub frame_bytes: u64,
+    /// Time spent reading and replaying.
+    pub replay: Duration,
+    /// Time spent cutting and syncing.
+    pub repair: Duration,
+}
+
+/// A store ready to be written.
+pub(super) struct Opened {
+    pub(super) writer: Writer,
+    pub(super) tables: Tables,
+    pub(super) settings: Settings,
+    pub(super) report: RecoveryReport,
+    pub(super) lock: Box<dyn Held>,
+}
+
+/// What every way to open needs.
+pub(super) struct Ground<'a> {
+    pub(super) vfs: Arc<dyn Vfs>,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) dir: &'a Path,
+    pub(super) options: &'a Options,
+    pub(super) bulk: bool,
+}
+
+impl Ground<'_> {
+    fn writer_options(&self, settings: &Settings) -> WriterOptions {
+        WriterOptions {
+            segment_bytes: settings.segment_bytes,
+            fill_step: self.options.fill_step(),
+            bulk: self.bulk,
+        }
+    }
+
+    /// The mode to run in, given what the store records.
+    fn settings(&self, recorded: Option<Settings>) -> Result<Settings, Error> {
+        let settings = self.options.over(recorded);
+        if !self.bulk {
+            check_mode(self.dir, &settings)?;
+        }
+        Ok(settings)
+    }
+
+    /// Creates a store in a directory that does not exist or is empty.
+    pub(super) fn create(self) -> Result<Opened, Error> {
+        self.settings(None)?;
+        let made = match self.vfs.list(self.dir) {
+            Ok(names) if names.is_empty() => false,
+            Ok(_) => return Err(Error::NotEmpty { path: self.dir.to_owned() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            Err(error) => return Err(IoError::new("list", self.dir, error).into()),
+        };
+        if made {
+            let created = self.vfs.create_dir(self.dir);
+            created.map_err(|error| IoError::new("create", self.dir, error))?;
+            let parent = parent_of(self.dir);
+            let synced = self.vfs.sync_dir(&parent);
+            synced.map_err(|error| IoError::new("sync", parent, error))?;
+        }
+        let files = Arc::new(Files::new(Arc::clone(&self.vfs), self.dir));
+        let file = files.open(&files.anchor_path(), OpenMode::CreateNew)?;
+        let lock = lock_exclusive(&files)?;
+        self.begin(files, file, lock)
+    }
+
+    /// Writes the first anchor and the first segment.
+    fn begin(
+        &self,
+        files: Arc<Files>,
+        file: NamedFile,
+        lock: Box<dyn Held>,
+    ) -> Result<Opened, Error> {
+        let settings = self.settings(None)?;
+        let uid = self.options.uid.unwrap_or_else(|| random_uid(self.clock));
+        let wall = self.clock.wall().as_millis();
+        let first = Anchor {
+            uid,
+            counter: 1,
+            oldest: SegmentNo(1),
+            newest: SegmentNo(0),
+            sync_point: Sequence(0),
+            clean: false,
+            settings,
+            created_unix_ms: u64::try_from(wall).unwrap_or(u64::MAX),
+            created_by: concat!("raftlog ", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        file.write(first.offset(), &first.encode())?;
+        file.sync()?;
+        files.sync_dir()?;
+        let mut writer = Writer {
+            files,
+            uid,
+            anchor: AnchorFile::new(file, first),
+            active: None,
+            head: Head { next: Sequence(1), previous: Masked(0) },
+            durable: Sequence(0),
+            options: self.writer_options(&settings),
+            pace: SyncPagePace::default(),
+            poison: None,
+        };
+        writer.rotate(self.clock.monotonic())?;
+        let tables = Tables::beginning();
+        let report = RecoveryReport { clean: true, ..RecoveryReport::default() };
+        Ok(Opened { writer, tables, settings, report, lock })
+    }
+
+    /// Opens a store, recovering it if it was not closed.
+    pub(super) fn open(self) -> Result<Opened, Error> {
+        let started = self.clock.monotonic();
+        let files = Arc::new(Files::new(Arc::clone(&self.vfs), self.dir));
+        let Some(slots) = AnchorSlots::read(&files, OpenMode::ReadWrite)? else {
+            return Err(self.no_anchor(&files)?);
+        };
+        let lock = lock_exclusive(&files)?;
+        let slots = slots.again()?;
+        let segments = files.segments()?;
+        let Some(anchor) = slots.newest().cloned() else {
+            return self.begin_anew(files, slots, lock, &segments);
+        };
+        let settings = self.settings(Some(anchor.settings))?;
+        let mut walk = Walk::new(&files, anchor.uid, anchor.oldest, &segments);
+        walk.take_anchor(&slots);
+        let stop = walk.run()?;
+        let verdict = judge(&mut walk, stop, anchor.newest)?;
+        let place = |number: SegmentNo, offset_bytes: u64, len_bytes: u64| Place {
+            file: Arc::from(files.segment_path(number).as_path()),
+            offset_bytes,
+            len_bytes,
+        };
+        if !verdict.case.is_end() {
+            return Err(verdict.fault(place).into());
+        }
+        if !walk.tables.is_whole() && !walk.walked.is_empty() {
+            let kind = FaultKind::Missing { what: "base record", name: "base".to_owned() };
+            return Err(Fault::new(Code::R115, kind).into());
+        }
+        let replayed = self.clock.monotonic();
+        let mut report = RecoveryReport {
+            clean: anchor.clean && verdict.case == Case::End,
+            torn: verdict.torn_tail(&walk, &place),
+            frames: walk.frames,
+            frame_bytes: walk.frame_bytes,
+            replay: replayed.saturating_sub(started),
+            ..RecoveryReport::default()
+        };
+        let repair =
+            Repair { files: Arc::clone(&files), segments, anchor: slots.file, was: anchor };
+        let options = self.writer_options(&settings);
+        let (mut writer, tables) = repair.run(walk, &verdict, options, &mut report)?;
+        if writer.active.is_none() {
+            writer.rotate(self.clock.monotonic())?;
+        }
+        report.repair = self.clock.monotonic().saturating_sub(replayed);
+        Ok(Opened { writer, tables, settings, report, lock })
+    }
+
+    /// Opens the store, or creates it where there is none.
+    pub(super) fn open_or_create(self) -> Result<Opened, Error> {
+        let empty = match self.vfs.list(self.dir) {
+            Ok(names) => names.is_empty(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            Err(error) => return Err(IoError::new("list", self.dir, error).into()),
+        };
+        if empty { self.create() } else { self.open() }
+    }
+
+    fn no_anchor(&self, files: &Files) -> Result<Error, Error> {
+        let listed = match self.vfs.list(self.dir) {
+            Ok(_) => files.segments()?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let reason = "no such directory";
+                return Ok(Error::NotFound { path: self.dir.to_owned(), reason });
+            }
+            Err(error) => return Err(IoError::new("list", self.dir, error).into()),
+        };
+        if listed.is_empty() {
+            let reason = "no anchor and no segment of a FastLog store";
+            return Ok(Error::NotFound { path: self.dir.to_owned(), reason });
+        }
+        let name = files.anchor_path().display().to_string();
+        Ok(Fault::new(Code::R116, FaultKind::Missing { what: "anchor file", name }).into())
+    }
+
+    /// The anchor holds nothing. A creation that was cut off leaves it so, without a segment.
+    fn begin_anew(
+        self,
+        files: Arc<Files>,
+        slots: AnchorSlots,
+        lock: Box<dyn Held>,
+        segments: &[SegmentNo],
+    ) -> Result<Opened, Error> {
+        if !segments.is_empty() || !slots.one_is_blank() {
+            return Err(slots.lost().into());
+        }
+        self.begin(files, slots.file, lock)
+    }
+}
+
+/// Brings the files into the state that the verdict stands for.
+struct Repair {
+    files: Arc<Files>,
+    segments: Vec<SegmentNo>,
+    anchor: NamedFile,
+    was: Anchor,
+}
+
+impl Repair {
+    fn run(
+        self,
+        walk: Walk<'_>,
+        verdict: &Verdict,
+        options: WriterOptions,
+        report: &mut RecoveryReport,
+    ) -> Result<(Writer, Tables), Error> {
+        let mut anchor = AnchorFile::new(self.anchor, self.was.clone());
+        report.leftovers_removed = remove_old(&self.files, &self.segments, self.was.oldest)?;
+        let mut active = open_active(&self.files, &walk)?;
+        if let Some(active) = &mut active
+            && verdict.behind.bytes > 0
+            && verdict.case != Case::End
+        {
+            active.erase(active.end, active.end + verdict.behind.bytes)?;
+        }
+        let last = active.as_ref().map(|active| active.number);
+        let newest = last.unwrap_or(SegmentNo(self.was.oldest.0.saturating_sub(1)));
+        let written = Sequence(walk.head.next.0.saturating_sub(1));
+        if written > walk.proven {
+            sync_unproven(&self.files, &walk)?;
+        }
+        if newest != self.was.newest {
+            self.files.sync_dir()?;
+            anchor.update(|anchor| {
+                anchor.newest = newest;
+                anchor.clean = false;
+            })?;
+        }
+        for number in walk.ahead.iter().rev() {
+            self.files.remove(*number)?;
+        }
+        if !walk.ahead.is_empty() {
+            self.files.sync_dir()?;
+        }
+        let mut pace = SyncPagePace::default();
+        pace.step(Duration::ZERO, SyncEvent::Recorded(walk.proven));
+        pace.step(Duration::ZERO, SyncEvent::Synced(written));
+        let writer = Writer {
+            files: Arc::clone(&self.files),
+            uid: self.was.uid,
+            anchor,
+            active,
+            head: walk.head,
+            durable: written,
+            options,
+            pace,
+            poison: None,
+        };
+        Ok((writer, walk.tables))
+    }
+}
+
+/// Removes what an interrupted purge left, oldest first.
+fn remove_old(files: &Files, segments: &[SegmentNo], oldest: SegmentNo) -> Result<u64, IoError> {
+    let mut removed = 0;
+    for number in segments.iter().filter(|number| **number < oldest) {
+        files.remove(*number)?;
+        removed += 1;
+    }
+    if removed > 0 {
+        files.sync_dir()?;
+    }
+    Ok(removed)
+}
+
+/// Opens the last segment that counts, to go on in it.
+fn open_active(files: &Files, walk: &Walk<'_>) -> Result<Option<Active>, IoError> {
+    let Some((number, walked)) = walk.walked.iter().next_back() else { return Ok(None) };
+    let file = files.open(&files.segment_path(*number), OpenMode::ReadWrite)?;
+    Ok(Some(Active {
+        number: *number,
+        file,
+        end: walked.end,
+        filled: walked.size.max(walked.end),
+        sync_counter: walked.sync_counter,
+    }))
+}
+
+/// Syncs every segment that holds frames above the largest sync point: after the end of a process
+/// they may still be in memory only, and from now on they count as durable.
+fn sync_unproven(files: &Files, walk: &Walk<'_>) -> Result<(), IoError> {
+    let mut ends = walk.walked.values().skip(1).map(|walked| walked.header.first);
+    for number in walk.walked.keys() {
+        let behind = ends.next().unwrap_or(walk.head.next);
+        if behind.0 > walk.proven.0.saturating_add(1) {
+            files.reading(*number)?.sync()?;
+        }
+    }
+    Ok(())
+}
+
+fn parent_of(dir: &Path) -> PathBuf {
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A uid from what the standard library takes from the system for its hash tables, and the time.
+fn random_uid(clock: &dyn Clock) -> LogUid {
+    let mut uid = [0; 16];
+    for half in uid.chunks_mut(8) {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u128(clock.wall().as_nanos());
+        half.copy_from_slice(&hasher.finish().to_le_bytes());
+    }
+    LogUid(uid)
+}
+
+/// Refuses modes that are not built yet.
+fn check_mode(dir: &Path, settings: &Settings) -> Result<(), Error> {
+    if settings.level == Durability::High && settings.strategy == Strategy::DiskFirst {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        path: dir.to_owned(),
+        what: format!(
+            "writing at durability {} with {}; this version writes at 1 with disk-first",
+            settings.level,
+            settings.strategy.as_str()
+        ),
+    })
+}

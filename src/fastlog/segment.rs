@@ -1,0 +1,331 @@
+//! The files of a store: their names, opening them, and walking the frames of one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::fastlog::format::{
+    ANCHOR_FILE, FRAME_HEADER_BYTES, FRAMES_OFFSET, Found, Frame, PAGE_BYTES, SECTOR_BYTES,
+    SYNC_PAGE_OFFSET, Salt, SectorError, SegmentHeader, SegmentNo, SyncSlot,
+};
+use crate::model::{IoError, Place};
+use crate::vfs::{OpenMode, Vfs, VfsFile};
+
+/// Bytes read at once when a segment is walked.
+const READ_BYTES: usize = 2 << 20;
+/// Segments that stay open for reading at the same time.
+const OPEN_MAX: usize = 64;
+
+/// A frame's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FramePlace {
+    /// The segment.
+    pub segment: SegmentNo,
+    /// Offset in it, in bytes.
+    pub offset: u64,
+}
+
+/// An open file that knows its path.
+pub(super) struct NamedFile {
+    pub(super) path: Arc<Path>,
+    pub(super) file: Box<dyn VfsFile>,
+}
+
+impl NamedFile {
+    /// Wraps an error of a call on this file.
+    pub(super) fn error(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> IoError {
+        let path = Arc::clone(&self.path);
+        move |source| IoError::new(action, path.as_ref(), source)
+    }
+
+    /// As [`NamedFile::error`], at a byte of the file.
+    pub(super) fn error_at(
+        &self,
+        action: &'static str,
+        offset: u64,
+    ) -> impl FnOnce(std::io::Error) -> IoError {
+        let path = Arc::clone(&self.path);
+        move |source| IoError::new(action, path.as_ref(), source).at(offset)
+    }
+
+    /// A place in this file.
+    pub(super) fn place(&self, offset_bytes: u64, len_bytes: u64) -> Place {
+        Place { file: Arc::clone(&self.path), offset_bytes, len_bytes }
+    }
+
+    /// Reads as much as there is, at most `buf.len()` bytes, and returns how much that was.
+    pub(super) fn read(&self, offset: u64, buf: &mut [u8]) -> Result<usize, IoError> {
+        self.file.read_at(offset, buf).map_err(self.error_at("read", offset))
+    }
+
+    /// The sector at `offset`; what lies behind the end of the file reads as zeros.
+    pub(super) fn sector(&self, offset: u64) -> Result<[u8; SECTOR_BYTES], IoError> {
+        let mut sector = [0; SECTOR_BYTES];
+        self.read(offset, &mut sector)?;
+        Ok(sector)
+    }
+
+    pub(super) fn size(&self) -> Result<u64, IoError> {
+        self.file.size().map_err(self.error("look at"))
+    }
+
+    pub(super) fn sync(&self) -> Result<(), IoError> {
+        self.file.sync_data().map_err(self.error("sync"))
+    }
+
+    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.file.write_at(offset, bytes).map_err(self.error_at("write", offset))
+    }
+
+    /// The header sector, read and verified.
+    pub(super) fn header(&self) -> Result<Result<SegmentHeader, SectorError>, IoError> {
+        Ok(SegmentHeader::decode(&self.sector(0)?))
+    }
+
+    /// Both sync slots, read and verified.
+    pub(super) fn sync_slots(&self) -> Result<[Result<SyncSlot, SectorError>; 2], IoError> {
+        let second = SYNC_PAGE_OFFSET + PAGE_BYTES / 8;
+        Ok([
+            SyncSlot::decode(&self.sector(SYNC_PAGE_OFFSET)?, 0),
+            SyncSlot::decode(&self.sector(second)?, 1),
+        ])
+    }
+}
+
+/// The directory of a store and the segments of it that are open.
+pub(super) struct Files {
+    vfs: Arc<dyn Vfs>,
+    dir: PathBuf,
+    open: Mutex<BTreeMap<SegmentNo, Arc<NamedFile>>>,
+}
+
+impl Files {
+    pub(super) fn new(vfs: Arc<dyn Vfs>, dir: &Path) -> Files {
+        Files { vfs, dir: dir.to_owned(), open: Mutex::default() }
+    }
+
+    pub(super) fn vfs(&self) -> &dyn Vfs {
+        self.vfs.as_ref()
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn anchor_path(&self) -> PathBuf {
+        self.dir.join(ANCHOR_FILE)
+    }
+
+    pub(super) fn segment_path(&self, number: SegmentNo) -> PathBuf {
+        self.dir.join(number.file_name())
+    }
+
+    pub(super) fn open(&self, path: &Path, mode: OpenMode) -> Result<NamedFile, IoError> {
+        let action = if mode == OpenMode::CreateNew { "create" } else { "open" };
+        let file = self.vfs.open(path, mode).map_err(|e| IoError::new(action, path, e))?;
+        Ok(NamedFile { path: Arc::from(path), file })
+    }
+
+    /// The segments in the directory, ascending.
+    pub(super) fn segments(&self) -> Result<Vec<SegmentNo>, IoError> {
+        let names = self.vfs.list(&self.dir).map_err(|e| IoError::new("list", &self.dir, e))?;
+        let number = |path: &PathBuf| SegmentNo::from_file_name(path.file_name()?.to_str()?);
+        let mut found: Vec<SegmentNo> = names.iter().filter_map(number).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// A segment, opened for reading once and then shared.
+    pub(super) fn reading(&self, number: SegmentNo) -> Result<Arc<NamedFile>, IoError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(&number) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(self.open(&self.segment_path(number), OpenMode::Read)?);
+        if open.len() >= OPEN_MAX {
+            open.pop_first();
+        }
+        open.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Forgets the open file of a segment that was removed.
+    pub(super) fn forget(&self, number: SegmentNo) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    pub(super) fn remove(&self, number: SegmentNo) -> Result<(), IoError> {
+        self.forget(number);
+        let path = self.segment_path(number);
+        self.vfs.remove(&path).map_err(|e| IoError::new("remove", path, e))
+    }
+
+    pub(super) fn sync_dir(&self) -> Result<(), IoError> {
+        self.vfs.sync_dir(&self.dir).map_err(|e| IoError::new("sync", &self.dir, e))
+    }
+}
+
+/// Reads one segment from front to back in large pieces.
+pub(super) struct SegmentReader {
+    file: Arc<NamedFile>,
+    number: SegmentNo,
+    salt: Salt,
+    size: u64,
+    buffer: Vec<u8>,
+    /// Offset in the file of the first byte in the buffer.
+    start: u64,
+    /// Bytes in the buffer that were read.
+    filled: usize,
+    /// Offset in the file of the next frame.
+    next: u64,
+}
+
+impl SegmentReader {
+    /// Begins at the first frame; `buffer` is reused.
+    pub(super) fn new(
+        file: Arc<NamedFile>,
+        number: SegmentNo,
+        salt: Salt,
+        buffer: Vec<u8>,
+    ) -> Result<SegmentReader, IoError> {
+        let size = file.size()?;
+        let next = FRAMES_OFFSET;
+        Ok(SegmentReader { file, number, salt, size, buffer, start: next, filled: 0, next })
+    }
+
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    pub(super) fn file(&self) -> &Arc<NamedFile> {
+        &self.file
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where the next frame is looked for.
+    pub(super) fn place(&self) -> FramePlace {
+        FramePlace { segment: self.number, offset: self.next }
+    }
+
+    /// Goes to another offset.
+    pub(super) fn seek(&mut self, offset: u64) {
+        self.next = offset;
+    }
+
+    fn remaining(&self) -> u64 {
+        self.size.saturating_sub(self.next)
+    }
+
+    /// What stands at the next offset; the bytes of a frame are in the buffer then.
+    pub(super) fn found(&mut self) -> Result<Found, IoError> {
+        let remaining = self.remaining();
+        loop {
+            match Found::at_start(self.ahead(), remaining, self.salt) {
+                Found::NeedBytes(len) => self.fill(len)?,
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// The payload of the frame that [`SegmentReader::found`] found.
+    pub(super) fn payload(&self, frame: &Frame) -> &[u8] {
+        self.ahead().get(FRAME_HEADER_BYTES..frame.len_bytes()).unwrap_or_default()
+    }
+
+    /// Steps behind the frame that was found.
+    pub(super) fn step(&mut self, frame: &Frame) {
+        self.next += u64::try_from(frame.len_bytes()).unwrap_or(u64::MAX);
+    }
+
+    /// The bytes from the next offset on that are in the buffer.
+    fn ahead(&self) -> &[u8] {
+        let Some(skip) = self.next.checked_sub(self.start) else { return &[] };
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        self.buffer.get(skip.min(self.filled)..self.filled).unwrap_or_default()
+    }
+
+    /// Brings at least `len` bytes from the next offset on into the buffer. The caller knows that
+    /// the file is long enough; a file that shrank meanwhile is a read error.
+    fn fill(&mut self, len: usize) -> Result<(), IoError> {
+        let kept = self.ahead().len();
+        let from = self.filled - kept;
+        if kept > 0 {
+            self.buffer.copy_within(from..self.filled, 0);
+        }
+        let want = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(READ_BYTES);
+        let want = want.max(len);
+        if self.buffer.len() < want || self.buffer.len() > want.max(4 * READ_BYTES) {
+            self.buffer.resize(want, 0);
+        }
+        self.start = self.next;
+        let offset = self.next + u64::try_from(kept).unwrap_or(u64::MAX);
+        let room = self.buffer.get_mut(kept..want).unwrap_or_default();
+        let read = self.file.read(offset, room)?;
+        self.filled = kept + read;
+        if self.filled < len {
+            let eof = std::io::ErrorKind::UnexpectedEof.into();
+            return Err(self.file.error_at("read", offset)(eof));
+        }
+        Ok(())
+    }
+
+    /// Goes to the first offset at or behind the next one that does not hold a zero byte, and
+    /// returns whether there is one.
+    pub(super) fn skip_zeros(&mut self) -> Result<bool, IoError> {
+        while self.remaining() > 0 {
+            if self.ahead().is_empty() {
+                self.fill(1)?;
+            }
+            let ahead = self.ahead();
+            match ahead.iter().position(|byte| *byte != 0) {
+                Some(at) => {
+                    self.next += u64::try_from(at).unwrap_or(u64::MAX);
+                    return Ok(true);
+                }
+                None => self.next += u64::try_from(ahead.len()).unwrap_or(u64::MAX),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes to the first frame at or behind the next offset that verifies and has a sequence in
+    /// `range`, and returns it. `budget` bounds the bytes that are checksummed in vain.
+    pub(super) fn next_verifying(
+        &mut self,
+        range: std::ops::RangeInclusive<crate::fastlog::format::Sequence>,
+        budget: &mut u64,
+    ) -> Result<Option<Found>, IoError> {
+        let header = u64::try_from(FRAME_HEADER_BYTES).unwrap_or(u64::MAX);
+        while self.remaining() >= header {
+            if self.ahead().len() < FRAME_HEADER_BYTES {
+                self.fill(FRAME_HEADER_BYTES)?;
+            }
+            let ahead = self.ahead();
+            let hit = ahead
+                .windows(FRAME_HEADER_BYTES)
+                .position(|window| Found::plausible(window, *range.start(), *range.end()));
+            let Some(at) = hit else {
+                let passed = ahead.len() - (FRAME_HEADER_BYTES - 1);
+                self.next += u64::try_from(passed).unwrap_or(u64::MAX);
+                continue;
+            };
+            self.next += u64::try_from(at).unwrap_or(u64::MAX);
+            match self.found()? {
+                found @ (Found::Frame(_) | Found::Newer { .. }) => return Ok(Some(found)),
+                Found::Checksum { len, .. } => {
+                    let spent = u64::try_from(len).unwrap_or(u64::MAX);
+                    match budget.checked_sub(spent) {
+                        Some(left) => *budget = left,
+                        None => return Ok(None),
+                    }
+                }
+                _ => {}
+            }
+            self.next += 1;
+        }
+        Ok(None)
+    }
+}

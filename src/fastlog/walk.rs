@@ -1,0 +1,552 @@
+//! Walking a log from its oldest segment to the first thing that is not the next frame, and
+//! gathering what proves whether that is the end, a torn tail or damage.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::fastlog::Error;
+use crate::fastlog::anchor::AnchorSlots;
+use crate::fastlog::fault::{fault_of_apply, fault_of_found, newer_error, sector_fault};
+use crate::fastlog::format::{
+    FRAMES_OFFSET, Found, Frame, FrameType, LogUid, Masked, SYNC_PAGE_OFFSET, Salt, SectorError,
+    SegmentHeader, SegmentNo, Sequence,
+};
+use crate::fastlog::segment::{Files, FramePlace, NamedFile, SegmentReader};
+use crate::fastlog::tables::{ApplyError, Tables};
+use crate::model::{Code, Fault, FaultKind, IoError, Severity};
+
+/// Checksums that may be computed in vain while looking for frames behind damage, beyond four
+/// times the bytes that are looked at.
+const SEARCH_EXTRA_BYTES: u64 = 64 << 20;
+/// Bytes read at once when looking for the end of what was written.
+const SEARCH_BYTES: usize = 256 << 10;
+
+/// Where the log stands after a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Sequence of the next frame.
+    pub(super) next: Sequence,
+    /// Checksum of the last frame.
+    pub(super) previous: Masked,
+}
+
+/// What is known of a segment that was walked.
+#[derive(Clone, Debug)]
+pub(super) struct Walked {
+    /// Its header.
+    pub(super) header: SegmentHeader,
+    /// Offset behind its last frame that counts, in bytes.
+    pub(super) end: u64,
+    /// Size of the file, in bytes.
+    pub(super) size: u64,
+    /// Highest counter of its sync slots.
+    pub(super) sync_counter: u64,
+}
+
+/// Frames of a batch whose end was not met yet.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    start: FramePlace,
+    head: Head,
+    frames: u16,
+}
+
+/// Why a walk stopped.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    /// Where the next frame, or the unfinished batch, should begin; `None` without a segment.
+    pub(super) place: Option<FramePlace>,
+    /// The frame, or header, as it was found instead of the next one.
+    pub(super) reason: FaultKind,
+    /// Whether a batch was begun and not ended.
+    pub(super) unfinished: bool,
+}
+
+/// A walk in progress. All that counts was applied to the tables.
+pub(super) struct Walk<'f> {
+    files: &'f Files,
+    uid: LogUid,
+    oldest: SegmentNo,
+    pub(super) tables: Tables,
+    pub(super) head: Head,
+    /// Largest sync point that was met.
+    pub(super) proven: Sequence,
+    /// Segments walked, by number.
+    pub(super) walked: BTreeMap<SegmentNo, Walked>,
+    /// Segments that exist and were not begun yet.
+    pub(super) ahead: Vec<SegmentNo>,
+    /// Bytes of verified frames.
+    pub(super) frame_bytes: u64,
+    /// Verified frames.
+    pub(super) frames: u64,
+    /// Sync slots that hold something that does not verify.
+    pub(super) slot_faults: Vec<Fault>,
+    pending: Option<Pending>,
+    buffer: Vec<u8>,
+}
+
+/// What lies behind the place where a walk stopped.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Behind {
+    /// Bytes from there to the last one of the segment that is not zero.
+    pub(super) bytes: u64,
+    /// Frames that verify, later segments included.
+    pub(super) frames: u64,
+    /// The first of them.
+    pub(super) first: Option<FramePlace>,
+    /// First segment that the anchor names and that has no sound header, with the reason.
+    pub(super) lost: Option<(SegmentNo, FaultKind)>,
+}
+
+impl<'f> Walk<'f> {
+    /// Begins before the first segment of `segments` that is needed.
+    pub(super) fn new(
+        files: &'f Files,
+        uid: LogUid,
+        oldest: SegmentNo,
+        segments: &[SegmentNo],
+    ) -> Walk<'f> {
+        Walk {
+            files,
+            uid,
+            oldest,
+            tables: Tables::new(oldest),
+            head: Head { next: Sequence(1), previous: Masked(0) },
+            proven: Sequence(0),
+            walked: BTreeMap::new(),
+            ahead: segments.iter().copied().filter(|number| *number >= oldest).collect(),
+            frame_bytes: 0,
+            frames: 0,
+            slot_faults: Vec::new(),
+            pending: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Takes the sync points of the anchor into account.
+    pub(super) fn take_anchor(&mut self, slots: &AnchorSlots) {
+        for slot in slots.sound() {
+            self.proven = self.proven.max(slot.sync_point);
+        }
+    }
+
+    fn file(&self, number: SegmentNo) -> Result<Arc<NamedFile>, IoError> {
+        self.files.reading(number)
+    }
+
+    /// Walks on until something is not the next frame.
+    ///
+    /// # Errors
+    /// When a file cannot be read, a newer version wrote something, or verified records cannot
+    /// be applied.
+    pub(super) fn run(&mut self) -> Result<Stop, Error> {
+        loop {
+            let next = self.ahead.first().copied();
+            let stop = match next {
+                None => return Ok(self.stop_without_segment()),
+                Some(number) => self.begin_segment(number)?,
+            };
+            if let Some(reason) = stop {
+                return Ok(self.stop_at_header(reason));
+            }
+            let reason = self.walk_frames()?;
+            if self.pending.is_some() || !self.next_continues()? {
+                return Ok(self.stop_at_frame(reason));
+            }
+        }
+    }
+
+    /// Checks the header of `number` and makes it the segment that is walked; or says what is
+    /// wrong with it.
+    fn begin_segment(&mut self, number: SegmentNo) -> Result<Option<FaultKind>, Error> {
+        let file = self.file(number)?;
+        let header = match self.header_of(number)? {
+            Ok(header) => header,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        if self.walked.is_empty() {
+            self.head = Head { next: header.first, previous: header.previous };
+            if header.first == Sequence(1) {
+                self.tables.trust_beginning();
+            }
+        } else if let Some(reason) = self.continuation_fault(&header) {
+            return Ok(Some(reason));
+        }
+        self.proven = self.proven.max(header.sync_point);
+        let sync_counter = self.take_sync_slots(&file, number)?;
+        let size = file.size()?;
+        let walked = Walked { header, end: FRAMES_OFFSET, size, sync_counter };
+        self.walked.insert(number, walked);
+        self.ahead.retain(|ahead| *ahead != number);
+        Ok(None)
+    }
+
+    /// Takes the sync points of a segment's slots into account; returns their highest counter.
+    fn take_sync_slots(&mut self, file: &NamedFile, number: SegmentNo) -> Result<u64, Error> {
+        let mut counter = 0;
+        let mut offset = SYNC_PAGE_OFFSET;
+        for slot in file.sync_slots()? {
+            match slot {
+                Ok(slot) if slot.uid == self.uid && slot.number == number => {
+                    counter = counter.max(slot.counter);
+                    self.proven = self.proven.max(slot.sync_point);
+                }
+                Err(SectorError::Blank) => {}
+                Err(SectorError::Version(version)) => {
+                    return Err(newer_error(&file.path, "format version", u64::from(version)));
+                }
+                Ok(_) => self.slot_faults.push(slot_fault(file, offset, None)),
+                Err(error) => self.slot_faults.push(slot_fault(file, offset, Some(&error))),
+            }
+            offset += 512;
+        }
+        Ok(counter)
+    }
+
+    /// The header of a segment of this log, or what is wrong with it.
+    fn header_of(&self, number: SegmentNo) -> Result<Result<SegmentHeader, FaultKind>, Error> {
+        let file = self.file(number)?;
+        let reason = match file.header()? {
+            Ok(header) if header.uid == self.uid && header.number == number => {
+                return Ok(Ok(header));
+            }
+            Ok(_) => FaultKind::Field {
+                what: "segment header",
+                expected: format!("segment {} of this log", number.0),
+                found: "the header of another segment".to_owned(),
+            },
+            Err(SectorError::Version(version)) => {
+                return Err(newer_error(&file.path, "format version", u64::from(version)));
+            }
+            Err(error) => sector_fault("segment header", &error),
+        };
+        Ok(Err(reason))
+    }
+
+    fn continuation_fault(&self, header: &SegmentHeader) -> Option<FaultKind> {
+        if header.first != self.head.next {
+            return Some(FaultKind::Field {
+                what: "first sequence",
+                expected: self.head.next.0.to_string(),
+                found: header.first.0.to_string(),
+            });
+        }
+        (header.previous != self.head.previous).then(|| FaultKind::Checksum {
+            what: "the frame before the segment",
+            expected: format!("{:08x}", header.previous.0),
+            found: format!("{:08x}", self.head.previous.0),
+        })
+    }
+
+    /// Whether the segment after the one walked last has a header that goes on from here.
+    fn next_continues(&self) -> Result<bool, Error> {
+        let (Some(last), Some(next)) = (self.walked.keys().next_back(), self.ahead.first()) else {
+            return Ok(false);
+        };
+        if *next != last.next() {
+            return Ok(false);
+        }
+        let header = self.header_of(*next)?;
+        Ok(header.is_ok_and(|header| self.continuation_fault(&header).is_none()))
+    }
+
+    fn reader(&mut self, number: SegmentNo, offset: u64) -> Result<SegmentReader, Error> {
+        let file = self.file(number)?;
+        let salt = Salt::new(self.uid, number);
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut reader = SegmentReader::new(file, number, salt, buffer)?;
+        reader.seek(offset);
+        Ok(reader)
+    }
+
+    /// Walks the frames of the last segment begun; returns what stands where the next should.
+    fn walk_frames(&mut self) -> Result<FaultKind, Error> {
+        let Some((number, end)) = self.walked.iter().next_back().map(|(no, w)| (*no, w.end)) else {
+            return Ok(FaultKind::Note { found: "no segment".to_owned() });
+        };
+        let mut reader = self.reader(number, end)?;
+        loop {
+            let place = reader.place();
+            let found = reader.found()?;
+            let frame = match found {
+                Found::Frame(frame) if self.is_next(&frame) => frame,
+                Found::Newer { what, value, .. } => {
+                    return Err(newer_error(&reader.file().path, what, value));
+                }
+                other => {
+                    self.buffer = reader.into_buffer();
+                    return Ok(fault_of_found(&other, self.head.next, self.head.previous));
+                }
+            };
+            self.head = Head { next: frame.sequence.next(), previous: frame.checksum };
+            self.proven = self.proven.max(frame.sync_point);
+            self.frames += 1;
+            self.frame_bytes += u64::try_from(frame.len_bytes()).unwrap_or(u64::MAX);
+            self.take_frame(&reader, place, &frame)?;
+            reader.step(&frame);
+            let end = reader.place().offset;
+            if self.pending.is_none()
+                && let Some(walked) = self.walked.get_mut(&number)
+            {
+                walked.end = end;
+            }
+        }
+    }
+
+    fn is_next(&self, frame: &Frame) -> bool {
+        let expected_part = match (&self.pending, frame.kind) {
+            (Some(pending), FrameType::Batch | FrameType::Part) => pending.frames + 1,
+            (None, FrameType::Batch | FrameType::Part) => 1,
+            (None, FrameType::Filler) => frame.part,
+            (Some(_), FrameType::Filler) => return false,
+        };
+        frame.sequence == self.head.next
+            && frame.previous == self.head.previous
+            && frame.part == expected_part
+    }
+
+    fn take_frame(
+        &mut self,
+        reader: &SegmentReader,
+        place: FramePlace,
+        frame: &Frame,
+    ) -> Result<(), Error> {
+        match (frame.kind, self.pending) {
+            (FrameType::Filler, _) => Ok(()),
+            (FrameType::Batch, None) => {
+                let applied = self.tables.apply(place, reader.payload(frame), true);
+                applied.map_err(|error| apply_error(reader.file(), place, frame, error))
+            }
+            (FrameType::Batch, Some(pending)) => {
+                self.pending = None;
+                self.apply_again(pending.start, frame.sequence)
+            }
+            (FrameType::Part, None) => {
+                let head = Head { next: frame.sequence, previous: frame.previous };
+                self.pending = Some(Pending { start: place, head, frames: 1 });
+                Ok(())
+            }
+            (FrameType::Part, Some(pending)) => {
+                self.pending =
+                    Some(Pending { frames: pending.frames.saturating_add(1), ..pending });
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the frames of a batch again, from `start` to the frame `last`, and applies them: its
+    /// end is known now, and holding them until then would take memory.
+    fn apply_again(&mut self, start: FramePlace, last: Sequence) -> Result<(), Error> {
+        let file = self.file(start.segment)?;
+        let salt = Salt::new(self.uid, start.segment);
+        let mut reader = SegmentReader::new(file, start.segment, salt, Vec::new())?;
+        reader.seek(start.offset);
+        loop {
+            let place = reader.place();
+            let Found::Frame(frame) = reader.found()? else {
+                let changed = std::io::Error::other("the file changed while it was read");
+                return Err(reader.file().error_at("read", place.offset)(changed).into());
+            };
+            let ends = frame.sequence >= last;
+            let applied = self.tables.apply(place, reader.payload(&frame), ends);
+            applied.map_err(|error| apply_error(reader.file(), place, &frame, error))?;
+            if ends {
+                return Ok(());
+            }
+            reader.step(&frame);
+        }
+    }
+
+    /// A stop at the end of what was applied, for a caller that met an error there.
+    pub(super) fn stop_here(&mut self) -> Stop {
+        self.pending = None;
+        self.stop_at_header(FaultKind::Note { found: "records that cannot be applied".to_owned() })
+    }
+
+    fn stop_without_segment(&self) -> Stop {
+        let reason = FaultKind::Missing { what: "segment", name: "the first segment".to_owned() };
+        Stop { place: None, reason, unfinished: false }
+    }
+
+    fn stop_at_header(&self, reason: FaultKind) -> Stop {
+        let place = self.walked.iter().next_back();
+        let place = place.map(|(number, w)| FramePlace { segment: *number, offset: w.end });
+        Stop { place, reason, unfinished: false }
+    }
+
+    /// Goes back before a batch that did not end, and says where that is.
+    fn stop_at_frame(&mut self, reason: FaultKind) -> Stop {
+        let unfinished = self.pending.take();
+        if let Some(pending) = unfinished {
+            self.head = pending.head;
+        }
+        Stop { unfinished: unfinished.is_some(), ..self.stop_at_header(reason) }
+    }
+
+    /// Looks at everything behind the place where the walk stopped and takes its sync points into
+    /// account.
+    pub(super) fn look_behind(&mut self, stop: &Stop, newest: SegmentNo) -> Result<Behind, Error> {
+        let mut behind = Behind::default();
+        let mut later = self.ahead.clone();
+        let mut rest = 0u64;
+        for number in &later {
+            rest = rest.saturating_add(self.file(*number)?.size()?);
+        }
+        if let Some(place) = stop.place {
+            let file = self.file(place.segment)?;
+            rest = rest.saturating_add(file.size()?.saturating_sub(place.offset));
+            behind.bytes = last_nonzero(&file, place.offset)?.saturating_sub(place.offset);
+        }
+        let mut budget = rest.saturating_mul(4).saturating_add(SEARCH_EXTRA_BYTES);
+        if let Some(place) = stop.place
+            && behind.bytes > 0
+        {
+            self.search(place, rest, &mut budget, &mut behind)?;
+        }
+        let first = stop.place.map_or(self.oldest, |place| place.segment.next());
+        for number in first.0..=newest.0 {
+            let number = SegmentNo(number);
+            if !later.contains(&number) && !self.walked.contains_key(&number) {
+                let name = number.file_name();
+                let reason = FaultKind::Missing { what: "segment", name };
+                behind.lost.get_or_insert((number, reason));
+                break;
+            }
+        }
+        for number in later.drain(..) {
+            match self.header_of(number)? {
+                Ok(header) => self.proven = self.proven.max(header.sync_point),
+                Err(reason) if number <= newest => {
+                    let earlier = behind.lost.as_ref().is_some_and(|(lost, _)| *lost < number);
+                    if !earlier {
+                        behind.lost = Some((number, reason));
+                    }
+                }
+                Err(_) => {}
+            }
+            let file = self.file(number)?;
+            self.take_sync_slots(&file, number)?;
+            let place = FramePlace { segment: number, offset: FRAMES_OFFSET };
+            self.search(place, rest, &mut budget, &mut behind)?;
+        }
+        Ok(behind)
+    }
+
+    /// Finds every frame from `place` to the end of its segment that verifies.
+    fn search(
+        &mut self,
+        place: FramePlace,
+        rest: u64,
+        budget: &mut u64,
+        behind: &mut Behind,
+    ) -> Result<(), Error> {
+        let most = Sequence(self.head.next.0.saturating_add(rest / 32));
+        let range = self.head.next..=most;
+        let mut reader = self.reader(place.segment, place.offset)?;
+        while let Some(found) = reader.next_verifying(range.clone(), budget)? {
+            let at = reader.place();
+            behind.frames += 1;
+            behind.first.get_or_insert(at);
+            match found {
+                Found::Frame(frame) => {
+                    self.proven = self.proven.max(frame.sync_point);
+                    reader.step(&frame);
+                }
+                _ => reader.seek(at.offset + 1),
+            }
+        }
+        self.buffer = reader.into_buffer();
+        Ok(())
+    }
+
+    /// Goes on behind damage, at the first frame that verifies and begins a batch; returns whether
+    /// there is one. Nothing is certain from there on.
+    pub(super) fn resume(&mut self, stop: &Stop) -> Result<bool, Error> {
+        self.tables.distrust();
+        let mut places: Vec<FramePlace> = Vec::new();
+        if let Some(place) = stop.place {
+            places.push(FramePlace { offset: place.offset + 1, ..place });
+        }
+        let first = |number: &SegmentNo| FramePlace { segment: *number, offset: FRAMES_OFFSET };
+        places.extend(self.ahead.iter().map(first));
+        let mut rest = 0u64;
+        for place in &places {
+            rest = rest.saturating_add(self.file(place.segment)?.size()?);
+        }
+        let mut budget = rest.saturating_mul(4).saturating_add(SEARCH_EXTRA_BYTES);
+        let most = Sequence(self.head.next.0.saturating_add(rest / 32));
+        for place in places {
+            let mut reader = self.reader(place.segment, place.offset)?;
+            while let Some(found) = reader.next_verifying(self.head.next..=most, &mut budget)? {
+                let at = reader.place();
+                match found {
+                    Found::Frame(frame) if frame.part == 1 || frame.kind == FrameType::Filler => {
+                        self.buffer = reader.into_buffer();
+                        self.stand_at(at, &frame)?;
+                        return Ok(true);
+                    }
+                    Found::Frame(frame) => reader.step(&frame),
+                    _ => reader.seek(at.offset + 1),
+                }
+            }
+            self.buffer = reader.into_buffer();
+        }
+        Ok(false)
+    }
+
+    /// Makes a frame the next one, whatever came before it.
+    fn stand_at(&mut self, place: FramePlace, frame: &Frame) -> Result<(), Error> {
+        self.head = Head { next: frame.sequence, previous: frame.previous };
+        self.ahead.retain(|ahead| *ahead > place.segment);
+        let size = self.file(place.segment)?.size()?;
+        let header = SegmentHeader {
+            uid: self.uid,
+            number: place.segment,
+            first: frame.sequence,
+            sync_point: Sequence(0),
+            previous: frame.previous,
+            recycled: false,
+        };
+        let blank = Walked { header, end: 0, size, sync_counter: 0 };
+        self.walked.entry(place.segment).or_insert(blank).end = place.offset;
+        Ok(())
+    }
+}
+
+/// Offset behind the last byte at or behind `from` that is not zero, or `from`.
+fn last_nonzero(file: &NamedFile, from: u64) -> Result<u64, IoError> {
+    let mut buffer = vec![0; SEARCH_BYTES];
+    let (mut at, mut last) = (from, from);
+    loop {
+        let read = file.read(at, &mut buffer)?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(last);
+        }
+        if let Some(position) = bytes.iter().rposition(|byte| *byte != 0) {
+            last = at + u64::try_from(position).unwrap_or(u64::MAX) + 1;
+        }
+        at += u64::try_from(read).unwrap_or(u64::MAX);
+    }
+}
+
+/// The other slot and the frames hold as well, so this alone loses nothing.
+fn slot_fault(file: &NamedFile, offset: u64, error: Option<&SectorError>) -> Fault {
+    let kind = match error {
+        Some(error) => sector_fault("a sync slot", error),
+        None => FaultKind::Field {
+            what: "a sync slot",
+            expected: "one of this segment".to_owned(),
+            found: "one of another".to_owned(),
+        },
+    };
+    Fault::new(Code::R116, kind).at(file.place(offset, 512)).as_severity(Severity::Warning)
+}
+
+fn apply_error(file: &NamedFile, place: FramePlace, frame: &Frame, error: ApplyError) -> Error {
+    let place = file.place(place.offset, u64::try_from(frame.len_bytes()).unwrap_or(u64::MAX));
+    match fault_of_apply(place, error) {
+        Ok(fault) => Error::from(fault),
+        Err((place, what)) => newer_error(&place.file, what, 0),
+    }
+}
