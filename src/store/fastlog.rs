@@ -1,13 +1,50 @@
 //! Our own segments as a store.
+//!
+//! Opening reads and verifies everything once and keeps an index of about 24 bytes an entry; heads
+//! come from it, entries are read again and verified again.
 
 use std::io;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+pub use crate::fastlog::format::ANCHOR_FILE;
 use crate::fastlog::format::{
-    ANCHOR_FILE, ANCHOR_MAGIC, PAGE_BYTES, SEGMENT_MAGIC, SEGMENT_SUFFIX,
+    ANCHOR_MAGIC, ENTRY_CONTENT_MAX, PAGE_BYTES, SEGMENT_MAGIC, SEGMENT_SUFFIX,
 };
-use crate::store::{StoreError, io_error};
-use crate::vfs::{Fs, OpenMode};
+use crate::fastlog::{BulkWriter, Error, LogView, Options, RecordView, Standing};
+use crate::model::{Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoError, LogState};
+use crate::store::target::{Sealed, Target, remove_tree};
+use crate::store::{
+    Checked, Entries, Format, Heads, Holds, Level, Located, LocatedHead, LogSink, LogSource,
+    Profile, Record, RecordChecksum, RecordScan, RecordStatus, Space, Store, StoreError, StoreFile,
+    VoteForm, io_error,
+};
+use crate::vfs::{Fs, OpenMode, Vfs};
+
+/// What a FastLog store can hold: everything that the model knows, but no holes.
+pub static PROFILE: Profile = Profile {
+    format: Format::FastLog,
+    schema: "",
+    holds: Holds {
+        many_groups: true,
+        holes: false,
+        terms: true,
+        appended_at: true,
+        extensions: true,
+        notes: true,
+        nil_payload: true,
+        commit: true,
+        vote: VoteForm::Both,
+        stable_keys: true,
+        snapshot_marker: true,
+    },
+    kinds: &EntryKind::ALL,
+    index_min: 0,
+    index_usual_min: 0,
+    entry_bytes_max: ENTRY_CONTENT_MAX as u64,
+};
 
 /// Segments that are looked at when the anchor is missing.
 const SEGMENTS_LOOKED_AT: usize = 8;
@@ -65,3 +102,301 @@ fn begins_with(fs: &dyn Fs, path: &Path, offset: u64, magic: &[u8; 8]) -> Result
     let read = file.read_at(offset, &mut found).map_err(io_error("read", path))?;
     Ok(read == found.len() && found == *magic)
 }
+
+/// A FastLog directory, opened for reading. No writer can open it meanwhile.
+pub struct FastLogStore {
+    view: LogView,
+    files: Vec<StoreFile>,
+}
+
+impl FastLogStore {
+    /// Reads and verifies the whole store.
+    ///
+    /// # Errors
+    /// `Locked` when a writer uses it, `NotFound` when nothing there is ours, `Unsupported` when a
+    /// newer version wrote it, `Io`. Damage is found in [`Store::opening_faults`].
+    pub fn open(fs: &Arc<dyn Fs>, dir: &Path) -> Result<FastLogStore, StoreError> {
+        let vfs: Arc<dyn Vfs> = Arc::<dyn Fs>::clone(fs);
+        let view = LogView::open(vfs, dir).map_err(|error| store_error(dir, error))?;
+        let mut files = Vec::new();
+        for path in view.paths() {
+            let size_bytes = fs.metadata(&path).map_err(io_error("look at", &path))?.size_bytes;
+            files.push(StoreFile { path, size_bytes });
+        }
+        Ok(FastLogStore { view, files })
+    }
+
+    /// What the store says of itself, one line each.
+    pub fn evidence(&self) -> Vec<String> {
+        let Some(anchor) = self.view.anchor() else { return Vec::new() };
+        vec![format!(
+            "format version 1, created by {}, opens at durability {}, {}",
+            anchor.created_by,
+            anchor.settings.level,
+            if anchor.clean { "closed" } else { "not closed" }
+        )]
+    }
+
+    fn known(&self, group: &GroupId) -> Result<LogState, StoreError> {
+        self.view.state(group).ok_or_else(|| StoreError::NotFound {
+            path: self.dir(),
+            reason: "no such group".to_owned(),
+            seen: self.view.groups().iter().map(|id| format!("{:?}", id.name())).collect(),
+        })
+    }
+
+    fn dir(&self) -> PathBuf {
+        let file = self.files.first().map(|file| file.path.as_path());
+        file.and_then(Path::parent).unwrap_or(Path::new("")).to_owned()
+    }
+}
+
+impl LogSource for FastLogStore {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn groups(&self) -> Result<Vec<GroupId>, StoreError> {
+        Ok(self.view.groups())
+    }
+
+    fn state(&self, group: &GroupId) -> Result<LogState, StoreError> {
+        self.known(group)
+    }
+
+    fn entries(&self, group: &GroupId, range: IndexRange) -> Result<Entries<'_>, StoreError> {
+        self.known(group)?;
+        let (dir, group) = (self.dir(), group.clone());
+        Ok(Box::new(self.view.entries(&group, range).map(move |entry| match entry {
+            Ok(placed) => {
+                Ok(Located { entry: placed.entry, place: Some(placed.place), faults: Vec::new() })
+            }
+            Err(error) => Err(in_group(store_error(&dir, error), &group)),
+        })))
+    }
+
+    fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
+        self.known(group)?;
+        let (dir, group) = (self.dir(), group.clone());
+        Ok(Box::new(self.view.heads(&group, range).map(move |head| match head {
+            Ok(head) => Ok(LocatedHead { head, faults: Vec::new() }),
+            Err(error) => Err(in_group(store_error(&dir, error), &group)),
+        })))
+    }
+}
+
+impl RecordScan for FastLogStore {
+    fn scan(&self, visit: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let scanned = self.view.records(&mut |record| visit(record_of(record)));
+        scanned.map_err(|error| store_error(&self.dir(), error))
+    }
+}
+
+impl Store for FastLogStore {
+    fn format(&self) -> Format {
+        Format::FastLog
+    }
+
+    fn files(&self) -> &[StoreFile] {
+        &self.files
+    }
+
+    fn opening_faults(&self) -> &[Fault] {
+        self.view.faults()
+    }
+
+    /// Everything was verified on opening, and nobody can have written since; so both levels
+    /// report what was found then.
+    fn check(
+        &self,
+        _level: Level,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Checked, StoreError> {
+        let counts = self.view.counts();
+        let _asked_to_stop_at_the_end = progress(counts.frame_bytes);
+        Ok(Checked {
+            faults: self.view.faults().to_vec(),
+            checked_bytes: counts.frame_bytes,
+            torn_bytes: self.view.torn().map_or(0, |torn| torn.place.len_bytes),
+            counts: vec![("segments", counts.segments), ("frames", counts.frames)],
+        })
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        let mut live_bytes = 0;
+        for group in self.view.groups() {
+            let heads = self.view.heads(&group, IndexRange::ALL);
+            let places = heads.filter_map(|head| head.ok()?.place);
+            live_bytes += places.map(|place| place.len_bytes).sum::<u64>();
+        }
+        let file_bytes = self.view.counts().file_bytes;
+        Ok(Space { file_bytes, live_bytes, free_bytes: None })
+    }
+}
+
+fn record_of(record: RecordView) -> Record {
+    let status = match record.standing {
+        Standing::Live => RecordStatus::Live,
+        Standing::Superseded => RecordStatus::Superseded,
+        Standing::Dead => RecordStatus::Dead,
+        Standing::Torn => RecordStatus::Torn,
+        Standing::Damaged => RecordStatus::Damaged,
+    };
+    let checksum = if record.verifies { RecordChecksum::Ok } else { RecordChecksum::Bad };
+    Record {
+        place: record.place,
+        kind: record.kind.to_owned(),
+        group: record.group,
+        range: record.range,
+        entries: record.entries,
+        checksum,
+        status,
+    }
+}
+
+fn in_group(error: StoreError, group: &GroupId) -> StoreError {
+    match error {
+        StoreError::Fault(fault) if fault.group.is_none() => fault.in_group(group).into(),
+        other => other,
+    }
+}
+
+/// An error of the engine in this room's terms.
+fn store_error(dir: &Path, error: Error) -> StoreError {
+    match error {
+        Error::Io(error) | Error::Poisoned { cause: error, .. } => StoreError::Io(copied(&error)),
+        Error::Fault(fault) => StoreError::Fault(fault),
+        Error::Locked { path, holder } => StoreError::Locked { path, holder },
+        Error::NotFound { path, reason } => {
+            StoreError::NotFound { path, reason: reason.to_owned(), seen: Vec::new() }
+        }
+        Error::Unsupported { path, what } => StoreError::Unsupported {
+            path,
+            what,
+            way_out: "use the version of raftlog that wrote it, or a newer one".to_owned(),
+        },
+        other @ (Error::NotEmpty { .. }
+        | Error::Refused(_)
+        | Error::Gone { .. }
+        | Error::Closed) => StoreError::Refused {
+            path: dir.to_owned(),
+            what: other.to_string(),
+            way_out: "a FastLog store holds dense logs within the limits of its format".to_owned(),
+        },
+    }
+}
+
+/// The same error again: what the system said is not to be had twice as it was.
+fn copied(error: &IoError) -> IoError {
+    let source = match error.source.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.source.kind(), error.source.to_string()),
+    };
+    IoError {
+        action: error.action,
+        path: error.path.clone(),
+        offset_bytes: error.offset_bytes,
+        source,
+    }
+}
+
+/// A FastLog directory that is being written under its partial name.
+pub struct FastLogSink {
+    target: Target,
+    partial: PathBuf,
+    writer: Option<BulkWriter>,
+    group: Option<GroupId>,
+    sealed: bool,
+}
+
+impl FastLogSink {
+    /// Begins a store that records `durability` as the level it opens with (1 when nothing is
+    /// said). The copy itself is synced in any case.
+    ///
+    /// # Errors
+    /// When the system refused.
+    pub fn create(
+        target: Target,
+        durability: Option<Durability>,
+    ) -> Result<FastLogSink, StoreError> {
+        let partial = target.begin()?;
+        let mut sink = FastLogSink { target, partial, writer: None, group: None, sealed: false };
+        sink.begin(durability)?;
+        Ok(sink)
+    }
+
+    fn begin(&mut self, durability: Option<Durability>) -> Result<(), StoreError> {
+        let fs = self.target.fs();
+        fs.create_dir(&self.partial).map_err(io_error("create", &self.partial))?;
+        let made = fs.metadata(&self.partial).map_err(io_error("look at", &self.partial))?;
+        let ms = u64::try_from(made.modified_unix_ns / 1_000_000).unwrap_or_default();
+        let options = Options { level: durability, ..Options::default() };
+        let vfs: Arc<dyn Vfs> = Arc::<dyn Fs>::clone(fs);
+        let writer = BulkWriter::create(vfs, &self.partial, &options, Duration::from_millis(ms));
+        self.writer = Some(writer.map_err(|error| self.error(error))?);
+        Ok(())
+    }
+
+    fn error(&self, error: Error) -> StoreError {
+        store_error(self.target.path(), error)
+    }
+
+    fn refused(&self, what: &str) -> StoreError {
+        StoreError::Refused {
+            path: self.target.path().to_owned(),
+            what: what.to_owned(),
+            way_out: "give groups ascending, each before its entries".to_owned(),
+        }
+    }
+
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut BulkWriter) -> Result<(), Error>,
+    ) -> Result<(), StoreError> {
+        let written = self.writer.as_mut().map_or(Err(Error::Closed), write);
+        written.map_err(|error| self.error(error))
+    }
+}
+
+impl LogSink for FastLogSink {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn begin_group(&mut self, group: &GroupId, state: &LogState) -> Result<(), StoreError> {
+        if self.group.as_ref().is_some_and(|before| before >= group) {
+            return Err(self.refused("groups do not ascend"));
+        }
+        self.group = Some(group.clone());
+        self.write(|writer| writer.begin_group(group, state))
+    }
+
+    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
+        if self.group.is_none() {
+            return Err(self.refused("entries before any group"));
+        }
+        self.write(|writer| writer.append(batch))
+    }
+
+    fn seal(mut self: Box<Self>) -> Result<Sealed, StoreError> {
+        let Some(writer) = self.writer.take() else {
+            return Err(self.refused("already sealed"));
+        };
+        let report = writer.seal().map_err(|error| self.error(error))?;
+        self.sealed = true;
+        Ok(self.target.clone().sealed(report.files, report.bytes))
+    }
+}
+
+impl Drop for FastLogSink {
+    fn drop(&mut self) {
+        drop(self.writer.take());
+        if !self.sealed {
+            // Nothing more can be done about a directory that cannot be removed.
+            let _removed = remove_tree(self.target.fs().as_ref(), &self.partial);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::Durability;
 use crate::store::detect::{Description, Detected, Product, detect, is_dkron};
+use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Store, StoreError, io_error};
@@ -75,6 +76,18 @@ fn open_described(
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
             let store = RedbStore::open(fs.as_ref(), &description.store, lock)?;
             description.evidence.extend_from_slice(store.evidence());
+            Ok(Box::new(store))
+        }
+        Format::FastLog => {
+            let anchor = description.store.join(ANCHOR_FILE);
+            // Waits for a writer to end; the store then keeps writers out by a lock of its own.
+            let waited = match fs.symlink_metadata(&anchor) {
+                Ok(_) => lock_shared(fs.as_ref(), clock, &anchor, options.lock_timeout)?,
+                Err(_) => None,
+            };
+            let store = FastLogStore::open(fs, &description.store)?;
+            drop(waited);
+            description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
         _ => Err(unread(description)),
@@ -149,6 +162,7 @@ pub fn target_profile(
     let _ = options;
     match format {
         Format::Redb => Ok(&REDB_PROFILE),
+        Format::FastLog => Ok(&FASTLOG_PROFILE),
         _ => Err(unwritten(format, target)),
     }
 }
@@ -177,6 +191,7 @@ pub fn create_sink(
 ) -> Result<Box<dyn LogSink>, StoreError> {
     match format {
         Format::Redb => Ok(Box::new(RedbSink::create(target, options.redb_format)?)),
+        Format::FastLog => Ok(Box::new(FastLogSink::create(target, options.durability)?)),
         _ => Err(unwritten(format, target.path())),
     }
 }
