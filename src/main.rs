@@ -1,3 +1,5 @@
 //! The `raftlog` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    raftlog::cli::run()
+}

@@ -1,1 +1,31 @@
-//! Results as words, tables and JSON.
+//! Results as words, tables, JSON and CSV; progress; explanations. Nothing here opens a file or
+//! finds anything: what a job returned is shown.
+
+pub mod archive;
+pub mod difference;
+mod envelope;
+mod exit;
+pub mod explain;
+pub mod findings;
+mod formats;
+pub mod migration;
+pub mod output;
+pub mod overview;
+pub mod progress;
+pub mod schema;
+pub mod stream;
+mod style;
+mod table;
+mod verdict;
+pub mod words;
+
+pub use envelope::{
+    Envelope, ErrorNote, Finding, FindingLine, Source, SourceFile, SourceLayout, SourceLine,
+    Sources, Summary, SummaryLine, Tool, document, line,
+};
+pub use exit::{Exit, ExitNote};
+pub use formats::{FormatLimits, FormatLine, Formats, Groups};
+pub use output::Output;
+pub use progress::Progress;
+pub use style::{Color, Paint, Stream};
+pub use verdict::{StoreVerdict, Verdicts};

@@ -65,6 +65,11 @@ pub fn open(
     }
 }
 
+/// Whether stores of `format` are read, not only recognised.
+pub fn reads(format: Format) -> bool {
+    matches!(format, Format::Redb)
+}
+
 fn open_described(
     fs: &Arc<dyn Fs>,
     clock: &dyn Clock,

@@ -1,0 +1,154 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[raftlog] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'raftlog'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'raftlog'= {
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand inspect 'Show what is in a store'
+            cand verify 'Prove that stores or backups are sound'
+            cand backup 'Pack a store or a whole data directory into an archive, and read it back'
+            cand restore 'Verify an archive, then write its files into a new directory'
+            cand diff 'Compare two stores of any formats, entry by entry'
+            cand formats 'List the formats that are recognised, read and written'
+            cand explain 'Say what a code, an exit name or a loss means and what to do'
+            cand schema 'Print the JSON Schema of what a command prints as JSON'
+            cand completions 'Print the completion script of a shell'
+            cand man 'Write the manual pages into a directory'
+        }
+        &'raftlog;inspect'= {
+            cand --group 'Only the group of this name'
+            cand --index 'Only these indexes: 100..200, ..200, 100.., 42, ~50 (the last 50)'
+            cand --term 'Only these terms; ranges as for --index'
+            cand --kind 'Only these kinds'
+            cand --limit 'At most this many lines'
+            cand --payload 'How to show payloads [default: none]'
+            cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
+            cand --format 'Shape of the result on stdout [default: text]'
+            cand --progress 'How progress is shown on stderr'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --entries 'List the entries, one a line'
+            cand --state 'Show HardState and every stable key, decoded and raw'
+            cand --records 'List the records as they lie in the files, damaged and superseded ones included'
+            cand --stats 'Count entries by kind, term and size'
+            cand --unnamed 'Only the unnamed group, where named ones stand beside it'
+            cand --json 'Short for --format json, or jsonl where the result is a stream'
+            cand -q 'Only errors on stderr: no progress, notes or next steps'
+            cand --quiet 'Only errors on stderr: no progress, notes or next steps'
+            cand -v 'Also tell why a format was recognised, and how long it took'
+            cand --verbose 'Also tell why a format was recognised, and how long it took'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;verify'= {
+            cand --group 'Only the group of this name'
+            cand --level 'quick: structure and bounds. full: every checksum, entry and rule'
+            cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
+            cand --format 'Shape of the result on stdout [default: text]'
+            cand --progress 'How progress is shown on stderr'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --unnamed 'Only the unnamed group, where named ones stand beside it'
+            cand --strict 'Warnings count as findings: exit 1 instead of 3'
+            cand --alone 'Leave out what lies beside the store: snapshots, leftovers, a second backend'
+            cand --json 'Short for --format json, or jsonl where the result is a stream'
+            cand -q 'Only errors on stderr: no progress, notes or next steps'
+            cand --quiet 'Only errors on stderr: no progress, notes or next steps'
+            cand -v 'Also tell why a format was recognised, and how long it took'
+            cand --verbose 'Also tell why a format was recognised, and how long it took'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;backup'= {
+            cand --compression 'How hard to compress'
+            cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
+            cand --format 'Shape of the result on stdout [default: text]'
+            cand --progress 'How progress is shown on stderr'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --yes 'Replace what an interrupted run left behind, without asking'
+            cand --json 'Short for --format json, or jsonl where the result is a stream'
+            cand -q 'Only errors on stderr: no progress, notes or next steps'
+            cand --quiet 'Only errors on stderr: no progress, notes or next steps'
+            cand -v 'Also tell why a format was recognised, and how long it took'
+            cand --verbose 'Also tell why a format was recognised, and how long it took'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;restore'= {
+            cand --format 'Shape of the result on stdout [default: text]'
+            cand --progress 'How progress is shown on stderr'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --dry-run 'Verify the archive and print what would be written, but write nothing'
+            cand --yes 'Replace what an interrupted run left behind, without asking'
+            cand --json 'Short for --format json, or jsonl where the result is a stream'
+            cand -q 'Only errors on stderr: no progress, notes or next steps'
+            cand --quiet 'Only errors on stderr: no progress, notes or next steps'
+            cand -v 'Also tell why a format was recognised, and how long it took'
+            cand --verbose 'Also tell why a format was recognised, and how long it took'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;diff'= {
+            cand --group 'Only the group of this name'
+            cand --index 'Only these indexes: 100..200, ..200, 100.., 42, ~50 (the last 50)'
+            cand --ignore 'Fields to leave out: term, kind, payload, extensions, appended-at, snapshot, state, state:KEY'
+            cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
+            cand --format 'Shape of the result on stdout [default: text]'
+            cand --progress 'How progress is shown on stderr'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --unnamed 'Only the unnamed group, where named ones stand beside it'
+            cand --json 'Short for --format json, or jsonl where the result is a stream'
+            cand -q 'Only errors on stderr: no progress, notes or next steps'
+            cand --quiet 'Only errors on stderr: no progress, notes or next steps'
+            cand -v 'Also tell why a format was recognised, and how long it took'
+            cand --verbose 'Also tell why a format was recognised, and how long it took'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;formats'= {
+            cand --format 'Shape of the result on stdout [default: text]'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --json 'Short for --format json, or jsonl where the result is a stream'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;explain'= {
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;schema'= {
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;completions'= {
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;man'= {
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+    ]
+    $completions[$command]
+}

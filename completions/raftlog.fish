@@ -1,0 +1,178 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_raftlog_global_optspecs
+    string join \n color= h/help V/version
+end
+
+function __fish_raftlog_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_raftlog_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_raftlog_using_subcommand
+    set -l cmd (__fish_raftlog_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c raftlog -n "__fish_raftlog_needs_command" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_needs_command" -s V -l version -d 'Print version'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "inspect" -d 'Show what is in a store'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "verify" -d 'Prove that stores or backups are sound'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "backup" -d 'Pack a store or a whole data directory into an archive, and read it back'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "restore" -d 'Verify an archive, then write its files into a new directory'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "diff" -d 'Compare two stores of any formats, entry by entry'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "formats" -d 'List the formats that are recognised, read and written'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "explain" -d 'Say what a code, an exit name or a loss means and what to do'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "schema" -d 'Print the JSON Schema of what a command prints as JSON'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "man" -d 'Write the manual pages into a directory'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l group -d 'Only the group of this name' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l index -d 'Only these indexes: 100..200, ..200, 100.., 42, ~50 (the last 50)' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l term -d 'Only these terms; ranges as for --index' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l kind -d 'Only these kinds' -r -f -a "command\t''
+noop\t''
+barrier\t''
+configuration\t''
+add-peer\t''
+remove-peer\t''
+conf-change\t''
+conf-change-v2\t''
+unknown\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l limit -d 'At most this many lines' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l payload -d 'How to show payloads [default: none]' -r -f -a "none\t''
+digest\t''
+hex\t''
+base64\t''
+utf8\t''
+auto\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l entries -d 'List the entries, one a line'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l state -d 'Show HardState and every stable key, decoded and raw'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l records -d 'List the records as they lie in the files, damaged and superseded ones included'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l stats -d 'Count entries by kind, term and size'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l unnamed -d 'Only the unnamed group, where named ones stand beside it'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l group -d 'Only the group of this name' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l level -d 'quick: structure and bounds. full: every checksum, entry and rule' -r -f -a "quick\t''
+full\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l unnamed -d 'Only the unnamed group, where named ones stand beside it'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l strict -d 'Warnings count as findings: exit 1 instead of 3'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l alone -d 'Leave out what lies beside the store: snapshots, leftovers, a second backend'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l compression -d 'How hard to compress' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l yes -d 'Replace what an interrupted run left behind, without asking'
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -l dry-run -d 'Verify the archive and print what would be written, but write nothing'
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -l yes -d 'Replace what an interrupted run left behind, without asking'
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l group -d 'Only the group of this name' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l index -d 'Only these indexes: 100..200, ..200, 100.., 42, ~50 (the last 50)' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l ignore -d 'Fields to leave out: term, kind, payload, extensions, appended-at, snapshot, state, state:KEY' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l unnamed -d 'Only the unnamed group, where named ones stand beside it'
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand formats" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand formats" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand formats" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand formats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand explain" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand schema" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand completions" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand man" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

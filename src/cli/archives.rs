@@ -1,0 +1,230 @@
+//! `backup` and `restore`.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::backup::{
+    self, BackupOptions, BackupResult, Compression, Destination, RestoreOptions, RestoreResult,
+    Verdict,
+};
+use crate::cli::arguments::{Backup, Restore, Shape};
+use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::quote::quoted_path;
+use crate::cli::session::{
+    Answer, Session, exit_of, is_locked, leftover, source_of, unknown_source, usage,
+};
+use crate::event::Observer;
+use crate::report::output::tell;
+use crate::report::{Exit, Sources, archive};
+use crate::store::{Level, OpenOptions, Opened};
+use crate::verify;
+use crate::vfs::Clock;
+
+/// Runs `backup`.
+pub fn backup(session: &Session, arguments: &Backup) -> Exit {
+    let is_stream = arguments.dest.as_os_str() == "-";
+    let shape = match arguments.output.single("backup") {
+        Ok(Shape::Json) if is_stream => {
+            let message = "the archive itself goes to stdout, so JSON has nowhere to go";
+            let failure = Failure::new(Kind::Usage, message)
+                .hint("leave --json out; the digest is told on stderr");
+            return usage(&failure, session.err);
+        }
+        Ok(shape) => shape,
+        Err(failure) => return usage(&failure, session.err),
+    };
+    let answer = if is_stream && std::io::stdout().is_terminal() {
+        let message = "an archive is not written to a terminal";
+        let failure = Failure::new(Kind::Refused, message)
+            .hint(format!("raftlog backup {} - > archive.tar.gz", quoted_path(&arguments.path)))
+            .docs(Exit::Refused.name());
+        Answer::failed("backup", Sources::One(unknown_source(&arguments.path)), failure)
+    } else {
+        backup_answer(session, arguments, is_stream)
+    };
+    if is_stream {
+        // The archive went to stdout; what is to be said goes to stderr.
+        tell(&answer.text);
+        let quiet = Answer { text: String::new(), ..answer };
+        return session.answer(quiet, shape, Some(arguments.tell));
+    }
+    session.answer(answer, shape, Some(arguments.tell))
+}
+
+fn backup_answer(session: &Session, arguments: &Backup, is_stream: bool) -> Answer<BackupResult> {
+    let path = &arguments.path;
+    let unknown = || Sources::One(unknown_source(path));
+    let done = created_unix_s(session).map(|created_unix_s| {
+        let mut options = BackupOptions {
+            open: OpenOptions::default(),
+            compression: Compression::new(arguments.compression).unwrap_or_default(),
+            created_unix_s,
+            replace_partial: arguments.yes,
+        };
+        let done = pack(session, arguments, &options, is_stream);
+        match done {
+            Err(backup::Error::Store(error)) => match leftover(&error, &arguments.dest) {
+                Some(partial) if session.may_replace(&partial) => {
+                    options.replace_partial = true;
+                    pack(session, arguments, &options, is_stream)
+                }
+                _ => Err(error.into()),
+            },
+            done => done,
+        }
+    });
+    let done = match done {
+        Ok(done) => done,
+        Err(failure) => return Answer::failed("backup", unknown(), *failure),
+    };
+    match done {
+        Err(error) => {
+            let context = session.context(path);
+            let failure = failure::of_backup(error, &context, session.interruption.exit());
+            Answer::failed("backup", unknown(), failure)
+        }
+        Ok(done) => {
+            let source = source_of(&done.description);
+            session.tell_evidence(arguments.tell, &source);
+            let mut answer = Answer::new("backup", Sources::One(source));
+            let path = path.to_string_lossy();
+            answer.text = archive::backup_text(&path, &done, &done.findings, session.out);
+            answer.exit = exit_of(&done.findings, false);
+            if !is_stream {
+                let archive = quoted_path(&arguments.dest);
+                answer.next.push(format!("raftlog verify {archive}"));
+            }
+            answer.result = Some(done.result);
+            answer.findings = done.findings;
+            answer
+        }
+    }
+}
+
+fn pack(
+    session: &Session,
+    arguments: &Backup,
+    options: &BackupOptions,
+    is_stream: bool,
+) -> Result<backup::Backup, backup::Error> {
+    let locked =
+        |error: &backup::Error| matches!(error, backup::Error::Store(error) if is_locked(error));
+    session.patiently(arguments.lock, locked, |lock_timeout| {
+        let mut options = options.clone();
+        options.open.lock_timeout = lock_timeout;
+        let time = session.time();
+        let mut watch = session.watch(arguments.tell, &time);
+        let mut stdout = std::io::stdout().lock();
+        let destination = if is_stream {
+            Destination::Stream(&mut stdout)
+        } else {
+            Destination::File(arguments.dest.clone())
+        };
+        backup::backup(
+            &session.fs,
+            &session.clock,
+            &arguments.path,
+            destination,
+            &options,
+            &mut judge,
+            &mut watch,
+        )
+    })
+}
+
+/// What the rules say of the store, for the manifest.
+fn judge(opened: &Opened, observer: &mut dyn Observer) -> ControlFlow<(), Verdict> {
+    let options = verify::Options::default();
+    let store = opened.store.as_ref();
+    ControlFlow::Continue(match verify::verify(store, &opened.description, &options, observer) {
+        Ok(outcome) => Verdict::of(Level::Full, &outcome.findings),
+        Err(verify::Error::Cancelled) => return ControlFlow::Break(()),
+        Err(error) => Verdict::not_judged(&error.to_string()),
+    })
+}
+
+/// Now, or what `SOURCE_DATE_EPOCH` says.
+fn created_unix_s(session: &Session) -> Result<u64, Box<Failure>> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(session.clock.wall().as_secs()),
+        Ok(text) => text.parse().map_err(|_| {
+            let message = format!("SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds");
+            Box::new(Failure::new(Kind::Usage, message).hint("unset SOURCE_DATE_EPOCH"))
+        }),
+    }
+}
+
+/// Runs `restore`.
+pub fn restore(session: &Session, arguments: &Restore) -> Exit {
+    let shape = match arguments.output.single("restore") {
+        Ok(shape) => shape,
+        Err(failure) => return usage(&failure, session.err),
+    };
+    let answer = restore_answer(session, arguments);
+    session.answer(answer, shape, Some(arguments.tell))
+}
+
+fn restore_answer(session: &Session, arguments: &Restore) -> Answer<RestoreResult> {
+    let is_stream = arguments.archive.as_os_str() == "-";
+    let mut source = unknown_source(&arguments.archive);
+    source.format = Some("archive".to_owned());
+    if is_stream && std::io::stdin().is_terminal() {
+        let failure = Failure::new(Kind::Refused, "an archive is not read from a terminal")
+            .hint(format!("raftlog restore - {} < archive.tar.gz", quoted_path(&arguments.dest)))
+            .docs(Exit::Refused.name());
+        return Answer::failed("restore", Sources::One(source), failure);
+    }
+    let mut done = unpack(session, arguments, arguments.yes);
+    // What stdin held is read once; only a file can be tried again.
+    if let (Err(backup::Error::Store(error)), false) = (&done, is_stream)
+        && let Some(partial) = leftover(error, &arguments.dest)
+        && session.may_replace(&partial)
+    {
+        done = unpack(session, arguments, true);
+    }
+    match done {
+        Err(error) => {
+            let context = session.context(&arguments.archive);
+            let failure = failure::of_backup(error, &context, session.interruption.exit());
+            Answer::failed("restore", Sources::One(source), failure)
+        }
+        Ok(restored) => {
+            source.files = restored_source(session, &arguments.archive).unwrap_or_default();
+            let mut answer = Answer::new("restore", Sources::One(source));
+            let archive = arguments.archive.to_string_lossy();
+            answer.text = archive::restore_text(&archive, &restored, session.out);
+            answer.is_plan = restored.dry;
+            answer.next.push(if restored.dry {
+                session.context(&arguments.archive).again("").trim_end().to_owned()
+            } else {
+                format!("raftlog inspect {}", quoted_path(&arguments.dest))
+            });
+            answer.result = Some(restored.result);
+            answer
+        }
+    }
+}
+
+fn unpack(
+    session: &Session,
+    arguments: &Restore,
+    replace_partial: bool,
+) -> Result<backup::Restored, backup::Error> {
+    let archive = if arguments.archive.as_os_str() == "-" {
+        backup::Source::Stream(Box::new(std::io::stdin()))
+    } else {
+        backup::Source::File(arguments.archive.clone())
+    };
+    let options = RestoreOptions { dry_run: arguments.dry_run, replace_partial };
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    backup::restore(&session.fs, archive, &arguments.dest, options, &mut watch)
+}
+
+/// The archive as a file of the source, where it is one.
+fn restored_source(session: &Session, path: &Path) -> Option<Vec<crate::report::SourceFile>> {
+    let metadata = session.fs.metadata(path).ok()?;
+    let path = path.to_string_lossy().into_owned();
+    Some(vec![crate::report::SourceFile { path, size_bytes: metadata.size_bytes }])
+}

@@ -1,0 +1,80 @@
+use crate::cli::arguments::Diff;
+use crate::cli::failure;
+use crate::cli::inspect::opened;
+use crate::cli::quote::quoted_path;
+use crate::cli::session::{Answer, Session, source_of, unknown_source, usage};
+use crate::compare::{self, Difference, Options};
+use crate::model::Selection;
+use crate::report::{Exit, Sources, difference};
+use crate::store::OpenOptions;
+
+/// Runs `diff`.
+pub fn run(session: &Session, arguments: &Diff) -> Exit {
+    let shape = match arguments.output.single("diff") {
+        Ok(shape) => shape,
+        Err(failure) => return usage(&failure, session.err),
+    };
+    let answer = answer(session, arguments);
+    match &answer.failure {
+        // A field that does not exist is a mistake on the command line.
+        Some(failure) if failure.kind.exit() == Exit::Usage => usage(failure, session.err),
+        _ => session.answer(answer, shape, Some(arguments.tell)),
+    }
+}
+
+fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
+    let mut sources = vec![unknown_source(&arguments.a), unknown_source(&arguments.b)];
+    let mut stores = Vec::new();
+    for (path, source) in [&arguments.a, &arguments.b].into_iter().zip(&mut sources) {
+        match opened(session, path, arguments.lock, &OpenOptions::default()) {
+            Ok(opened) => {
+                *source = source_of(&opened.description);
+                session.tell_evidence(arguments.tell, source);
+                stores.push(opened);
+            }
+            Err(error) => {
+                let failure = failure::of_store(error, &session.context(path));
+                return Answer::failed("diff", Sources::Many(sources), failure);
+            }
+        }
+    }
+    let [a, b] = stores.as_slice() else {
+        let failure = failure::Failure::new(failure::Kind::Internal, "two stores are not two");
+        return Answer::failed("diff", Sources::Many(sources), failure);
+    };
+    let options = Options {
+        group: arguments.group.chosen(),
+        index: arguments.index.unwrap_or(Selection::ALL),
+        ignore: arguments.ignore.clone(),
+    };
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let compared = compare::diff(a.store.as_ref(), b.store.as_ref(), &options, &mut watch);
+    watch.end();
+    let outcome = match compared {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let context = session.context(&arguments.a);
+            let failure = failure::of_compare(error, &context, session.interruption.exit());
+            return Answer::failed("diff", Sources::Many(sources), failure);
+        }
+    };
+    let mut answer = Answer::new("diff", Sources::Many(sources));
+    answer.findings = outcome.findings_a;
+    answer.findings.merge(outcome.findings_b);
+    let names = (arguments.a.to_string_lossy(), arguments.b.to_string_lossy());
+    answer.text =
+        difference::text(&names.0, &names.1, &outcome.difference, &answer.findings, session.out);
+    answer.exit = if outcome.difference.identical { Exit::Ok } else { Exit::Findings };
+    if let Some(index) = outcome.difference.first_difference.as_ref().and_then(|first| first.index)
+    {
+        for path in [&arguments.a, &arguments.b] {
+            let path = quoted_path(path);
+            answer
+                .next
+                .push(format!("raftlog inspect {path} --entries --index {index} --payload auto"));
+        }
+    }
+    answer.result = Some(outcome.difference);
+    answer
+}

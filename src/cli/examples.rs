@@ -1,0 +1,108 @@
+//! What `--help` begins with. The first line of each is the one needed most often.
+
+/// Examples of `inspect`.
+pub const INSPECT: &str = "\
+Examples:
+  raftlog inspect /var/lib/dkron                          the store of a data directory at a glance
+  raftlog inspect raft.redb --entries --index ~20         the last 20 entries
+  raftlog inspect raft.redb --entries --payload auto --kind configuration
+  raftlog inspect raft.redb --state                       HardState and stable keys
+  raftlog inspect raft.redb --records                     every page or record as it lies
+  raftlog inspect raft.redb --json | jq '.result.groups[0].last_index'
+";
+
+/// Examples of `verify`.
+pub const VERIFY: &str = "\
+Examples:
+  raftlog verify /var/lib/dkron                           container, entries and Raft rules
+  raftlog verify --strict raft.redb && echo sound         exit 1 even for a torn tail
+  raftlog verify backup.tar.gz                            an archive, without unpacking it
+  raftlog verify --level quick n1/raft.redb n2/raft.redb n3/raft.redb
+";
+
+/// Examples of `migrate`.
+pub const MIGRATE: &str = "\
+Examples:
+  raftlog migrate raft.redb raft.fastlog --to fastlog --dry-run     the plan, and what would be lost
+  raftlog migrate raft.redb raft.fastlog --to fastlog
+  raftlog migrate raft.fastlog back.redb --to redb                  the way back
+  raftlog migrate raft.redb raft.fastlog --to fastlog --durability -1
+";
+
+/// Examples of `backup`.
+pub const BACKUP: &str = "\
+Examples:
+  raftlog backup /var/lib/dkron dkron.tar.gz              everything in the data directory
+  raftlog backup raft.redb - | upload backups/raft        to any uploader
+  raftlog backup raft.redb raft.tar.gz --lock-timeout 30s
+";
+
+/// Examples of `restore`.
+pub const RESTORE: &str = "\
+Examples:
+  raftlog restore dkron.tar.gz /var/lib/dkron.restored
+  raftlog restore dkron.tar.gz restored --dry-run         what would be written
+  download backups/raft | raftlog restore - restored
+";
+
+/// Examples of `diff`.
+pub const DIFF: &str = "\
+Examples:
+  raftlog diff raft.redb raft.fastlog                     exit 0 when they hold the same log
+  raftlog diff n1/raft.redb n2/raft.redb --ignore appended-at,state
+  raftlog diff a.redb b.redb --index 100..200 --json | jq .result.first_difference
+";
+
+/// Examples of `formats`.
+pub const FORMATS: &str = "\
+Examples:
+  raftlog formats
+  raftlog formats --json | jq -r '.result.formats[] | select(.write) | .id'
+";
+
+/// Examples of `explain`.
+pub const EXPLAIN: &str = "\
+Examples:
+  raftlog explain R114
+  raftlog explain locked
+  raftlog explain appended-at
+";
+
+/// Examples of `schema`.
+pub const SCHEMA: &str = "\
+Examples:
+  raftlog schema verify > verify.schema.json
+";
+
+/// Examples of `completions`.
+pub const COMPLETIONS: &str = "\
+Examples:
+  raftlog completions bash > ~/.local/share/bash-completion/completions/raftlog
+  raftlog completions zsh > ~/.zfunc/_raftlog
+  raftlog completions fish > ~/.config/fish/completions/raftlog.fish
+";
+
+/// Examples of `man`.
+pub const MAN: &str = "\
+Examples:
+  raftlog man ~/.local/share/man/man1
+";
+
+/// Examples of `raftlog` itself.
+pub const RAFTLOG: &str = "\
+Examples:
+  raftlog inspect /var/lib/dkron                          what is there
+  raftlog backup /var/lib/dkron dkron.tar.gz              keep it
+  raftlog verify dkron.tar.gz                             prove the backup
+  raftlog migrate raft.redb raft.fastlog --to fastlog     move the log
+  raftlog diff raft.redb raft.fastlog                     prove that nothing was lost
+";
+
+/// What `raftlog --help` ends with.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0 ok   1 findings   2 usage   3 warnings   4 partial
+  10 not-found   11 locked   12 refused   13 mismatch   14 io   15 unsupported
+  70 internal   130, 143 cancelled
+  raftlog explain NAME says more.
+";

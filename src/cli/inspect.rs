@@ -1,0 +1,237 @@
+use std::path::Path;
+
+use crate::cli::arguments::{Inspect, LockArgs, Shape};
+use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::quote::quoted_path;
+use crate::cli::session::{
+    Answer, Session, exit_of, exit_of_severity, is_locked, source_of, unknown_source, usage,
+};
+use crate::inspect::{self, EntryOptions, RecordOptions, Streamed};
+use crate::model::{Findings, Selection};
+use crate::report::findings::explain_commands;
+use crate::report::output::{Output, tell};
+use crate::report::overview::{self, View};
+use crate::report::stream::{Form, Items, Stream};
+use crate::report::{Exit, Source, Sources, Summary, words};
+use crate::store::{OpenOptions, Opened, StoreError, open};
+
+/// Runs `inspect`.
+pub fn run(session: &Session, arguments: &Inspect) -> Exit {
+    let is_stream = arguments.entries || arguments.records;
+    let form = if is_stream { stream_form(arguments) } else { Ok(Form::Text) };
+    let shape = if is_stream { Ok(Shape::Text) } else { single_shape(arguments) };
+    match (form, shape) {
+        (Err(failure), _) | (_, Err(failure)) => usage(&failure, session.err),
+        (Ok(form), Ok(_)) if is_stream => stream(session, arguments, form),
+        (_, Ok(shape)) => at_a_glance(session, arguments, shape),
+    }
+}
+
+fn single_shape(arguments: &Inspect) -> Result<Shape, Box<Failure>> {
+    arguments.output.single("inspect without --entries or --records")
+}
+
+fn stream_form(arguments: &Inspect) -> Result<Form, Box<Failure>> {
+    match (arguments.output.json, arguments.output.format) {
+        (true, _) | (_, Some(Shape::Jsonl)) => Ok(Form::Jsonl),
+        (_, None | Some(Shape::Text)) => Ok(Form::Text),
+        (_, Some(Shape::Csv)) => Ok(Form::Csv),
+        (_, Some(Shape::Json)) => {
+            let message = "a stream is not printed as one JSON object";
+            Err(Box::new(Failure::new(Kind::Usage, message).hint("--format jsonl")))
+        }
+    }
+}
+
+/// Opens the store at `path`, waiting for a lock as long as the operator said.
+pub(super) fn opened(
+    session: &Session,
+    path: &Path,
+    lock: LockArgs,
+    options: &OpenOptions,
+) -> Result<Opened, StoreError> {
+    session.patiently(lock, is_locked, |lock_timeout| {
+        let options = OpenOptions { lock_timeout, ..options.clone() };
+        open::open(&session.fs, &session.clock, path, &options)
+    })
+}
+
+fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
+    let path = &arguments.path;
+    let context = session.context(path);
+    let opened = match opened(session, path, arguments.lock, &OpenOptions::default()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let failure = failure::of_store(error, &context);
+            let sources = Sources::One(unknown_source(path));
+            let answer = Answer::<inspect::Overview>::failed("inspect", sources, failure);
+            return session.answer(answer, shape, Some(arguments.tell));
+        }
+    };
+    let source = source_of(&opened.description);
+    let view = match (arguments.state, arguments.stats) {
+        (true, _) => View::State,
+        (_, true) => View::Stats,
+        _ => View::Overview,
+    };
+    if view != View::Overview {
+        session.tell_evidence(arguments.tell, &source);
+    }
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let group = arguments.group.chosen();
+    let looked = match view {
+        View::Stats => inspect::stats(opened.store.as_ref(), group.as_ref(), &mut watch),
+        _ => inspect::overview(opened.store.as_ref(), group.as_ref(), &mut watch),
+    };
+    watch.end();
+    let mut answer = match looked {
+        Err(error) => {
+            let failure = failure::of_inspect(error, &context, session.interruption.exit());
+            Answer::failed("inspect", Sources::One(source), failure)
+        }
+        Ok(outcome) => {
+            let verbose = arguments.tell.verbose;
+            let text = overview::text(
+                view,
+                &source,
+                &outcome.overview,
+                &outcome.findings,
+                session.out,
+                verbose,
+            );
+            let mut answer = Answer::new("inspect", Sources::One(source));
+            answer.text = text;
+            answer.exit = exit_of(&outcome.findings, false);
+            answer.result = Some(outcome.overview);
+            answer.findings = outcome.findings;
+            answer
+        }
+    };
+    if answer.failure.is_none() {
+        answer.next.push(format!("raftlog verify {}", quoted_path(path)));
+        answer.next.extend(explain_commands(&answer.findings));
+    }
+    session.answer(answer, shape, Some(arguments.tell))
+}
+
+fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
+    let path = &arguments.path;
+    let items = if arguments.records {
+        Items::Records
+    } else {
+        Items::Entries(arguments.payload.unwrap_or_default())
+    };
+    let opened = opened(session, path, arguments.lock, &OpenOptions::default())
+        .and_then(|opened| opened.store.groups().map(|groups| (opened, groups)));
+    let (opened, groups) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            let failure = failure::of_store(error, &session.context(path));
+            return unopened(session, form, items, &unknown_source(path), &failure);
+        }
+    };
+    let source = source_of(&opened.description);
+    session.tell_evidence(arguments.tell, &source);
+    let with_group = groups.iter().any(|group| group.name().is_some());
+    let mut stream = Stream::new(Output::stdout(), form, items, with_group, session.out);
+    match stream.begin(&source) {
+        Ok(flow) if flow.is_break() => return end(session, stream, Streamed::default(), None),
+        Ok(_) => {}
+        Err(error) => {
+            let mut failure = Failure::new(Kind::Io, "cannot start a thread");
+            failure.causes.push(error.to_string());
+            return end(session, stream, Streamed::default(), Some(failure));
+        }
+    }
+    let streamed = visit(session, arguments, &opened, &mut stream);
+    let exit = match streamed {
+        Ok(streamed) => {
+            let cancelled = session.interruption.exit();
+            let failure = cancelled.map(|exit| Failure::cancelled(Some(exit)));
+            end(session, stream, streamed, failure)
+        }
+        Err(error) => {
+            let failure =
+                failure::of_inspect(error, &session.context(path), session.interruption.exit());
+            end(session, stream, Streamed::default(), Some(failure))
+        }
+    };
+    if arguments.tell.verbose {
+        tell(&format!("took {}\n", words::duration(session.elapsed_ms())));
+    }
+    exit
+}
+
+fn visit(
+    session: &Session,
+    arguments: &Inspect,
+    opened: &Opened,
+    stream: &mut Stream,
+) -> Result<Streamed, inspect::Error> {
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let group = arguments.group.chosen();
+    let store = opened.store.as_ref();
+    if arguments.records {
+        let options = RecordOptions { group, limit: arguments.limit };
+        return inspect::records(store, &options, &mut |item| stream.record(&item), &mut watch);
+    }
+    let options = EntryOptions {
+        group,
+        index: arguments.index.unwrap_or(Selection::ALL),
+        term: arguments.term.unwrap_or(Selection::ALL),
+        kinds: arguments.kind.clone(),
+        limit: arguments.limit,
+        payload: arguments.payload.unwrap_or_default(),
+    };
+    inspect::entries(store, &options, &mut |item| stream.entry(&item), &mut watch)
+}
+
+/// Ends a stream that could not even begin: nothing on stdout, but for the two lines of JSON.
+fn unopened(
+    session: &Session,
+    form: Form,
+    items: Items,
+    source: &Source,
+    failure: &Failure,
+) -> Exit {
+    let exit = failure.kind.exit();
+    let mut written = Ok(());
+    if form == Form::Jsonl {
+        let mut stream = Stream::new(Output::stdout(), form, items, false, session.out);
+        let mut found = failure.findings.clone();
+        found.extend(failure.told.clone());
+        if stream.begin(source).is_ok_and(|flow| flow.is_continue()) {
+            for fault in found.kept() {
+                let _told_by_end = stream.entry(&inspect::EntryItem::Finding(fault));
+            }
+        }
+        let summary = Summary::of(&found, session.elapsed_ms());
+        written = stream.end(0, summary, Some(failure.note()), exit);
+    }
+    tell(&failure.text(session.err));
+    session.end(written, exit)
+}
+
+fn end(session: &Session, stream: Stream, streamed: Streamed, failure: Option<Failure>) -> Exit {
+    let worst = exit_of_severity(streamed.worst(), false);
+    let exit = failure.as_ref().map_or(worst, |failure| failure.kind.exit());
+    let Streamed { items, findings, .. } = streamed;
+    let summary = Summary::of(&findings, session.elapsed_ms());
+    let written = stream.end(items, summary, failure.as_ref().map(Failure::note), exit);
+    // A reader that left wants to hear nothing more.
+    if let (Some(failure), true) = (&failure, written.is_ok()) {
+        tell(&failure.text(session.err));
+    }
+    if written.is_ok() {
+        tell_counts(&findings);
+    }
+    session.end(written, exit)
+}
+
+fn tell_counts(findings: &Findings) {
+    if let Some(counts) = crate::report::findings::counts(findings) {
+        tell(&format!("found on the way: {counts}\n"));
+    }
+}

@@ -1,0 +1,209 @@
+use std::path::Path;
+
+use crate::backup::{self, VerdictFinding};
+use crate::cli::arguments::Verify;
+use crate::cli::failure::{self, Failure};
+use crate::cli::inspect::opened;
+use crate::cli::quote::quoted_path;
+use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
+use crate::cli::values::level_word;
+use crate::model::{Code, Fault, FaultKind, Findings, Severity};
+use crate::report::findings::explain_commands;
+use crate::report::{Exit, Source, Sources, StoreVerdict, Verdicts};
+use crate::store::{Detected, OpenOptions, detect};
+use crate::verify::{self, Options};
+
+/// What was found out about one PATH.
+struct Judged {
+    source: Source,
+    verdict: StoreVerdict,
+    findings: Findings,
+    failure: Option<Failure>,
+    exit: Exit,
+    elapsed_ms: u64,
+}
+
+/// Runs `verify`.
+pub fn run(session: &Session, arguments: &Verify) -> Exit {
+    let shape = match arguments.output.single("verify") {
+        Ok(shape) => shape,
+        Err(failure) => return usage(&failure, session.err),
+    };
+    let mut judged = Vec::new();
+    for path in &arguments.paths {
+        judged.push(judge(session, arguments, path));
+        if session.interruption.exit().is_some() {
+            break;
+        }
+    }
+    let answer = together(session, arguments, judged);
+    session.answer(answer, shape, Some(arguments.tell))
+}
+
+/// One answer about all of them.
+fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answer<Verdicts> {
+    let exit = judged.iter().map(|judged| judged.exit).fold(Exit::Ok, Exit::or_graver);
+    let mut answer = Answer::new("verify", Sources::None);
+    answer.exit = exit;
+    let mut sources = Vec::new();
+    let mut verdicts = Verdicts::default();
+    for (judged, path) in judged.into_iter().zip(&arguments.paths) {
+        session.tell_evidence(arguments.tell, &judged.source);
+        match judged.failure {
+            // The failure that decides is told last; the others at their place.
+            Some(failure) if answer.failure.is_none() && failure.kind.exit() == exit => {
+                answer.failure = Some(failure);
+            }
+            Some(failure) => crate::report::output::tell(&failure.text(session.err)),
+            None => {
+                if !answer.text.is_empty() {
+                    answer.text.push('\n');
+                }
+                answer.text.push_str(&judged.verdict.text(
+                    &judged.findings,
+                    judged.elapsed_ms,
+                    session.out,
+                ));
+                if judged.exit != Exit::Ok && judged.verdict.recorded.is_none() {
+                    let path = quoted_path(path);
+                    answer.next.push(format!("raftlog inspect {path} --records"));
+                }
+            }
+        }
+        answer.findings.merge(judged.findings);
+        sources.push(judged.source);
+        verdicts.stores.push(judged.verdict);
+    }
+    answer.next.truncate(1);
+    answer.next.extend(explain_commands(&answer.findings));
+    answer.sources = match <[Source; 1]>::try_from(sources) {
+        Ok([source]) => Sources::One(source),
+        Err(sources) => Sources::Many(sources),
+    };
+    answer.result = Some(verdicts);
+    answer
+}
+
+fn judge(session: &Session, arguments: &Verify, path: &Path) -> Judged {
+    let began = session.elapsed_ms();
+    let options = OpenOptions { alone: arguments.alone, ..OpenOptions::default() };
+    let mut judged = match detect::detect(&session.fs, path, &options) {
+        Ok(Detected::Archive { evidence }) => judge_archive(session, arguments, path, evidence),
+        Ok(Detected::Store(_)) => judge_store(session, arguments, path, &options),
+        Err(error) => {
+            let failure = failure::of_store(error, &session.context(path));
+            unjudged(arguments, unknown_source(path), failure)
+        }
+    };
+    judged.elapsed_ms = session.elapsed_ms().saturating_sub(began);
+    judged
+}
+
+fn judge_store(
+    session: &Session,
+    arguments: &Verify,
+    path: &Path,
+    options: &OpenOptions,
+) -> Judged {
+    let context = session.context(path);
+    let opened = match opened(session, path, arguments.lock, options) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let failure = failure::of_store(error, &context);
+            return unjudged(arguments, unknown_source(path), failure);
+        }
+    };
+    let source = source_of(&opened.description);
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let options = Options { level: arguments.level, group: arguments.group.chosen() };
+    let verified = verify::verify(opened.store.as_ref(), &opened.description, &options, &mut watch);
+    watch.end();
+    match verified {
+        Ok(outcome) => Judged {
+            source,
+            exit: exit_of(&outcome.findings, arguments.strict),
+            verdict: StoreVerdict::of_store(outcome.verdict),
+            findings: outcome.findings,
+            failure: None,
+            elapsed_ms: 0,
+        },
+        Err(error) => {
+            let failure = failure::of_verify(error, &context, session.interruption.exit());
+            unjudged(arguments, source, failure)
+        }
+    }
+}
+
+fn judge_archive(
+    session: &Session,
+    arguments: &Verify,
+    path: &Path,
+    evidence: Vec<String>,
+) -> Judged {
+    let mut source = unknown_source(path);
+    source.format = Some("archive".to_owned());
+    source.evidence = evidence;
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let checked = backup::verify(&session.fs, path, arguments.level, &mut watch);
+    watch.end();
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            let context = session.context(path);
+            let failure = failure::of_backup(error, &context, session.interruption.exit());
+            return unjudged(arguments, source, failure);
+        }
+    };
+    source.files = vec![crate::report::SourceFile {
+        path: source.path.clone(),
+        size_bytes: checked.archive_bytes,
+    }];
+    let mut findings = checked.findings.clone();
+    if let Some(manifest) = &checked.manifest {
+        findings.extend(manifest.verdict.findings.iter().filter_map(recorded));
+    }
+    let level = level_word(arguments.level).to_owned();
+    Judged {
+        exit: exit_of(&findings, arguments.strict),
+        verdict: StoreVerdict::of_archive(
+            source.path.clone(),
+            level,
+            &checked,
+            findings.is_sound(),
+        ),
+        source,
+        findings,
+        failure: None,
+        elapsed_ms: 0,
+    }
+}
+
+/// What `backup` recorded of the store, as a finding of today.
+fn recorded(line: &VerdictFinding) -> Option<Fault> {
+    let code = Code::ALL.iter().copied().find(|code| code.as_str() == line.code)?;
+    let severity = [Severity::Error, Severity::Warning, Severity::Info]
+        .into_iter()
+        .find(|severity| severity.as_str() == line.severity)?;
+    let found = match line.count {
+        1 => format!("recorded by the backup: {}", line.message),
+        count => format!("recorded by the backup, {count} times: {}", line.message),
+    };
+    Some(Fault::new(code, FaultKind::Note { found }).as_severity(severity))
+}
+
+/// A PATH that could not be judged; damage that left nothing to open is a verdict all the same.
+fn unjudged(arguments: &Verify, source: Source, failure: Failure) -> Judged {
+    let level = level_word(arguments.level).to_owned();
+    let verdict = StoreVerdict::of_failure(source.path.clone(), level, failure.note());
+    let exit = failure.kind.exit();
+    Judged {
+        source,
+        verdict,
+        findings: Findings::default(),
+        failure: Some(failure),
+        exit,
+        elapsed_ms: 0,
+    }
+}
