@@ -37,6 +37,9 @@ _raftlog() {
             raftlog,man)
                 cmd="raftlog__subcmd__man"
                 ;;
+            raftlog,migrate)
+                cmd="raftlog__subcmd__migrate"
+                ;;
             raftlog,restore)
                 cmd="raftlog__subcmd__restore"
                 ;;
@@ -53,7 +56,7 @@ _raftlog() {
 
     case "${cmd}" in
         raftlog)
-            opts="-h -V --color --help --version inspect verify backup restore diff formats explain schema completions man"
+            opts="-h -V --color --help --version inspect verify migrate backup restore diff formats explain schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -265,6 +268,64 @@ _raftlog() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        raftlog__subcmd__migrate)
+            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -W "redb fastlog boltdb raft-fastlog raft-wal etcd-wal" -- "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -W "redb fastlog boltdb raft-fastlog raft-wal etcd-wal" -- "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-loss)
+                    COMPREPLY=($(compgen -W "appended-at extensions unknown-fields commit-index vote-candidate stable-keys snapshot-marker entry-kind term hole groups superseded-records other-tables" -- "${cur}"))
+                    return 0
+                    ;;
+                --accept)
+                    COMPREPLY=($(compgen -W "R102 R105 R106 R107 R108 R109 R113 R118" -- "${cur}"))
+                    return 0
+                    ;;
+                --durability)
+                    COMPREPLY=($(compgen -W "-1 0 1" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-format)
+                    COMPREPLY=($(compgen -W "2 3" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain never" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

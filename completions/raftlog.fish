@@ -31,6 +31,7 @@ complete -c raftlog -n "__fish_raftlog_needs_command" -s h -l help -d 'Print hel
 complete -c raftlog -n "__fish_raftlog_needs_command" -s V -l version -d 'Print version'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "inspect" -d 'Show what is in a store'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "verify" -d 'Prove that stores or backups are sound'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "migrate" -d 'Copy a log into another format, and prove that nothing was lost'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "backup" -d 'Pack a store or a whole data directory into an archive, and read it back'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "restore" -d 'Verify an archive, then write its files into a new directory'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "diff" -d 'Compare two stores of any formats, entry by entry'
@@ -99,6 +100,63 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l json -d 'Shor
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l from -d 'Format of SRC, instead of the one recognised' -r -f -a "redb\t''
+fastlog\t''
+boltdb\t''
+raft-fastlog\t''
+raft-wal\t''
+etcd-wal\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l to -d 'Format of DST' -r -f -a "redb\t''
+fastlog\t''
+boltdb\t''
+raft-fastlog\t''
+raft-wal\t''
+etcd-wal\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l group -d 'Only the group of this name' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l allow-loss -d 'Losses that are accepted' -r -f -a "appended-at\t''
+extensions\t''
+unknown-fields\t''
+commit-index\t''
+vote-candidate\t''
+stable-keys\t''
+snapshot-marker\t''
+entry-kind\t''
+term\t''
+hole\t''
+groups\t''
+superseded-records\t''
+other-tables\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l accept -d 'Broken rules that are accepted' -r -f -a "R102\t''
+R105\t''
+R106\t''
+R107\t''
+R108\t''
+R109\t''
+R113\t''
+R118\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l durability -d 'Level that a fastlog target opens with: -1 (low), 0 (mid), 1 (high)' -r -f -a "-1\t''
+0\t''
+1\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-format -d 'File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: 3]' -r -f -a "2\t''
+3\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l unnamed -d 'Only the unnamed group, where named ones stand beside it'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l dry-run -d 'Check everything and print the plan, but write nothing'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l yes -d 'Replace what an interrupted run left behind, without asking'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l compression -d 'How hard to compress' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'

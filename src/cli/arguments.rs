@@ -36,6 +36,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Prove that stores or backups are sound
     Verify(Verify),
+    /// Copy a log into another format, and prove that nothing was lost
+    Migrate(Migrate),
     /// Pack a store or a whole data directory into an archive, and read it back
     Backup(Backup),
     /// Verify an archive, then write its files into a new directory

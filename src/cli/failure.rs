@@ -421,6 +421,9 @@ pub fn of_migrate(
             };
             return (failure, Some(outcome));
         }
+        migrate::Error::SourceChanged { .. } => Failure::new(Kind::Locked, message)
+            .hint("stop whatever writes there, then try again")
+            .docs(Exit::Locked.name()),
         migrate::Error::Space { path, .. } => Failure::new(Kind::NoSpace, message)
             .hint(format!("df -h {}", quoted_path(parent(&path))))
             .docs(Exit::Io.name()),

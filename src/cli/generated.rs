@@ -13,10 +13,11 @@ use crate::report::{Exit, words};
 use crate::vfs::{OpenMode, read_exact_at};
 
 /// The manual pages, by file name.
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
     ("raftlog.1", include_str!("../../man/raftlog.1")),
     ("raftlog-inspect.1", include_str!("../../man/raftlog-inspect.1")),
     ("raftlog-verify.1", include_str!("../../man/raftlog-verify.1")),
+    ("raftlog-migrate.1", include_str!("../../man/raftlog-migrate.1")),
     ("raftlog-backup.1", include_str!("../../man/raftlog-backup.1")),
     ("raftlog-restore.1", include_str!("../../man/raftlog-restore.1")),
     ("raftlog-diff.1", include_str!("../../man/raftlog-diff.1")),

@@ -8,6 +8,7 @@ mod failure;
 mod generated;
 mod inspect;
 mod interruption;
+mod migrate;
 mod quote;
 mod reference;
 mod session;
@@ -95,6 +96,7 @@ fn dispatch(session: &Session, command: Command) -> Exit {
     match command {
         Command::Inspect(arguments) => inspect::run(session, &arguments),
         Command::Verify(arguments) => verify::run(session, &arguments),
+        Command::Migrate(arguments) => migrate::run(session, &arguments),
         Command::Backup(arguments) => archives::backup(session, &arguments),
         Command::Restore(arguments) => archives::restore(session, &arguments),
         Command::Diff(arguments) => diff::run(session, &arguments),

@@ -535,10 +535,8 @@ fn losses_are_named_and_read_by_the_words_of_the_contract() {
 }
 
 /// Holds everything but holes.
-static DENSE: LazyLock<Profile> = LazyLock::new(|| Profile {
-    holds: Holds { holes: false, ..EVERYTHING.holds },
-    ..EVERYTHING
-});
+static DENSE: LazyLock<Profile> =
+    LazyLock::new(|| Profile { holds: Holds { holes: false, ..EVERYTHING.holds }, ..EVERYTHING });
 
 #[test]
 fn a_hole_met_while_copying_is_named_before_a_dense_target_exists() {

@@ -1,0 +1,163 @@
+use std::path::Path;
+
+use crate::cli::arguments::Migrate;
+use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::inspect::opened;
+use crate::cli::quote::quoted_path;
+use crate::cli::session::{Answer, Session, leftover, source_of, unknown_source, usage};
+use crate::migrate::{self, Doors, Migration, Options, Outcome};
+use crate::model::Findings;
+use crate::report::{Exit, Source, Sources, migration};
+use crate::store::target::Target;
+use crate::store::{Format, OpenOptions, SinkOptions, StoreError};
+
+/// Runs `migrate`.
+pub fn run(session: &Session, arguments: &Migrate) -> Exit {
+    let shape = match arguments.output.single("migrate").and_then(|shape| {
+        check_flags(arguments)?;
+        Ok(shape)
+    }) {
+        Ok(shape) => shape,
+        Err(failure) => return usage(&failure, session.err),
+    };
+    let answer = answer(session, arguments);
+    session.answer(answer, shape, Some(arguments.tell))
+}
+
+/// Refuses flags that the target's format has no use for.
+fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
+    let only_for = |flag: &str, format: Format| {
+        let message = format!("{flag} is for targets of format {format} only");
+        let failure = Failure::new(Kind::Usage, message);
+        Err(Box::new(failure.hint(format!("leave it out, or use --to {format}"))))
+    };
+    if arguments.durability.is_some() && arguments.to != Format::FastLog {
+        return only_for("--durability", Format::FastLog);
+    }
+    if arguments.redb_format.is_some() && arguments.to != Format::Redb {
+        return only_for("--redb-format", Format::Redb);
+    }
+    Ok(())
+}
+
+fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
+    let path = &arguments.source;
+    let context = session.context(path);
+    let sink = SinkOptions {
+        redb_format: arguments.redb_format.unwrap_or_default(),
+        durability: arguments.durability,
+    };
+    let options = Options {
+        to: arguments.to,
+        sink,
+        group: arguments.group.chosen(),
+        allow_loss: arguments.allow_loss.clone(),
+        accept: arguments.accept.clone(),
+        dry_run: arguments.dry_run,
+    };
+    let open = OpenOptions { format: arguments.from, ..OpenOptions::default() };
+    let opened = match opened(session, path, arguments.lock, &open) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let failure = failure::of_store(error, &context);
+            return Answer::failed("migrate", Sources::One(unknown_source(path)), failure);
+        }
+    };
+    let source = source_of(&opened.description);
+    session.tell_evidence(arguments.tell, &source);
+    let target = match target(session, &arguments.target, arguments.yes) {
+        Ok(target) => target,
+        Err(error) => {
+            let failure = failure::of_store(error, &session.context(&arguments.target));
+            return Answer::failed("migrate", Sources::One(source), failure);
+        }
+    };
+    let doors = Doors { fs: &session.fs, clock: &session.clock };
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let done = migrate::run(
+        migrate::Source { store: opened.store.as_ref(), path: &opened.description.store },
+        target,
+        &options,
+        &doors,
+        &session.clock,
+        &mut watch,
+    );
+    watch.end();
+    match done {
+        Ok(outcome) => finished(session, arguments, source, outcome),
+        Err(error) => {
+            let (failure, outcome) =
+                failure::of_migrate(error, &context, session.interruption.exit());
+            stopped(session, arguments, source, failure, outcome)
+        }
+    }
+}
+
+/// A target that may be written, after asking for what an interrupted run left.
+fn target(session: &Session, path: &Path, yes: bool) -> Result<Target, StoreError> {
+    match Target::check(session.fs.clone(), path, yes) {
+        Err(error) => match leftover(&error, path) {
+            Some(partial) if session.may_replace(&partial) => {
+                Target::check(session.fs.clone(), path, true)
+            }
+            _ => Err(error),
+        },
+        target => target,
+    }
+}
+
+fn finished(
+    session: &Session,
+    arguments: &Migrate,
+    source: Source,
+    outcome: Outcome,
+) -> Answer<Migration> {
+    let mut answer = Answer::new("migrate", Sources::One(source));
+    let Outcome { migration, findings } = outcome;
+    answer.text = migration::done_text(&migration, &findings, session.out);
+    answer.is_plan = arguments.dry_run;
+    let target = quoted_path(&arguments.target);
+    answer.next.push(if arguments.dry_run {
+        session.context(&arguments.source).again("").trim_end().to_owned()
+    } else {
+        format!("raftlog verify {target}")
+    });
+    if !arguments.dry_run {
+        let source = quoted_path(&arguments.source);
+        answer.next.push(format!("raftlog diff {source} {target}"));
+    }
+    answer.exit = exit_of_source(&findings);
+    answer.result = Some(migration);
+    answer.findings = findings;
+    answer
+}
+
+/// A finished migration is done, whatever was accepted on the way; only what is harmless but worth
+/// a look changes its exit.
+fn exit_of_source(findings: &Findings) -> Exit {
+    if findings.warnings() > 0 { Exit::Warnings } else { Exit::Ok }
+}
+
+fn stopped(
+    session: &Session,
+    arguments: &Migrate,
+    source: Source,
+    failure: Failure,
+    outcome: Option<Box<Outcome>>,
+) -> Answer<Migration> {
+    let mut answer = Answer::failed("migrate", Sources::One(source), failure);
+    let Some(outcome) = outcome else { return answer };
+    let Outcome { migration, findings } = *outcome;
+    if arguments.dry_run {
+        answer.text = migration::plan_text(&migration.plan, &findings, session.out);
+        answer.is_plan = true;
+    } else if answer.exit == Exit::Findings {
+        answer.text = crate::report::findings::text(&findings, session.out);
+    } else {
+        answer.text = migration::losses_text(&migration.plan, session.err);
+    }
+    answer.result = Some(migration);
+    answer.findings = findings;
+    answer
+}
