@@ -86,7 +86,7 @@ fn check_own_digest(bytes: &[u8]) -> Result<(), FaultKind> {
     Err(FaultKind::Checksum { what: "the manifest", expected, found })
 }
 
-/// Names in order, each once, inside `data`, below a directory that is listed; numbers in their form.
+/// Names in order, each once, inside `data`, below a directory that is listed; numbers in form.
 fn check_lines(manifest: &Manifest) -> Result<(), FaultKind> {
     let names = manifest.directories.len() + manifest.files.len();
     if names > NAMES_MAX {

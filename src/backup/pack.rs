@@ -34,8 +34,8 @@ use crate::vfs::{Clock, FileKind, Fs, OpenMode};
 ///
 /// # Errors
 /// [`Error::Store`] as [`crate::store::open::open`] has them (locked, not found, refused);
-/// [`Error::Changed`], [`Error::Name`], [`Error::TooLarge`], [`Error::Io`]; [`Error::Mismatch`] when
-/// the archive does not read back; [`Error::Cancelled`]. Then nothing stands under the final name.
+/// [`Error::Changed`], [`Error::Name`], [`Error::TooLarge`], [`Error::Io`]; [`Error::Mismatch`]
+/// when the archive does not read back; [`Error::Cancelled`]. Then nothing stands under the final name.
 pub fn backup(
     fs: &Arc<dyn Fs>,
     clock: &dyn Clock,
@@ -56,7 +56,8 @@ pub fn backup(
     let mut manifest = job.manifest(path, options.created_unix_s)?;
     manifest.verdict = verdict;
     let manifest_bytes = encode(&mut manifest, path)?;
-    let plan = Plan { manifest: &manifest, manifest_bytes: &manifest_bytes };
+    let second_pass = if target.is_some() { Level::Quick } else { Level::Full };
+    let plan = Plan { manifest: &manifest, manifest_bytes: &manifest_bytes, second_pass };
     let (name, end) = match (destination, target) {
         (Destination::File(dest), Some(target)) => {
             let end = job.write_file(target, &plan)?;
@@ -111,6 +112,9 @@ fn internal(path: &Path, kind: FaultKind) -> Error {
 struct Plan<'p> {
     manifest: &'p Manifest,
     manifest_bytes: &'p [u8],
+    /// What the second reading of a file is compared by. What is read back needs its CRC-32 only,
+    /// for then the SHA-256 of every file is compared all the same.
+    second_pass: Level,
 }
 
 /// A running backup.
@@ -206,7 +210,7 @@ impl Job<'_> {
         path: &Path,
         plan: &Plan<'_>,
     ) -> Result<(W, End), Error> {
-        let Plan { manifest, manifest_bytes } = plan;
+        let Plan { manifest, manifest_bytes, .. } = plan;
         let mut progress = Progress::new(self.observer, Phase::Packing);
         progress.begin(manifest.total_bytes())?;
         let mut packer =
@@ -234,13 +238,16 @@ impl Job<'_> {
             let Some(file) = self.quiet.survey.files.get(number) else { continue };
             let member = line.member().map_err(|kind| internal(path, kind))?;
             packer.begin(&member).map_err(packing)?;
-            let mut digester = Digester::full();
+            let mut digester = match plan.second_pass {
+                Level::Quick => Digester::quick(),
+                Level::Full => Digester::full(),
+            };
             read_file(self.fs, file, &mut buffer, &mut |bytes| {
                 digester.update(bytes);
                 packer.content(bytes).map_err(packing)?;
                 progress.advance(bytes.len())
             })?;
-            if file_line(file, digester.finish())? != *line {
+            if !fits(line, digester.finish()) {
                 return Err(changed(&file.path, "two readings of it differ"));
             }
         }
@@ -344,6 +351,13 @@ fn file_line(found: &Found, digest: Digest) -> Result<FileLine, Error> {
         crc32: format!("{:08x}", digest.crc32),
         sha256: sha256.to_string(),
     })
+}
+
+/// Whether a second reading found what the first one did.
+fn fits(line: &FileLine, again: Digest) -> bool {
+    line.size_bytes == again.bytes
+        && line.crc32 == format!("{:08x}", again.crc32)
+        && again.sha256.is_none_or(|sha| line.sha256 == sha.to_string())
 }
 
 fn not_packed((path, kind): &(PathBuf, FileKind)) -> NotPacked {

@@ -154,7 +154,8 @@ fn root_of(fs: &dyn Fs, path: &Path) -> Result<PathBuf, Error> {
     Ok(path.to_owned())
 }
 
-/// Every file of the store must be among those that are packed: a link could lead out of the source.
+/// Every file of the store must be among those that are packed: a link could lead out of the
+/// source.
 fn check_complete(fs: &dyn Fs, survey: &Survey, description: &Description) -> Result<(), Error> {
     let packed: HashSet<(u64, u64)> =
         survey.files.iter().map(|file| file.metadata.identity).collect();
