@@ -142,6 +142,9 @@ impl Meter {
     /// [`Stopped`] when the observer wants the job to stop.
     pub fn reached(&mut self, bytes: u64, observer: &mut dyn Observer) -> Result<(), Stopped> {
         self.bytes = bytes;
+        if bytes.saturating_sub(self.told_bytes) < Self::BYTES_STEP {
+            return Ok(());
+        }
         self.tell(observer)
     }
 
@@ -224,5 +227,16 @@ mod tests {
         assert_eq!(meter.entry(1, &mut listener), Ok(()));
         assert_eq!(meter.entry(1 << 20, &mut listener), Err(Stopped));
         assert_eq!(listener.heard.len(), 3);
+    }
+
+    #[test]
+    fn pages_are_not_told_one_by_one() {
+        let mut listener = Listener { heard: Vec::new(), patience: usize::MAX };
+        let mut meter = Meter::start(Phase::Verifying, None, None, &mut listener).expect("go");
+        for page in 1..=512 {
+            meter.reached(page * 4_096, &mut listener).expect("go");
+        }
+        meter.finish(&mut listener).expect("go");
+        assert_eq!(listener.heard.len(), 1 + 2 + 2);
     }
 }

@@ -160,7 +160,7 @@ fn a_wish_to_stop_stops_each_phase() {
     let store = with_membership(MemoryStore::of(&[(1, 1), (2, 1)]));
     let run =
         |patience| verify(&store, &description(), &Options::default(), &mut Patience(patience));
-    let events = 4 + 3;
+    let events = 3 + 3;
     for patience in 0..events {
         assert!(matches!(run(patience), Err(Error::Cancelled)), "after {patience} events");
     }
