@@ -1,13 +1,17 @@
 //! The boundary to the operating system: every byte of a store passes through these traits.
 //!
 //! [`Vfs`] is what the engine and every sink may use; what each call promises, and nothing more, is
-//! stated at the call. Three implementations: [`os`] (real), [`overlay`] (reads below, writes in
+//! stated at the call. Implementations: [`os`] (real), [`overlay`] (reads below, writes in
 //! memory), [`sim`] (a simulated disk that can be cut off at any call). [`Fs`] adds what only tools
 //! need; the engine never sees it.
 
+pub mod full;
 pub mod os;
 pub mod overlay;
 pub mod sim;
+
+#[cfg(test)]
+mod contract;
 
 use std::io;
 use std::path::{Path, PathBuf};

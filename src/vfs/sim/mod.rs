@@ -51,6 +51,8 @@ mod trace;
 
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod laws;
 
 pub use clock::SimClock;
 pub use dice::{Dice, Seed};
