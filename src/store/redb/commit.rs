@@ -7,13 +7,13 @@
 use std::ops::ControlFlow;
 
 use crate::model::{Code, Fault, FaultKind, Severity};
-use crate::store::StoreError;
 use crate::store::redb::format::{
     GOD_BYTE_AT, HEADER_BYTES, Header, MAGIC, PAGE_BYTES, PAGE_SIZE_AT, REGION_PAGES_MAX,
     SLOT_BYTES, SLOTS_AT, Slot,
 };
 use crate::store::redb::pages::Pages;
 use crate::store::redb::survey::survey;
+use crate::store::{Level, StoreError};
 
 /// The commit that a file stands for.
 pub struct Chosen {
@@ -217,7 +217,7 @@ fn newest_that_verifies(pages: &Pages, newer: Slot, older: Slot) -> Result<Chose
 }
 
 fn first_damage(pages: &Pages, commit: &Slot) -> Result<Option<Box<Fault>>, StoreError> {
-    let found = survey(pages, commit, &mut |_| ControlFlow::Continue(()))?;
+    let found = survey(pages, commit, Level::Full, &mut |_| ControlFlow::Continue(()))?;
     let Some(found) = found.filter(|found| found.damaged) else { return Ok(None) };
     let page = found.faults.into_iter().find(|fault| fault.severity == Severity::Error);
     Ok(page.map(Box::new))

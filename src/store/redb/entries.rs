@@ -55,7 +55,7 @@ impl<'p> EntryWalk<'p> {
                 self.leaf = None;
             }
             match self.walk.step()? {
-                Ok(Visit::Branch(_)) => {}
+                Ok(Visit::Branch(_) | Visit::Unread(..)) => {}
                 Ok(Visit::Leaf(leaf)) => self.leaf = Some((leaf, 0)),
                 Ok(Visit::Damaged(damaged)) => {
                     let first = first_missing(&damaged);
@@ -200,7 +200,7 @@ fn last_readable(pages: &Pages, logs: &Table) -> Result<Option<LogIndex>, StoreE
         let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root()).starting_at(&from);
         let damaged = loop {
             match walk.step().transpose()? {
-                Some(Visit::Branch(_)) => {}
+                Some(Visit::Branch(_) | Visit::Unread(..)) => {}
                 Some(Visit::Leaf(leaf)) => {
                     return Ok(u64_at(leaf.last_key(), 0).map(LogIndex));
                 }

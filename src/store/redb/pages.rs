@@ -109,8 +109,8 @@ impl Pages {
         Node::check(bytes, offset, child, shape).map_err(fault)
     }
 
-    /// As [`Pages::node`], out of `window`, which is filled with `ahead_bytes` from the page on when
-    /// it does not hold the page yet.
+    /// As [`Pages::node`], out of `window`, which is filled with as many bytes as `ahead` says from
+    /// the page on when it does not hold the page yet.
     ///
     /// # Errors
     /// As [`Pages::node`].
@@ -119,27 +119,35 @@ impl Pages {
         child: Child,
         shape: &Shape,
         window: &mut Window,
-        ahead_bytes: u64,
+        ahead: impl FnOnce() -> u64,
     ) -> Result<Node, StoreError> {
         let fault = |kind| self.damaged(child.page, kind);
         let size = child.page.size_bytes();
         let offset = self.locate(child.page).map_err(fault)?;
         let bytes = match window.slice(offset, size) {
             Some(bytes) => bytes,
-            None if ahead_bytes <= size => self.read_used(offset, size, shape)?,
             None => {
-                let ahead = ahead_bytes.min(self.size_bytes - offset);
-                window.bytes = SharedBytes::from(self.read(offset, ahead)?);
-                window.offset_bytes = offset;
-                window.slice(offset, size).unwrap_or_default()
+                let ahead = ahead().min(self.size_bytes - offset);
+                if ahead <= size {
+                    self.read_used(offset, size, shape)?
+                } else {
+                    window.bytes = SharedBytes::from(self.read(offset, ahead)?);
+                    window.offset_bytes = offset;
+                    window.slice(offset, size).unwrap_or_default()
+                }
             }
         };
         Node::check(bytes, offset, child, shape).map_err(fault)
     }
 
     /// The finding that a page is damaged.
+    pub fn page_fault(&self, page: PageNumber, kind: FaultKind) -> Fault {
+        Fault::new(Code::R119, kind).at(self.page_place(page))
+    }
+
+    /// The same as what stops reading the page.
     pub fn damaged(&self, page: PageNumber, kind: FaultKind) -> StoreError {
-        Fault::new(Code::R119, kind).at(self.page_place(page)).into()
+        self.page_fault(page, kind).into()
     }
 
     /// Reads as much of a page as is in use by its own account, or all of it.

@@ -135,7 +135,7 @@ impl Scan<'_, '_> {
                     }
                     twice
                 }
-                Visit::Damaged(_) => false,
+                Visit::Unread(..) | Visit::Damaged(_) => false,
             };
             let mut record = self.record(&visit, subject);
             if twice {
@@ -172,6 +172,7 @@ impl Scan<'_, '_> {
                 record.kind = format!("branch {}", subject.words);
                 record.place = self.pages.place(branch.offset_bytes, branch.used_bytes());
             }
+            Visit::Unread(page, _) => record.place = self.pages.page_place(*page),
             Visit::Damaged(damaged) => {
                 record.place = self.pages.page_place(damaged.page);
                 record.checksum = RecordChecksum::Bad;

@@ -304,9 +304,8 @@ impl Store for RedbStore {
         level: Level,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Checked, StoreError> {
-        let _ = level;
         let mut checked = Checked { faults: self.faults.clone(), ..Checked::default() };
-        let Some(found) = survey(&self.pages, &self.commit, progress)? else {
+        let Some(found) = survey(&self.pages, &self.commit, level, progress)? else {
             return Ok(checked);
         };
         for fault in found.faults {
@@ -320,13 +319,16 @@ impl Store for RedbStore {
             ("tables", found.tables),
             ("multimap tables", found.multimaps),
             ("system tables", found.system_tables),
-            ("rows", found.rows),
         ];
+        if level == Level::Full {
+            checked.counts.push(("rows", found.rows));
+        }
         Ok(checked)
     }
 
     fn space(&self) -> Result<Space, StoreError> {
-        let found = survey(&self.pages, &self.commit, &mut |_| ControlFlow::Continue(()))?;
+        let mut going = |_| ControlFlow::Continue(());
+        let found = survey(&self.pages, &self.commit, Level::Quick, &mut going)?;
         let used = found.map_or(0, |found| found.allocated_bytes) + PAGE_BYTES;
         let file_bytes = self.pages.size_bytes();
         let free_bytes = Some(file_bytes.saturating_sub(used));

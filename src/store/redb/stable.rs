@@ -40,7 +40,7 @@ pub fn read(
     while let Some(visit) = walk.step() {
         let leaf = match visit? {
             Visit::Leaf(leaf) => leaf,
-            Visit::Branch(_) => continue,
+            Visit::Branch(_) | Visit::Unread(..) => continue,
             Visit::Damaged(damaged) => {
                 faults.push(damaged.fault.in_group(group));
                 continue;

@@ -102,7 +102,7 @@ pub fn read_tables(
     let mut walk = Walk::new(pages, TABLE_TREE, root.map(|root| root.child));
     while let Some(visit) = walk.step() {
         match visit? {
-            Visit::Branch(_) => {}
+            Visit::Branch(_) | Visit::Unread(..) => {}
             Visit::Leaf(leaf) => {
                 let (more, odd) = tables_in(&leaf, pages);
                 tables.extend(more);

@@ -23,6 +23,8 @@ pub enum Visit {
     Branch(Branch),
     /// A leaf.
     Leaf(Leaf),
+    /// A leaf that was asked not to be read, by its number and offset; only its bounds are checked.
+    Unread(PageNumber, u64),
     /// A page that does not verify; the walk goes on behind it.
     Damaged(Damaged),
 }
@@ -70,13 +72,22 @@ pub struct Walk<'p> {
     from: Option<Vec<u8>>,
     stack: Vec<Frame>,
     window: Window,
+    leaves_unread: bool,
 }
 
 impl<'p> Walk<'p> {
     /// Begins a walk at `root`; an empty tree has none.
     pub fn new(pages: &'p Pages, shape: Shape, root: Option<Child>) -> Walk<'p> {
         let stack = Vec::new();
-        Walk { pages, shape, root, from: None, stack, window: Window::default() }
+        let window = Window::default();
+        Walk { pages, shape, root, from: None, stack, window, leaves_unread: false }
+    }
+
+    /// The same walk without reading leaves, but for the first of each branch, which shows that its
+    /// siblings are leaves as well: all leaves of a tree have one depth.
+    pub fn leaves_unread(mut self, unread: bool) -> Walk<'p> {
+        self.leaves_unread = unread;
+        self
     }
 
     /// The same walk without the pages that only hold keys below `key`.
@@ -103,6 +114,16 @@ impl<'p> Walk<'p> {
             frame.next += 1;
             let above = frame.above(at).map(<[u8]>::to_vec);
             let through = frame.through(at).map(<[u8]>::to_vec);
+            if frame.leaves && self.leaves_unread {
+                return Some(Ok(match self.pages.locate(child.page) {
+                    Ok(offset) => Visit::Unread(child.page, offset),
+                    Err(kind) => {
+                        let page = child.page;
+                        let fault = Box::new(self.pages.page_fault(page, kind));
+                        Visit::Damaged(Damaged { page, fault, above, through })
+                    }
+                }));
+            }
             return Some(self.enter(child, above, through));
         }
     }
@@ -156,7 +177,7 @@ impl<'p> Walk<'p> {
     fn read(&mut self, child: Child) -> Result<Node, StoreError> {
         match self.stack.last() {
             Some(frame) if frame.leaves => {
-                let ahead = run_bytes(&frame.branch, frame.next, child.page);
+                let ahead = || run_bytes(&frame.branch, frame.next, child.page);
                 self.pages.node_ahead(child, &self.shape, &mut self.window, ahead)
             }
             _ => self.pages.node(child, &self.shape),
