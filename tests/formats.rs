@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER};
-use raftlog::model::{AppendTime, Code, Entry, Fault, GroupId, IndexRange};
+use raftlog::model::{AppendTime, Code, Entry, Fault, GroupId, IndexRange, LogIndex, Severity};
 use raftlog::store::codec::encode;
 use raftlog::store::open::{create_sink, open};
 use raftlog::store::target::Target;
 use raftlog::store::{
-    Format, Level, OpenOptions, Opened, RedbFormat, SinkOptions, Store, StoreError,
+    Format, Level, OpenOptions, Opened, RecordChecksum, RecordStatus, RedbFormat, SinkOptions,
+    Store, StoreError,
 };
 use raftlog::vfs::Fs;
 use raftlog::vfs::os::{OsClock, OsFs};
@@ -312,4 +313,221 @@ fn the_packages_read_of_every_sound_fixture_what_the_walker_read() {
         }
     }
     assert_eq!(files, 36);
+}
+
+/// What opening, checking and reading a file shows: the codes of all faults with their severity,
+/// and how many entries are sound.
+fn verdict(path: &Path) -> (Vec<(Code, Severity)>, usize) {
+    let opened = match opened(path) {
+        Ok(opened) => opened,
+        Err(StoreError::Fault(fault)) => return (vec![(fault.code, fault.severity)], 0),
+        Err(other) => panic!("{}: {other}", path.display()),
+    };
+    let store = opened.store.as_ref();
+    let checked = store.check(Level::Full, &mut |_| ControlFlow::Continue(())).expect("check");
+    assert!(store.opening_faults().iter().all(|fault| checked.faults.contains(fault)));
+    let mut faults: Vec<Fault> = checked.faults;
+    let mut sound = 0;
+    for group in store.groups().expect("groups") {
+        for item in store.entries(&group, IndexRange::ALL).expect("entries") {
+            match item {
+                Ok(located) if located.faults.is_empty() => sound += 1,
+                Ok(located) => faults.extend(located.faults),
+                Err(StoreError::Fault(fault)) => {
+                    assert_eq!(fault.group.as_ref(), Some(&group));
+                    faults.push(*fault);
+                }
+                Err(other) => panic!("{}: {other}", path.display()),
+            }
+        }
+    }
+    assert!(faults.iter().all(|fault| fault.place.is_some()), "each finding has its place");
+    let mut codes: Vec<(Code, Severity)> = faults.iter().map(|f| (f.code, f.severity)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    (codes, sound)
+}
+
+#[test]
+fn every_damaged_file_gets_the_verdict_that_its_note_implies() {
+    let damage = (Code::R119, Severity::Error);
+    let fallback = (Code::R123, Severity::Warning);
+    // Entries that stay readable; the clean file has 400.
+    for (name, codes, sound) in [
+        ("dmg-branch-child", vec![damage], 0),
+        ("dmg-branch-cycle", vec![damage], 0),
+        ("dmg-branch-order", vec![damage], 0),
+        ("dmg-branch-sum", vec![damage], 0),
+        ("dmg-cut-half", vec![damage], 366),
+        ("dmg-cut-header", vec![damage], 0),
+        ("dmg-cut-page", vec![damage], 397),
+        ("dmg-god-primary", vec![damage], 400),
+        ("dmg-god-recovery", vec![], 400),
+        ("dmg-leaf-count", vec![damage], 399),
+        ("dmg-leaf-end", vec![damage], 399),
+        ("dmg-leaf-type", vec![damage], 399),
+        ("dmg-leaf-value", vec![damage], 399),
+        ("dmg-longer", vec![damage], 400),
+        ("dmg-magic", vec![damage], 400),
+        ("dmg-noise", vec![damage], 291),
+        ("dmg-pagesize", vec![damage], 400),
+        ("dmg-slot", vec![damage], 400),
+        ("dmg-slots", vec![damage], 0),
+        ("dmg-table-class", vec![damage], 0),
+        ("dmg-table-type", vec![damage], 0),
+        ("dmg-unclean-leaf", vec![fallback], 56),
+        ("dmg-unclean-system", vec![fallback], 56),
+        ("dmg-v2-cycle", vec![damage], 0),
+        ("dmg-v2-leaf-value", vec![damage], 399),
+        ("dmg-v2-zero-leaf", vec![damage], 399),
+        ("dmg-version", vec![damage], 400),
+        ("dmg-zero-conf", vec![damage], 400),
+        ("dmg-zero-leaf", vec![damage], 394),
+        ("dmg-zero-tables", vec![damage], 0),
+    ] {
+        assert_eq!(verdict(&support::redb("redb-damaged", name)), (codes, sound), "{name}");
+    }
+    assert_eq!(support::redb_names("redb-damaged").len(), 30, "all of them");
+}
+
+#[test]
+fn faults_of_the_content_are_told_from_damage_of_the_container() {
+    let error = |code| (code, Severity::Error);
+    for (name, codes) in [
+        ("bad-entry", vec![error(Code::R122)]),
+        ("conf-little", vec![error(Code::R125)]),
+        ("conf-short", vec![error(Code::R125)]),
+        ("holes", vec![]),
+        ("index-zero", vec![error(Code::R127)]),
+        ("key-differs", vec![error(Code::R120)]),
+        ("tail-bytes", vec![(Code::R124, Severity::Warning)]),
+        ("term-down", vec![]),
+        ("term-future", vec![]),
+    ] {
+        assert_eq!(verdict(&support::redb("redb-logical", name)).0, codes, "{name}");
+    }
+    for name in ["unclean", "unclean-none", "unclean-open", "unclean-eventual-v2", "live-copy"] {
+        assert_eq!(verdict(&support::redb("redb-unclean", name)).0, vec![], "{name}");
+    }
+    let torn = verdict(&support::redb("redb-unclean", "torn-commit"));
+    assert_eq!(torn, (vec![(Code::R123, Severity::Warning)], 56));
+}
+
+#[test]
+fn a_silent_fallback_names_both_transactions_and_what_the_newer_one_still_holds() {
+    let opened = opened(&support::redb("redb-damaged", "dmg-unclean-system")).expect("opens");
+    let [fault] = opened.store.opening_faults() else { panic!("one fault") };
+    let words = fault.to_string();
+    for part in ["transaction 18 does not verify", "transaction 16 was used", "60 readable"] {
+        assert!(words.contains(part), "{words}");
+    }
+}
+
+#[test]
+fn a_version_that_is_not_read_is_unsupported_with_the_way_to_upgrade() {
+    let Err(StoreError::Unsupported { what, way_out, .. }) =
+        opened(&support::redb("redb-basic", "format-v1"))
+    else {
+        panic!("unsupported")
+    };
+    assert!(what.contains("file format 1") && way_out.contains("redb 1"), "{what}; {way_out}");
+    // A file of redb 0.22: another version in both slots, whose checksums do not fit.
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("old.redb");
+    let mut bytes = std::fs::read(support::redb("redb-basic", "compacted")).expect("fixture");
+    for version_at in [64, 192] {
+        bytes[version_at] = 121;
+    }
+    std::fs::write(&path, bytes).expect("old file");
+    let Err(StoreError::Unsupported { what, way_out, .. }) = opened(&path) else {
+        panic!("unsupported")
+    };
+    assert!(what.contains("121") && way_out.contains("before redb 1.0"), "{what}; {way_out}");
+}
+
+#[test]
+fn a_redb_file_without_a_raft_log_is_not_found_with_its_tables() {
+    let others = ["redb-schema", "redb-real"];
+    for (archive, name) in others.iter().flat_map(|archive| {
+        support::redb_names(archive).into_iter().map(move |name| (archive, name))
+    }) {
+        match opened(&support::redb(archive, &name)) {
+            Err(StoreError::NotFound { seen, .. }) => {
+                assert!(!seen.is_empty(), "{name}");
+                assert!(seen.iter().all(|line| line.contains("rows")), "{name}: {seen:?}");
+            }
+            Err(other) => panic!("{name}: {other}"),
+            Ok(_) => panic!("{name} is of another schema"),
+        }
+    }
+    for (name, words) in [("zero-length", "an empty file"), ("no-tables", "without any table")] {
+        let Err(StoreError::NotFound { reason, .. }) = opened(&support::redb("redb-empty", name))
+        else {
+            panic!("{name}: not found")
+        };
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[test]
+fn the_dump_of_records_covers_every_entry_and_shows_what_is_damaged() {
+    for (archive, name, entries, damaged) in [
+        ("redb-basic", "synth", 400, vec![]),
+        ("redb-damaged", "dmg-leaf-value", 399, vec![Some((151, 151))]),
+        // Behind the last key that a branch names, the end is not known.
+        ("redb-damaged", "dmg-zero-leaf", 394, vec![None]),
+        ("redb-damaged", "dmg-cut-page", 397, vec![Some((109, 111))]),
+        ("redb-damaged", "dmg-zero-conf", 400, vec![None]),
+    ] {
+        let opened = opened(&support::redb(archive, name)).expect("opens");
+        let mut live = 0;
+        let mut bad = Vec::new();
+        let scanned = opened.store.scan(&mut |record| {
+            match record.status {
+                RecordStatus::Damaged => {
+                    assert_eq!(record.checksum, RecordChecksum::Bad);
+                    bad.push(record.range.map(|range| (range.first().0, range.last().0)));
+                }
+                _ if record.kind == "leaf logs" => live += record.entries,
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
+        scanned.expect("scan");
+        assert_eq!((live, bad), (entries, damaged), "{name}");
+    }
+}
+
+#[test]
+fn a_quick_check_finds_what_lies_above_the_leaves() {
+    for (name, found) in [("dmg-branch-sum", true), ("dmg-cut-half", true), ("dmg-slot", true)] {
+        let opened = opened(&support::redb("redb-damaged", name)).expect("opens");
+        let checked = opened.store.check(Level::Quick, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(!checked.expect("check").faults.is_empty(), found, "{name}");
+    }
+    let opened = opened(&support::redb("redb-twins", "twin-golib-bolt2-churn")).expect("opens");
+    let store = opened.store.as_ref();
+    let check = |level| store.check(level, &mut |_| ControlFlow::Continue(())).expect("check");
+    let (quick, full) = (check(Level::Quick), check(Level::Full));
+    assert!(quick.checked_bytes * 2 < full.checked_bytes, "most leaves are not read");
+    assert_eq!(quick.counts[0], full.counts[0], "but counted");
+}
+
+#[test]
+fn a_range_of_entries_is_what_the_whole_log_has_there() {
+    let opened = opened(&support::redb("redb-twins", "twin-golib-bolt2-churn")).expect("opens");
+    let read = |range| -> Vec<Entry> {
+        let entries = opened.store.entries(&GroupId::Unnamed, range).expect("entries");
+        entries.map(|located| located.expect("sound").entry).collect()
+    };
+    let all = read(IndexRange::ALL);
+    for (first, last) in [(301, 301), (1, 310), (777, 1203), (1597, 9999), (1598, 9999), (0, 3)] {
+        let range = IndexRange::new(LogIndex(first), LogIndex(last)).expect("range");
+        let wanted: Vec<Entry> =
+            all.iter().filter(|entry| range.contains(entry.index)).cloned().collect();
+        assert_eq!(read(range), wanted, "{range}");
+        let heads = opened.store.heads(&GroupId::Unnamed, range).expect("heads");
+        let heads: Vec<u64> = heads.map(|head| head.expect("sound").head.index.0).collect();
+        assert_eq!(heads, wanted.iter().map(|entry| entry.index.0).collect::<Vec<u64>>());
+    }
 }
