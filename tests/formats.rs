@@ -159,6 +159,27 @@ fn every_file_with_a_dump_equals_it_field_by_field() {
     assert_eq!(files, 35);
 }
 
+#[test]
+fn every_value_that_decodes_is_written_back_byte_for_byte() {
+    let mut count = 0;
+    for archive in IN_SCOPE {
+        for name in support::redb_names(archive) {
+            let Ok(source) = opened(&support::redb(archive, &name)) else { continue };
+            let store = source.store.as_ref();
+            let values = values(store);
+            for group in store.groups().expect("groups") {
+                for located in store.entries(&group, IndexRange::ALL).expect("entries") {
+                    let Ok(located) = located else { continue };
+                    let value = &values[&(group.clone(), located.entry.index.0)];
+                    assert_eq!(&shape_of(&located.entry).1, value, "{name}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 7_000, "{count} values");
+}
+
 /// Copies a store into a new redb file, as a migration would, and returns the file.
 fn copied(store: &dyn Store, dir: &Path, redb_format: RedbFormat) -> PathBuf {
     let path = dir.join("copy.redb");

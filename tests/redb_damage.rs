@@ -1,5 +1,5 @@
-//! redb files cut at many lengths and with bytes changed: never a panic, never a wrong entry that is
-//! called sound, never a loss without a finding.
+//! redb files cut at many lengths and with bytes changed: never a panic, never a wrong entry that
+//! is called sound, never a loss without a finding.
 #![allow(clippy::disallowed_methods)]
 
 mod support;

@@ -6,7 +6,7 @@
 //!
 //! | tag | item |
 //! |---|---|
-//! | 1 | which fields are present, one byte, [`Fields`]; absent: all six, or five when the entry has no append time |
+//! | 1 | fields present, one byte, [`Fields`]; without: six, or five if there is no append time |
 //! | 2 | the index inside the value, u64 little-endian, where it is not the key's |
 //! | 3 | AppendedAt as it was, where our own writing of the time would differ |
 //! | 4 | an unknown field: its key and value in msgpack; once per field |

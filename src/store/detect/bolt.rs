@@ -1,4 +1,4 @@
-//! Recognising a BoltDB file and what its buckets are for. Only a look: reading one is another room.
+//! Recognising a BoltDB file and what its buckets are for. Only a look, no reading.
 //!
 //! Little-endian. Page 0 and page 1 hold a meta at byte 16: magic u32, version u32 (2), page size
 //! u32, flags u32, root page u64, sequence u64, freelist u64, high-water mark u64, transaction u64,

@@ -1,7 +1,7 @@
 //! Which commit a file stands for: what redb would find if it opened the file now.
 //!
-//! A closed file is its primary slot. A file that was not closed is its primary slot when that was a
-//! two-phase commit; else the newer of the two slots if everything it reaches verifies, otherwise
+//! A closed file is its primary slot. A file that was not closed is its primary slot when that was
+//! a two-phase commit; else the newer of the two slots if everything it reaches verifies, otherwise
 //! the other one. redb falls back without a word; here it is a finding.
 
 use std::ops::ControlFlow;

@@ -5,7 +5,7 @@
 //! | offset | size | field |
 //! |---|---|---|
 //! | 0 | 9 | magic number, `redb` 1a 0a a9 0d 0a |
-//! | 9 | 1 | god byte: bit 0 the primary slot, bit 1 recovery required, bit 2 primary was a two-phase commit |
+//! | 9 | 1 | god byte: bit 0 primary slot, bit 1 recovery required, bit 2 two-phase commit |
 //! | 12 | u32 | page size, always 4096 |
 //! | 16 | u32 | header pages of a region: 130 when made by redb 2, 0 by redb 3 and newer |
 //! | 20 | u32 | largest number of data pages in a region, at most 2^20 |
@@ -28,8 +28,8 @@
 //! a page has 4096 << order bytes.
 //!
 //! Leaf page: u8 1; count u16 at 2; from 4 the key ends (u32 each, unless keys have a fixed width),
-//! the value ends (likewise), keys, values. Branch page: u8 2; number of keys n u16 at 2; from 8 the
-//! n + 1 checksums u128 of its children, their n + 1 page numbers u64, the key ends (unless fixed),
+//! the value ends (likewise), keys, values. Branch page: u8 2; number of keys n u16 at 2; from 8
+//! the n + 1 checksums u128 of its children, their n + 1 page numbers u64, the key ends (unless fixed),
 //! keys. Ends are offsets in the page. Child i holds the keys above key i - 1, up to and including
 //! key i. A page's checksum lies in its parent and covers it up to its last value's or key's end.
 //!
@@ -38,7 +38,7 @@
 //! and fixed value width u32, two alignments u32 (1), length u32 of the key type, key type, value
 //! type; a type is a class byte and its name.
 //!
-//! redb (cberner/redb) writes it, `src/tree_store/page_store/header.rs` and `btree_base.rs`. A reader
+//! redb (cberner/redb) writes it: `src/tree_store/page_store/header.rs`, `btree_base.rs`. A reader
 //! of its own believes pages without a look at their checksums; we never do.
 
 use std::fmt;

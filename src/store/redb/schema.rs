@@ -1,7 +1,7 @@
-//! Which tables of a redb file are a Raft log: the default schema, which other schemas stand beside.
+//! Which tables of a redb file are a Raft log: the default schema; others will stand beside it.
 //!
-//! Tables `logs` (key `u64`, value the msgpack of raft.Log) and `conf` (key `&str` or `&[u8]`, value
-//! bytes) are the unnamed group, `logs/NAME` and `conf/NAME` the group NAME: everything behind the
+//! Tables `logs` (key `u64`, value the msgpack of raft.Log) and `conf` (key `&str` or `&[u8]`,
+//! value bytes) are the unnamed group, `logs/NAME` and `conf/NAME` the group NAME: everything behind the
 //! first slash. A group may lack either.
 
 use std::collections::BTreeMap;

@@ -155,7 +155,8 @@ fn evidence(commit: &Slot, closing: String, assigned: &Assigned) -> Vec<String> 
 }
 
 /// Whether the tables that claim to be a Raft log are one: a value decodes as the entry that its
-/// key names, or a term of hashicorp/raft's is stored as it stores them. Empty tables are believed by their types.
+/// key names, or a term of hashicorp/raft's is stored as it stores them. Empty tables are believed
+/// by their types.
 fn proven(pages: &Pages, assigned: &Assigned) -> Result<bool, StoreError> {
     if assigned.groups.is_empty() || !assigned.misfits.is_empty() {
         return Ok(false);

@@ -37,8 +37,8 @@ pub struct Survey {
 }
 
 /// Verifies what `commit` reaches: table tree, tables, redb's own tables, the freed tree.
-/// With [`Level::Quick`] most leaves are not read. `progress` gets the bytes verified so far; `None`
-/// when it broke the walk off.
+/// With [`Level::Quick`] most leaves are not read. `progress` gets the bytes verified so far;
+/// `None` when it broke the walk off.
 ///
 /// # Errors
 /// Only when the file cannot be read.
