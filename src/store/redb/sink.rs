@@ -2,7 +2,8 @@
 //!
 //! The values are those that raft-boltdb would have written. Entries are handed over in pieces of
 //! [`PIECE_BYTES`], each its own transaction, so memory does not grow with the log. Nothing is
-//! synced before the database is closed: until then the file has its partial name and promises nothing.
+//! synced before the database is closed: until then the file has its partial name and promises
+//! nothing.
 
 mod backend;
 mod writer;
