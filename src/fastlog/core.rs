@@ -220,7 +220,7 @@ impl Core {
             queue.forget_ends();
         }
         drop(queue);
-        // Only now may another flush take what waits, or the ends above would be forgotten too early.
+        // Only now may another flush take what waits: the ends of what it takes must stay known.
         drop(writer);
         self.changed.notify_all();
     }

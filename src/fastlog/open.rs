@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fastlog::anchor::{AnchorFile, AnchorSlots};
-use crate::fastlog::format::{Anchor, LogUid, Masked, SegmentNo, Sequence, Settings};
+use crate::fastlog::format::{
+    Anchor, FRAMES_OFFSET, LogUid, Masked, SegmentNo, Sequence, Settings,
+};
 use crate::fastlog::lock::lock_exclusive;
 use crate::fastlog::pace::{SyncEvent, SyncPagePace};
 use crate::fastlog::policy::{Durability, Strategy};
@@ -18,6 +20,9 @@ use crate::fastlog::writer::{Active, Writer, WriterOptions};
 use crate::fastlog::{Error, Options};
 use crate::model::{Code, Fault, FaultKind, IoError, Place};
 use crate::vfs::{Clock, Held, OpenMode, Vfs};
+
+/// Bytes written again at once.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// What opening a store did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,19 +82,19 @@ impl Ground<'_> {
     /// Creates a store in a directory that does not exist or is empty.
     pub(super) fn create(self) -> Result<Opened, Error> {
         self.settings(None)?;
-        let made = match self.vfs.list(self.dir) {
-            Ok(names) if names.is_empty() => false,
+        match self.vfs.list(self.dir) {
+            Ok(names) if names.is_empty() => {}
             Ok(_) => return Err(Error::NotEmpty { path: self.dir.to_owned() }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let created = self.vfs.create_dir(self.dir);
+                created.map_err(|error| IoError::new("create", self.dir, error))?;
+            }
             Err(error) => return Err(IoError::new("list", self.dir, error).into()),
-        };
-        if made {
-            let created = self.vfs.create_dir(self.dir);
-            created.map_err(|error| IoError::new("create", self.dir, error))?;
-            let parent = parent_of(self.dir);
-            let synced = self.vfs.sync_dir(&parent);
-            synced.map_err(|error| IoError::new("sync", parent, error))?;
         }
+        // An empty directory may be what an interrupted creation left: its name need not be durable.
+        let parent = parent_of(self.dir);
+        let synced = self.vfs.sync_dir(&parent);
+        synced.map_err(|error| IoError::new("sync", parent, error))?;
         let files = Arc::new(Files::new(Arc::clone(&self.vfs), self.dir));
         let file = files.open(&files.anchor_path(), OpenMode::CreateNew)?;
         let lock = lock_exclusive(&files)?;
@@ -169,7 +174,7 @@ impl Ground<'_> {
         }
         let replayed = self.clock.monotonic();
         let mut report = RecoveryReport {
-            clean: anchor.clean && verdict.case == Case::End,
+            clean: anchor.clean && verdict.case == Case::End && walk.ends_at(anchor.sync_point),
             torn: verdict.torn_tail(&walk, &place),
             frames: walk.frames,
             frame_bytes: walk.frame_bytes,
@@ -257,8 +262,8 @@ impl Repair {
         let last = active.as_ref().map(|active| active.number);
         let newest = last.unwrap_or(SegmentNo(self.was.oldest.0.saturating_sub(1)));
         let written = Sequence(walk.head.next.0.saturating_sub(1));
-        if written > walk.proven {
-            sync_unproven(&self.files, &walk)?;
+        if let Some(active) = &active {
+            secure_unproven(&self.files, &walk, active, self.was.newest)?;
         }
         if newest != self.was.newest {
             self.files.sync_dir()?;
@@ -276,7 +281,7 @@ impl Repair {
         let mut pace = SyncPagePace::default();
         pace.step(Duration::ZERO, SyncEvent::Recorded(walk.proven));
         pace.step(Duration::ZERO, SyncEvent::Synced(written));
-        let writer = Writer {
+        let mut writer = Writer {
             files: Arc::clone(&self.files),
             uid: self.was.uid,
             anchor,
@@ -287,6 +292,9 @@ impl Repair {
             pace,
             poison: None,
         };
+        if written > verdict.proven_before {
+            writer.prove(Duration::ZERO)?;
+        }
         Ok((writer, walk.tables))
     }
 }
@@ -317,15 +325,58 @@ fn open_active(files: &Files, walk: &Walk<'_>) -> Result<Option<Active>, IoError
     }))
 }
 
-/// Syncs every segment that holds frames above the largest sync point: after the end of a process
-/// they may still be in memory only, and from now on they count as durable.
-fn sync_unproven(files: &Files, walk: &Walk<'_>) -> Result<(), IoError> {
-    let mut ends = walk.walked.values().skip(1).map(|walked| walked.header.first);
-    for number in walk.walked.keys() {
-        let behind = ends.next().unwrap_or(walk.head.next);
-        if behind.0 > walk.proven.0.saturating_add(1) {
-            files.reading(*number)?.sync()?;
+/// Makes every frame above the largest sync point durable; from now on they count. They may be in
+/// memory only, after the end of a process or after a failed sync; and after that a sync alone
+/// would not bring them to the disk, as the system takes the pages for clean. So they are written
+/// again, with the header of a segment that the anchor does not name yet.
+fn secure_unproven(
+    files: &Files,
+    walk: &Walk<'_>,
+    active: &Active,
+    named: SegmentNo,
+) -> Result<(), IoError> {
+    let proven = walk.marks.iter().rev().find(|(first, _)| first.0 <= walk.proven.0 + 1);
+    let begin = proven.or(walk.marks.first()).map(|(_, place)| *place);
+    let written = Sequence(walk.head.next.0.saturating_sub(1));
+    for (number, walked) in &walk.walked {
+        let from = match begin {
+            Some(place) if written > walk.proven && place.segment < *number => FRAMES_OFFSET,
+            Some(place) if written > walk.proven && place.segment == *number => place.offset,
+            _ => walked.end,
+        };
+        if from >= walked.end && *number <= named {
+            continue;
         }
+        let older;
+        let file = if *number == active.number {
+            &active.file
+        } else {
+            older = files.open(&files.segment_path(*number), OpenMode::ReadWrite)?;
+            &older
+        };
+        rewrite(file, from, walked.end)?;
+        if *number > named {
+            file.write(0, &walked.header.encode())?;
+        }
+        file.sync()?;
+    }
+    Ok(())
+}
+
+/// Writes the bytes from `from` to `to` as they are.
+fn rewrite(file: &NamedFile, from: u64, to: u64) -> Result<(), IoError> {
+    let mut buffer = vec![0; REWRITE_BYTES];
+    let mut at = from;
+    while at < to {
+        let left = usize::try_from(to - at).unwrap_or(usize::MAX).min(REWRITE_BYTES);
+        let room = buffer.get_mut(..left).unwrap_or_default();
+        let read = file.read(at, room)?;
+        if read == 0 {
+            let eof = std::io::ErrorKind::UnexpectedEof.into();
+            return Err(file.error_at("read", at)(eof));
+        }
+        file.write(at, buffer.get(..read).unwrap_or_default())?;
+        at += u64::try_from(read).unwrap_or(u64::MAX);
     }
     Ok(())
 }

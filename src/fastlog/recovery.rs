@@ -94,6 +94,8 @@ pub(super) struct Verdict {
     pub(super) stop: Stop,
     pub(super) behind: Behind,
     pub(super) proven: Sequence,
+    /// As `proven`, but only by what lies before the stop and stays.
+    pub(super) proven_before: Sequence,
     pub(super) expected: Sequence,
 }
 
@@ -103,6 +105,7 @@ pub(super) fn judge(
     stop: Stop,
     newest: SegmentNo,
 ) -> Result<Verdict, crate::fastlog::Error> {
+    let proven_before = walk.proven;
     let behind = walk.look_behind(&stop, newest)?;
     let recycled = walk.walked.values().next_back().is_some_and(|last| last.header.recycled);
     let verifying_here = behind
@@ -117,7 +120,8 @@ pub(super) fn judge(
         segments_follow: !walk.ahead.is_empty(),
     };
     let case = Case::of(&evidence);
-    Ok(Verdict { case, stop, behind, proven: walk.proven, expected: walk.head.next })
+    let (proven, expected) = (walk.proven, walk.head.next);
+    Ok(Verdict { case, stop, behind, proven, proven_before, expected })
 }
 
 impl Verdict {

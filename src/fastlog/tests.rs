@@ -15,7 +15,7 @@ fn options() -> Options {
 }
 
 fn open(dir: &Path) -> FastLog {
-    let clock = Arc::new(OsClock::default());
+    let clock = Arc::new(OsClock);
     FastLog::open_or_create(Arc::new(OsFs), clock, dir, &options()).expect("opens")
 }
 

@@ -33,6 +33,7 @@ pub struct LogView {
     /// Where the frames that count end, by segment.
     pub(super) ends: BTreeMap<SegmentNo, u64>,
     pub(super) slots: Option<AnchorSlots>,
+    last: Sequence,
     faults: Vec<Fault>,
     torn: Option<TornTail>,
     counts: Counts,
@@ -87,6 +88,7 @@ impl LogView {
         };
         opening.faults.append(&mut walk.slot_faults);
         let ends = walk.walked.iter().map(|(number, walked)| (*number, walked.end)).collect();
+        let last = Sequence(walk.head.next.0.saturating_sub(1));
         let tables = walk.tables;
         let Opening { faults, torn } = opening;
         Ok(LogView {
@@ -97,6 +99,7 @@ impl LogView {
             oldest,
             ends,
             slots,
+            last,
             faults,
             torn,
             counts,
@@ -122,6 +125,11 @@ impl LogView {
     /// What was verified.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Sequence of the last frame that counts; 0 without any.
+    pub fn last(&self) -> Sequence {
+        self.last
     }
 
     /// Every file of the store.
@@ -310,6 +318,7 @@ fn known_damage(walk: &Walk<'_>, stop: Stop) -> Verdict {
         stop,
         behind: Behind::default(),
         proven: walk.proven,
+        proven_before: walk.proven,
         expected: walk.head.next,
     }
 }

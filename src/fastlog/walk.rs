@@ -18,6 +18,8 @@ use crate::model::{Code, Fault, FaultKind, IoError, Severity};
 /// Checksums that may be computed in vain while looking for frames behind damage, beyond four
 /// times the bytes that are looked at.
 const SEARCH_EXTRA_BYTES: u64 = 64 << 20;
+/// Bytes of frames between two places that a walk remembers.
+const MARK_BYTES: u64 = 256 << 10;
 /// Bytes read at once when looking for the end of what was written.
 const SEARCH_BYTES: usize = 256 << 10;
 
@@ -81,6 +83,8 @@ pub(super) struct Walk<'f> {
     pub(super) frames: u64,
     /// Sync slots that hold something that does not verify.
     pub(super) slot_faults: Vec<Fault>,
+    /// The first frame of every segment, and one every [`MARK_BYTES`].
+    pub(super) marks: Vec<(Sequence, FramePlace)>,
     pending: Option<Pending>,
     buffer: Vec<u8>,
 }
@@ -118,6 +122,7 @@ impl<'f> Walk<'f> {
             frame_bytes: 0,
             frames: 0,
             slot_faults: Vec::new(),
+            marks: Vec::new(),
             pending: None,
             buffer: Vec::new(),
         }
@@ -278,6 +283,7 @@ impl<'f> Walk<'f> {
                     return Ok(fault_of_found(&other, self.head.next, self.head.previous));
                 }
             };
+            self.mark(place, &frame);
             self.head = Head { next: frame.sequence.next(), previous: frame.checksum };
             self.proven = self.proven.max(frame.sync_point);
             self.frames += 1;
@@ -290,6 +296,15 @@ impl<'f> Walk<'f> {
             {
                 walked.end = end;
             }
+        }
+    }
+
+    fn mark(&mut self, place: FramePlace, frame: &Frame) {
+        let near = self.marks.last().is_some_and(|(_, last)| {
+            last.segment == place.segment && place.offset < last.offset + MARK_BYTES
+        });
+        if !near {
+            self.marks.push((frame.sequence, place));
         }
     }
 
@@ -381,6 +396,11 @@ impl<'f> Walk<'f> {
             self.head = pending.head;
         }
         Stop { unfinished: unfinished.is_some(), ..self.stop_at_header(reason) }
+    }
+
+    /// Whether `last` is the last frame that counts.
+    pub(super) fn ends_at(&self, last: Sequence) -> bool {
+        self.head.next == last.next()
     }
 
     /// Looks at everything behind the place where the walk stopped and takes its sync points into

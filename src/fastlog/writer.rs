@@ -198,13 +198,26 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes down, durably, that everything through [`Writer::durable`] is: in the segment, and
+    /// in the anchor, which shows that the segment is as long as it was.
+    pub(super) fn prove(&mut self, now: Duration) -> Result<(), Error> {
+        self.record_durable(now)?;
+        let durable = self.durable;
+        let named = self.anchor.update(|anchor| anchor.sync_point = durable);
+        named.map_err(|error| self.poisoned(error))
+    }
+
+    fn record_durable(&mut self, now: Duration) -> Result<(), Error> {
+        self.write_sync_slot(self.durable, now)?;
+        self.sync_active()
+    }
+
     /// Writes the sync page when it is due; returns when to ask again.
     pub(super) fn tick(&mut self, now: Duration) -> Result<Option<Duration>, Error> {
         self.check()?;
         match self.pace.step(now, SyncEvent::Tick) {
-            PageAction::WriteAndSync(point) => {
-                self.write_sync_slot(point, now)?;
-                self.sync_active()?;
+            PageAction::WriteAndSync(_) => {
+                self.prove(now)?;
                 Ok(None)
             }
             PageAction::WaitUntil(due) => Ok(Some(due)),
@@ -217,8 +230,7 @@ impl Writer {
         if self.active.is_some() && !self.options.bulk {
             self.sync_active()?;
             self.durable = self.written();
-            self.write_sync_slot(self.durable, now)?;
-            self.sync_active()?;
+            self.record_durable(now)?;
         }
         let number = self.anchor.current().newest.next();
         let active = match self.begin_segment(number) {
@@ -301,8 +313,7 @@ impl Writer {
             self.sync_active()?;
         }
         self.durable = written;
-        self.write_sync_slot(written, now)?;
-        self.sync_active()?;
+        self.record_durable(now)?;
         let named = self.anchor.update(|anchor| {
             anchor.sync_point = written;
             anchor.clean = true;

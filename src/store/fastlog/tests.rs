@@ -13,11 +13,13 @@ fn entry(index: u64) -> Entry {
         index: LogIndex(index),
         term: Term(1 + index / 1000),
         kind: EntryKind::ALL[index as usize % EntryKind::ALL.len()],
-        kind_code: (index % 2 == 0).then_some(index as u32),
-        payload: (index % 5 != 0)
+        kind_code: index.is_multiple_of(2).then_some(index as u32),
+        payload: (!index.is_multiple_of(5))
             .then(|| SharedBytes::from(vec![index as u8; index as usize % 999])),
         extra: EntryExtra {
-            extensions: (index % 7 == 0).then(|| SharedBytes::from(vec![1; index as usize % 3])),
+            extensions: index
+                .is_multiple_of(7)
+                .then(|| SharedBytes::from(vec![1; index as usize % 3])),
             appended_at: AppendTime::At(AppendInstant {
                 unix_seconds: index.cast_signed(),
                 nanoseconds: 5,
@@ -146,7 +148,7 @@ fn a_store_in_use_names_its_holder_and_a_store_read_keeps_writers_out() {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
     let options = Options::default();
     let open = || {
-        let clock = Arc::new(OsClock::default());
+        let clock = Arc::new(OsClock);
         FastLog::open_or_create(Arc::new(OsFs), clock, &path, &options)
     };
     let log = open().expect("created");
