@@ -123,7 +123,7 @@ pub struct Verdict {
     pub level: Option<String>,
     /// No error and no warning; null when the store was not judged.
     pub sound: Option<bool>,
-    /// Why it was not judged.
+    /// Why it was not judged; with damage that kept it from being opened, `sound` is false too.
     pub not_judged: Option<String>,
     /// Findings that are errors.
     pub errors: u64,

@@ -33,8 +33,8 @@ pub struct Backup {
     pub description: Description,
     /// What the rules said of the store; also in the manifest.
     pub verdict: Verdict,
-    /// What the operator should know: names that were not packed (R117), damage that kept the store
-    /// from being opened. What the judge found is in the verdict.
+    /// What the operator should know of the backup itself: names that were not packed (R117). What
+    /// is wrong with the store is in the verdict.
     pub findings: Findings,
 }
 

@@ -11,7 +11,7 @@ use crate::event::Observer;
 use crate::model::{Code, Fault, FaultKind, Findings, GroupId, IndexRange, IoError, Place, Term};
 use crate::store::detect::detect;
 use crate::store::open::{lock_shared, open};
-use crate::store::{Description, Detected, OpenOptions, Opened, Store, StoreError};
+use crate::store::{Description, Detected, Level, OpenOptions, Opened, Store, StoreError};
 use crate::vfs::{Clock, FileKind, Fs, Held, Holder, LockState};
 
 /// A source that nobody changes as long as this lives, as far as locks can tell.
@@ -20,11 +20,11 @@ pub(super) struct Quiet {
     pub description: Description,
     /// Everything that is packed.
     pub survey: Survey,
-    /// What the operator should know: what is not packed, what kept the store from being opened.
+    /// What the operator should know: what is not packed.
     pub findings: Findings,
     root: PathBuf,
-    /// The opened store, which holds its own locks; or why there is none.
-    opened: Result<Opened, String>,
+    /// The opened store, which holds its own locks; or the verdict that there is none to judge.
+    opened: Result<Opened, Verdict>,
     _locks: Vec<Box<dyn Held>>,
 }
 
@@ -62,12 +62,11 @@ pub(super) fn quiet(
             Ok(opened)
         }
         Err(error) => {
-            let reason = error.to_string();
-            findings.add(unopened(error)?);
+            let verdict = unopened(error)?;
             for file in &description.files {
                 locks.extend(lock_shared(fs.as_ref(), clock, &file.path, options.lock_timeout)?);
             }
-            Err(reason)
+            Err(verdict)
         }
     };
     let root = root_of(fs.as_ref(), path)?;
@@ -89,7 +88,7 @@ impl Quiet {
     ) -> Result<Verdict, Error> {
         match &self.opened {
             Ok(opened) => judge(opened, observer).continue_value().ok_or(Error::Cancelled),
-            Err(reason) => Ok(Verdict::not_judged(reason)),
+            Err(verdict) => Ok(verdict.clone()),
         }
     }
 
@@ -133,13 +132,16 @@ fn last_term(store: &dyn Store, group: &GroupId, last: IndexRange) -> Option<Ter
 
 /// A store that is damaged, or whose format is not read, is packed all the same: that is when a
 /// backup matters most. Every other reason stands.
-fn unopened(error: StoreError) -> Result<Fault, Error> {
+fn unopened(error: StoreError) -> Result<Verdict, Error> {
     match error {
-        StoreError::Fault(fault) => Ok(*fault),
-        StoreError::Unsupported { path, what, .. } | StoreError::Ambiguous { path, what, .. } => {
-            let found = format!("{what}: packed without being judged");
-            let place = Place { file: path.into(), offset_bytes: 0, len_bytes: 0 };
-            Ok(Fault::new(Code::R121, FaultKind::Note { found }).at(place))
+        StoreError::Fault(fault) => {
+            let mut findings = Findings::default();
+            let reason = fault.to_string();
+            findings.add(*fault);
+            Ok(Verdict { not_judged: Some(reason), ..Verdict::of(Level::Full, &findings) })
+        }
+        StoreError::Unsupported { .. } | StoreError::Ambiguous { .. } => {
+            Ok(Verdict::not_judged(&error.to_string()))
         }
         error => Err(Error::Store(error)),
     }
