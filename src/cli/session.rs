@@ -235,6 +235,9 @@ impl Session {
     pub fn end(&self, written: Result<(), Stopped>, exit: Exit) -> Exit {
         match written {
             Ok(()) => exit,
+            // Whoever went away does not turn a failure into a success: a backup to a stream
+            // that closed is no backup.
+            Err(Stopped::Closed) if exit.is_operational() => exit,
             Err(Stopped::Closed) => Exit::Ok,
             Err(Stopped::Failed(error)) => {
                 let mut failure = Failure::new(Kind::Io, "cannot write to standard output");
