@@ -128,7 +128,7 @@ impl<'s> Checker<'s> {
                     format!("a snapshot through {} or later", before.unwrap_or_default());
                 findings.add(self.fault(Code::R107, expected, found, Some(head)));
             }
-            None if head.index > self.around.index_usual_min => {
+            None if head.index > self.around.index_usual_min.max(LogIndex(1)) => {
                 let found = format!("the log begins at {} and no snapshot is in view", head.index);
                 let expected =
                     format!("a snapshot through {} or later", before.unwrap_or_default());
@@ -548,6 +548,8 @@ mod tests {
     fn r126_reports_a_log_that_begins_late_without_a_snapshot() {
         let late = log(&[(1025, 2), (1026, 2)]);
         assert_eq!(judge(&state(2), &late, AROUND), [(Code::R126, Severity::Info)]);
+        let from_zero = Surroundings { index_usual_min: LogIndex(0), ..AROUND };
+        assert_eq!(judge(&state(2), &log(&[(1, 2)]), from_zero), [], "most logs begin at 1");
         let mut behind = state(2);
         behind.snapshot = snapshot(1024, 2);
         assert_eq!(judge(&behind, &late, AROUND), []);

@@ -165,6 +165,10 @@ impl GroupArgs {
     }
 }
 
+/// Where entries are not listed. The parser drops a requirement that conflicts with what is there, so
+/// that requiring `--entries` alone would let these pass beside other selectors.
+const NO_ENTRIES: [&str; 3] = ["records", "state", "stats"];
+
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 #[command(before_long_help = examples::INSPECT)]
@@ -189,20 +193,21 @@ pub struct Inspect {
     #[command(flatten)]
     pub group: GroupArgs,
     /// Only these indexes: 100..200, ..200, 100.., 42, ~50 (the last 50)
-    #[arg(long, value_name = "RANGE", requires = "entries")]
+    #[arg(long, value_name = "RANGE", requires = "entries", conflicts_with_all = NO_ENTRIES)]
     pub index: Option<Selection>,
     /// Only these terms; ranges as for --index
-    #[arg(long, value_name = "RANGE", requires = "entries")]
+    #[arg(long, value_name = "RANGE", requires = "entries", conflicts_with_all = NO_ENTRIES)]
     pub term: Option<Selection>,
     /// Only these kinds
-    #[arg(long, value_name = "KIND", requires = "entries", value_delimiter = ',')]
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    #[arg(requires = "entries", conflicts_with_all = NO_ENTRIES)]
     #[arg(value_parser = values::words(&EntryKind::ALL, EntryKind::as_str))]
     pub kind: Vec<EntryKind>,
     /// At most this many lines
-    #[arg(long, value_name = "N", requires = "stream")]
+    #[arg(long, value_name = "N", requires = "stream", conflicts_with_all = ["state", "stats"])]
     pub limit: Option<u64>,
     /// How to show payloads [default: none]
-    #[arg(long, value_name = "MODE", requires = "entries")]
+    #[arg(long, value_name = "MODE", requires = "entries", conflicts_with_all = NO_ENTRIES)]
     #[arg(value_parser = values::words(&PayloadMode::ALL, PayloadMode::as_str))]
     pub payload: Option<PayloadMode>,
     /// How long to wait.

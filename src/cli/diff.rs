@@ -66,13 +66,13 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
     answer.text =
         difference::text(&names.0, &names.1, &outcome.difference, &answer.findings, session.out);
     answer.exit = if outcome.difference.identical { Exit::Ok } else { Exit::Findings };
-    if let Some(index) = outcome.difference.first_difference.as_ref().and_then(|first| first.index)
-    {
+    if let Some(first) = &outcome.difference.first_difference {
+        let selector = match first.index {
+            Some(index) => format!("--entries --index {index} --payload auto"),
+            None => "--state".to_owned(),
+        };
         for path in [&arguments.a, &arguments.b] {
-            let path = quoted_path(path);
-            answer
-                .next
-                .push(format!("raftlog inspect {path} --entries --index {index} --payload auto"));
+            answer.next.push(format!("raftlog inspect {} {selector}", quoted_path(path)));
         }
     }
     answer.result = Some(outcome.difference);

@@ -402,6 +402,13 @@ pub fn of_migrate(
             let failure = failure.hint(context.on_path("verify")).docs(Exit::Findings.name());
             return (failure, Some(outcome));
         }
+        migrate::Error::Unfit { outcome, .. } => {
+            let failure = Failure::new(Kind::Refused, message)
+                .hint("choose a target that holds it: raftlog formats")
+                .hint(context.on_path("verify"))
+                .docs(Exit::Refused.name());
+            return (failure, Some(outcome));
+        }
         migrate::Error::Refused { outcome, .. } => {
             let open: Vec<&str> = outcome
                 .migration
@@ -411,14 +418,9 @@ pub fn of_migrate(
                 .filter(|loss| !loss.accepted)
                 .map(|loss| loss.name.as_str())
                 .collect();
-            let kind = if open.is_empty() { Kind::Refused } else { Kind::Loss };
-            let failure = Failure::new(kind, message);
-            let failure = match open.first() {
-                Some(first) => failure
-                    .hint(context.again(&format!("--allow-loss {}", open.join(","))))
-                    .docs(*first),
-                None => failure.docs(Exit::Refused.name()),
-            };
+            let failure = Failure::new(Kind::Loss, message)
+                .hint(context.again(&format!("--allow-loss {}", open.join(","))))
+                .docs(open.first().map_or(Exit::Refused.name(), |name| *name));
             return (failure, Some(outcome));
         }
         migrate::Error::SourceChanged { .. } => Failure::new(Kind::Locked, message)

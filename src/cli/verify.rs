@@ -1,13 +1,14 @@
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::backup::{self, VerdictFinding};
 use crate::cli::arguments::Verify;
 use crate::cli::failure::{self, Failure};
 use crate::cli::inspect::opened;
-use crate::cli::quote::quoted_path;
+use crate::cli::quote::{quoted, quoted_path};
 use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
 use crate::cli::values::level_word;
-use crate::model::{Code, Fault, FaultKind, Findings, Severity};
+use crate::model::{Code, Fault, FaultKind, Findings, GroupId, Severity};
 use crate::report::findings::explain_commands;
 use crate::report::{Exit, Source, Sources, StoreVerdict, Verdicts};
 use crate::store::{Detected, OpenOptions, detect};
@@ -65,8 +66,7 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
                     session.out,
                 ));
                 if judged.exit != Exit::Ok && judged.verdict.recorded.is_none() {
-                    let path = quoted_path(path);
-                    answer.next.push(format!("raftlog inspect {path} --records"));
+                    answer.next.extend(closer_look(path, &judged.findings));
                 }
             }
         }
@@ -82,6 +82,28 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
     };
     answer.result = Some(verdicts);
     answer
+}
+
+/// The command that shows what the gravest finding is about.
+fn closer_look(path: &Path, findings: &Findings) -> Option<String> {
+    let first = findings.kept().max_by_key(|fault| fault.severity)?;
+    let selector = match (first.code, first.index) {
+        (Code::R105 | Code::R106 | Code::R113 | Code::R118 | Code::R125, _) => "--state".to_owned(),
+        (Code::R114 | Code::R115 | Code::R116 | Code::R119 | Code::R123, _) => {
+            "--records".to_owned()
+        }
+        (Code::R117, _) => return None,
+        (_, Some(index)) => {
+            let first = index.0.saturating_sub(1);
+            format!("--entries --index {first}..{}", index.0.saturating_add(1))
+        }
+        (_, None) => return None,
+    };
+    let group = match &first.group {
+        Some(GroupId::Named(name)) => format!(" --group={}", quoted(OsStr::new(name.as_ref()))),
+        _ => String::new(),
+    };
+    Some(format!("raftlog inspect {} {selector}{group}", quoted_path(path)))
 }
 
 fn judge(session: &Session, arguments: &Verify, path: &Path) -> Judged {

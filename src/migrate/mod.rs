@@ -124,7 +124,15 @@ pub enum Error {
         /// The plan as far as it could be made, and what was found.
         outcome: Box<Outcome>,
     },
-    /// A loss was not accepted, or cannot be.
+    /// The target cannot hold the log, whatever is accepted.
+    #[error("{what}")]
+    Unfit {
+        /// Why, one line.
+        what: String,
+        /// The plan with its losses, and what was found.
+        outcome: Box<Outcome>,
+    },
+    /// A loss was not accepted.
     #[error("{what}")]
     Refused {
         /// Why, one line.

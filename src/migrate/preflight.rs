@@ -226,7 +226,7 @@ impl<'s> Preflight<'s> {
             return Err(Error::Findings { outcome: Box::new(self.outcome(None, None)) });
         }
         if let Some(unfit) = self.groups.iter().find_map(|(survey, _)| survey.unfit.clone()) {
-            return Err(self.refused(unfit));
+            return Err(Error::Unfit { what: unfit, outcome: Box::new(self.outcome(None, None)) });
         }
         match self.losses().iter().filter(|loss| !loss.accepted).count() {
             0 => Ok(()),

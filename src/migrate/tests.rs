@@ -194,7 +194,7 @@ fn losses(outcome: &Outcome) -> Vec<(LossName, u64, bool)> {
 
 fn refused(result: Result<Outcome, Error>) -> (String, Outcome) {
     match result {
-        Err(Error::Refused { what, outcome }) => (what, *outcome),
+        Err(Error::Refused { what, outcome } | Error::Unfit { what, outcome }) => (what, *outcome),
         other => panic!("not refused: {other:?}"),
     }
 }

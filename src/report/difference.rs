@@ -30,7 +30,7 @@ pub fn text(a: &str, b: &str, found: &Difference, damage: &Findings, paint: Pain
     }
     if !found.not_comparable.is_empty() {
         text.push_str(&format!(
-            "not compared, because one side cannot hold it: {}\n",
+            "not compared, because a side cannot hold it: {}\n",
             found.not_comparable.join(", ")
         ));
     }

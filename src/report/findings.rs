@@ -3,10 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Code, Fault, FaultKind, Findings, Severity};
+use crate::report::table::wrap;
 use crate::report::{Paint, words};
 
 /// In text at most this many findings of one code are listed; JSON has up to 1,000.
 const LISTED_PER_CODE: u64 = 10;
+
+/// What stands below a finding begins under its message.
+const INDENT: usize = 14;
+
+/// Where there is no terminal, a place that would make a line longer than this gets its own.
+const LINE_COLUMNS: usize = 120;
 
 /// The findings, the gravest first, then by file, offset, index. What is not listed is counted.
 pub fn text(findings: &Findings, paint: Paint) -> String {
@@ -34,19 +41,57 @@ pub fn text(findings: &Findings, paint: Paint) -> String {
     text
 }
 
+/// As [`text`], but what is only worth knowing is counted in one line.
+pub fn brief(findings: &Findings, paint: Paint) -> String {
+    let mut grave = Findings::default();
+    let mut codes: Vec<&'static str> = Vec::new();
+    for fault in findings.kept() {
+        match fault.severity {
+            Severity::Info if !codes.contains(&fault.code.as_str()) => {
+                codes.push(fault.code.as_str());
+            }
+            Severity::Info => {}
+            Severity::Warning | Severity::Error => grave.add(fault.clone()),
+        }
+    }
+    let mut text = text(&grave, paint);
+    if !codes.is_empty() {
+        let number = words::count(findings.infos(), "info", "infos");
+        text.push_str(&format!("{number} about the source: {}\n", codes.join(", ")));
+    }
+    text
+}
+
 /// One finding: severity, code, what is wrong and where; below it what was expected.
 pub fn lines(fault: &Fault, paint: Paint) -> String {
     let severity = severity(fault.severity, paint);
-    let mut line = format!("{severity} {}  {}", fault.code, subject(fault));
-    line.push_str(&words::escaped(&fault.kind.to_string()));
-    if let Some(place) = &fault.place {
-        line.push_str(&format!("   {}", paint.faint(words::place(place))));
+    let message = format!("{}{}", subject(fault), words::escaped(&fault.kind.to_string()));
+    let place = fault.place.as_ref().map(words::place);
+    let on_one_line = place.as_ref().is_none_or(|place| {
+        INDENT + message.chars().count() + place.chars().count() + 3
+            <= paint.width.unwrap_or(LINE_COLUMNS)
+    });
+    let mut text = String::new();
+    for (at, line) in wrap(&message, paint.width.map(|width| width.saturating_sub(INDENT).max(20)))
+        .into_iter()
+        .enumerate()
+    {
+        match at {
+            0 => text.push_str(&format!("{severity} {}  {line}", fault.code)),
+            _ => text.push_str(&format!("\n{:INDENT$}{line}", "")),
+        }
     }
-    line.push('\n');
-    for (label, value) in details(&fault.kind) {
-        line.push_str(&format!("{:14}{label:<9} {}\n", "", words::escaped(&value)));
+    let mut details = details(&fault.kind);
+    match place {
+        Some(place) if on_one_line => text.push_str(&format!("   {}", paint.faint(place))),
+        Some(place) => details.insert(0, ("place", place)),
+        None => {}
     }
-    line
+    text.push('\n');
+    for (label, value) in details {
+        text.push_str(&format!("{:INDENT$}{label:<9} {value}\n", ""));
+    }
+    text
 }
 
 /// The word, filled up to the width of the longest.
@@ -77,10 +122,10 @@ fn subject(fault: &Fault) -> String {
 fn details(kind: &FaultKind) -> Vec<(&'static str, String)> {
     match kind {
         FaultKind::Checksum { expected, found, .. } => {
-            vec![("expected", expected.clone()), ("found", found.clone())]
+            vec![("expected", words::escaped(expected)), ("found", words::escaped(found))]
         }
         FaultKind::Field { expected, .. } | FaultKind::Rule { expected, .. } => {
-            vec![("expected", expected.clone())]
+            vec![("expected", words::escaped(expected))]
         }
         FaultKind::Bounds { .. }
         | FaultKind::Short { .. }
@@ -147,6 +192,21 @@ mod tests {
             lines(&checksum(), Paint::PLAIN),
             "error   R119  group \"evil\\x1b[31m\", index 7: checksum mismatch in a leaf page   \
              a\\x1b.redb @ 8,192 + 4,096\n\
+             \x20             expected  aa\n\
+             \x20             found     bb\n"
+        );
+    }
+
+    #[test]
+    fn a_long_finding_wraps_under_itself_and_its_place_gets_a_line() {
+        let mut narrow = Paint::PLAIN;
+        narrow.width = Some(40);
+        assert_eq!(
+            lines(&checksum(), narrow),
+            "error   R119  group \"evil\\x1b[31m\", index\n\
+             \x20             7: checksum mismatch in a\n\
+             \x20             leaf page\n\
+             \x20             place     a\\x1b.redb @ 8,192 + 4,096\n\
              \x20             expected  aa\n\
              \x20             found     bb\n"
         );

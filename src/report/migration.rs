@@ -45,7 +45,7 @@ pub fn plan_text(plan: &Plan, found: &Findings, paint: Paint) -> String {
         line("accepts", &plan.accepted.join(", "));
     }
     text.push_str(&losses_text(plan, paint));
-    text.push_str(&findings::text(found, paint));
+    text.push_str(&findings::brief(found, paint));
     text
 }
 
@@ -119,6 +119,6 @@ pub fn done_text(migration: &Migration, found: &Findings, paint: Paint) -> Strin
     for note in &plan.notes {
         text.push_str(&format!("note  {}\n", words::escaped(note)));
     }
-    text.push_str(&findings::text(found, paint));
+    text.push_str(&findings::brief(found, paint));
     text
 }

@@ -69,7 +69,24 @@ fn glance(
     match overview.groups.as_slice() {
         [] => line("groups", "none: the store holds no log"),
         [group] => group_lines(group, &mut line),
-        groups => line("groups", &words::grouped(groups.len() as u64)),
+        groups => {
+            let (entries, payload) =
+                groups.iter().fold((0u64, 0u64), |(entries, payload), group| {
+                    (
+                        entries.saturating_add(group.entries),
+                        payload.saturating_add(group.payload_bytes),
+                    )
+                });
+            line(
+                "groups",
+                &format!(
+                    "{}   {}   {} of payload",
+                    words::grouped(groups.len() as u64),
+                    words::count(entries, "entry", "entries"),
+                    words::size(payload)
+                ),
+            );
+        }
     }
     let space = overview.space;
     let free =

@@ -10,8 +10,8 @@ use crate::model::Fault;
 use crate::report::output::{Output, Pipe, Stopped, tell};
 use crate::report::table::{Align, Columns};
 use crate::report::{
-    ErrorNote, Exit, Finding, FindingLine, Paint, Source, SourceLine, Summary, SummaryLine,
-    findings, line, words,
+    ErrorNote, Exit, Finding, FindingLine, Paint, Source, SourceFile, SourceLine, Summary,
+    SummaryLine, findings, line, words,
 };
 
 /// In which form a stream is printed.
@@ -67,6 +67,9 @@ impl Stream {
         self.output.flush_when_idle()?;
         let flow = match &mut self.writer {
             Writer::Text { columns, .. } => {
+                if self.items == Items::Records {
+                    columns.widen(0, widest_place(source));
+                }
                 let header = columns.header(self.paint);
                 self.output.write(&header)
             }
@@ -149,6 +152,9 @@ impl Stream {
     }
 }
 
+/// Room for a short name, an offset and a length.
+const PLACE: usize = 32;
+
 fn text_columns(items: Items, with_group: bool) -> Columns {
     let mut columns = Vec::new();
     match items {
@@ -171,7 +177,7 @@ fn text_columns(items: Items, with_group: bool) -> Columns {
             }
         }
         Items::Records => {
-            columns.extend([("place", Align::Left, 32), ("record", Align::Left, 14)]);
+            columns.extend([("place", Align::Left, PLACE), ("record", Align::Left, 14)]);
             if with_group {
                 columns.push(("group", Align::Left, 8));
             }
@@ -184,6 +190,15 @@ fn text_columns(items: Items, with_group: bool) -> Columns {
         }
     }
     Columns::new(&columns)
+}
+
+/// Columns that the place of a record in `source` takes, offset and length at their widest.
+fn widest_place(source: &Source) -> usize {
+    let of_file = |file: &SourceFile| {
+        let size = words::grouped(file.size_bytes).len();
+        words::path_text(&file.path).chars().count() + " @ ".len() + size + " + 65,536".len()
+    };
+    source.files.iter().map(of_file).max().unwrap_or(0)
 }
 
 fn entry_cells(

@@ -105,6 +105,13 @@ impl Columns {
         Columns { columns }
     }
 
+    /// Makes column `at` at least `width` wide.
+    pub fn widen(&mut self, at: usize, width: usize) {
+        if let Some((_, _, column)) = self.columns.get_mut(at) {
+            *column = (*column).max(width);
+        }
+    }
+
     /// The line of headings.
     pub fn header(&mut self, paint: Paint) -> String {
         let titles: Vec<String> =

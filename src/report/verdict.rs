@@ -118,7 +118,11 @@ impl StoreVerdict {
         let counts: Vec<String> = self
             .containers
             .iter()
-            .map(|(what, number)| format!("{} {what}", words::grouped(*number)))
+            .filter(|(_, number)| **number > 0)
+            .map(|(what, number)| match (*number, what.strip_suffix('s')) {
+                (1, Some(one)) => format!("1 {one}"),
+                _ => format!("{} {what}", words::grouped(*number)),
+            })
             .collect();
         let counts = if counts.is_empty() { "empty".to_owned() } else { counts.join(", ") };
         text.push_str(&format!(
@@ -166,14 +170,14 @@ fn answer(found: &Findings, paint: Paint) -> String {
 /// What the archive records of its store.
 pub(super) fn recorded_words(recorded: &backup::Verdict) -> String {
     if let Some(reason) = &recorded.not_judged {
-        return format!("was not judged when it was backed up: {}", words::escaped(reason));
+        return format!("could not be judged when it was backed up: {}", words::escaped(reason));
     }
     let level = recorded.level.as_deref().unwrap_or("unknown");
     if recorded.errors + recorded.warnings == 0 {
-        return format!("was sound when it was backed up (verified {level})");
+        return format!("sound when it was backed up (verified {level})");
     }
     format!(
-        "was not sound when it was backed up: {}, {}",
+        "NOT SOUND when it was backed up: {}, {}",
         words::count(recorded.errors, "error", "errors"),
         words::count(recorded.warnings, "warning", "warnings")
     )

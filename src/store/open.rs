@@ -67,7 +67,7 @@ pub fn open(
 
 /// Whether stores of `format` are read, not only recognised.
 pub fn reads(format: Format) -> bool {
-    matches!(format, Format::Redb)
+    matches!(format, Format::Redb | Format::FastLog)
 }
 
 fn open_described(

@@ -20,6 +20,8 @@ pub const REDB_ARCHIVES: [&str; 9] = [
     "redb-unclean",
 ];
 
+pub mod made;
+
 static UNPACKING: Mutex<()> = Mutex::new(());
 
 /// Where the fixtures lie in the source tree.

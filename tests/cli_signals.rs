@@ -1,0 +1,100 @@
+//! Ctrl-C and SIGTERM while the real binary writes: its own exit code, and nothing left behind.
+#![allow(clippy::disallowed_methods)]
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+mod support;
+
+/// Long enough that a job on it can be stopped half way, also on a fast machine.
+const ENTRIES: u64 = 150_000;
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .expect("directory")
+        .map(|file| file.expect("file").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn start(arguments: &[&Path]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_raftlog"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts")
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+    kill_process(pid, signal).expect("sent");
+}
+
+/// Waits until `partial` is there, sends `signal`, and returns how the program ended.
+fn stopped(child: Child, partial: &Path, signal: Signal) -> Output {
+    for _ in 0..60_000 {
+        if partial.exists() {
+            send(&child, signal);
+            return child.wait_with_output().expect("ends");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{} never appeared", partial.display());
+}
+
+fn ends_clean(output: &Output, code: i32, dir: &Path) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr} {:?}", output.status.signal());
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert!(stderr.contains("error: stopped; nothing was changed"), "{stderr}");
+    assert_eq!(names(dir), ["log.redb"]);
+}
+
+#[test]
+fn signals_stop_a_migration_and_a_backup_and_leave_nothing() {
+    let dir = tempfile::tempdir().expect("directory");
+    let source = dir.path().join("log.redb");
+    support::made::large_redb(&source, ENTRIES, 512);
+    let before = fs::metadata(&source).expect("source").modified().expect("time");
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let target = dir.path().join("log.fastlog");
+        let migrate = ["migrate", "--to", "fastlog"].map(Path::new);
+        let child = start(&[migrate[0], &source, &target, migrate[1], migrate[2]]);
+        let partial = dir.path().join("log.fastlog.partial");
+        ends_clean(&stopped(child, &partial, signal), code, dir.path());
+
+        let target = dir.path().join("log.tar.gz");
+        let child = start(&[Path::new("backup"), &source, &target]);
+        let partial = dir.path().join("log.tar.gz.partial");
+        ends_clean(&stopped(child, &partial, signal), code, dir.path());
+    }
+    assert_eq!(fs::metadata(&source).expect("source").modified().expect("time"), before);
+}
+
+#[test]
+fn a_second_signal_ends_a_program_that_does_not_notice_the_first() {
+    // Its reader never reads, so that it hangs in a write.
+    let store: PathBuf = support::redb("redb-basic", "synth");
+    let mut child = start(
+        &["inspect", "--entries", "--payload"]
+            .map(Path::new)
+            .into_iter()
+            .chain([Path::new("hex"), store.as_path()])
+            .collect::<Vec<_>>(),
+    );
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().expect("state").is_none(), "it waits for its reader");
+    send(&child, Signal::INT);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().expect("state").is_none(), "the first only asks");
+    send(&child, Signal::INT);
+    let status = child.wait().expect("ends");
+    assert_eq!(status.code(), Some(130));
+}
