@@ -1,0 +1,182 @@
+//! A FastLog directory, broken in every small way: each file missing, cut at every length, each byte
+//! flipped. Whatever still counts as sound is exactly what was written.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use raftlog::event::Unobserved;
+use raftlog::model::{Entry, GroupId, IndexRange, LogState};
+use raftlog::store::Store;
+use raftlog::store::open::{OpenOptions, open};
+use raftlog::vfs::Fs;
+use raftlog::vfs::os::{OsClock, OsFs};
+use support::{raftlog, redb, told};
+
+/// Everything that a store says of its logs.
+type Content = Vec<(GroupId, LogState, Vec<Entry>)>;
+
+struct Subject {
+    dir: tempfile::TempDir,
+    files: Vec<(String, Vec<u8>)>,
+    content: Content,
+}
+
+impl Subject {
+    /// A small store of real entries, made by the real binary.
+    fn new() -> Subject {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let made = dir.path().join("made");
+        let arguments = [
+            Path::new("migrate"),
+            &redb("redb-empty", "only-logs"),
+            &made,
+            Path::new("--to"),
+            Path::new("fastlog"),
+        ];
+        let (code, out, err) = told(&raftlog(arguments));
+        assert!(matches!(code, 0 | 3), "{out}\n{err}");
+        let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(&made)
+            .expect("listing")
+            .map(|file| {
+                let file = file.expect("name");
+                let name = file.file_name().to_string_lossy().into_owned();
+                (name, fs::read(file.path()).expect("bytes"))
+            })
+            .collect();
+        files.sort();
+        assert!(files.len() >= 2, "an anchor and a segment");
+        assert!(files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < 100_000, "small");
+        let (sound, content) = judge(&made).expect("the store opens");
+        assert!(sound, "the undamaged store is sound");
+        assert_eq!(content.iter().map(|(_, _, entries)| entries.len()).sum::<usize>(), 20);
+        Subject { dir, files, content }
+    }
+
+    /// The directory with one file replaced, or left out.
+    fn with(&self, name: &str, bytes: Option<&[u8]>) -> PathBuf {
+        let place = self.dir.path().join("damaged");
+        let _not_there_the_first_time = fs::remove_dir_all(&place);
+        fs::create_dir(&place).expect("directory");
+        for (file, original) in &self.files {
+            let content = if file == name { bytes } else { Some(original.as_slice()) };
+            if let Some(content) = content {
+                fs::write(place.join(file), content).expect("write");
+            }
+        }
+        place
+    }
+
+    /// Asserts that what is called sound is what was written; returns whether it is called sound.
+    fn assert_honest(&self, what: &str, place: &Path) -> bool {
+        match judge(place) {
+            Ok((true, content)) => {
+                assert!(content == self.content, "{what}: sound, but not what was written");
+                true
+            }
+            Ok((false, _)) | Err(_) => false,
+        }
+    }
+}
+
+/// Verifies a store in this process: whether it is sound, and all it holds.
+fn judge(path: &Path) -> Result<(bool, Content), String> {
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let clock = OsClock::default();
+    let opened = open(&fs, &clock, path, &OpenOptions::default()).map_err(|e| e.to_string())?;
+    let outcome = raftlog::verify::verify(
+        opened.store.as_ref(),
+        &opened.description,
+        &raftlog::verify::Options::default(),
+        &mut Unobserved,
+    )
+    .map_err(|error| error.to_string())?;
+    Ok((outcome.verdict.sound, content(opened.store.as_ref())))
+}
+
+fn content(store: &dyn Store) -> Content {
+    let groups = store.groups().unwrap_or_default();
+    groups
+        .into_iter()
+        .map(|group| {
+            let state = store.state(&group).unwrap_or_default();
+            let entries = store
+                .entries(&group, IndexRange::ALL)
+                .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.entry)).collect())
+                .unwrap_or_default();
+            (group, state, entries)
+        })
+        .collect()
+}
+
+#[test]
+fn no_flipped_byte_is_silent() {
+    let subject = Subject::new();
+    let mut silent = 0u64;
+    for (name, original) in &subject.files {
+        for at in 0..original.len() {
+            let mut damaged = original.clone();
+            damaged[at] ^= 0x55;
+            let place = subject.with(name, Some(&damaged));
+            silent += u64::from(subject.assert_honest(&format!("{name} byte {at}"), &place));
+        }
+    }
+    // Padding that nothing reads may be damaged without harm, data may not.
+    println!("{silent} flipped bytes changed nothing that is read");
+}
+
+#[test]
+fn every_cut_is_found_or_harmless() {
+    let subject = Subject::new();
+    for (name, original) in &subject.files {
+        for length in 0..original.len() {
+            let place = subject.with(name, Some(&original[..length]));
+            subject.assert_honest(&format!("{name} cut to {length}"), &place);
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_and_nothing_is_written() {
+    let subject = Subject::new();
+    for (name, _) in &subject.files {
+        let place = subject.with(name, None);
+        for command in ["inspect", "verify"] {
+            let (code, out, err) = told(&raftlog([Path::new(command), &place]));
+            assert!(matches!(code, 1 | 10), "{command} without {name}: {code}\n{out}\n{err}");
+            assert!(!err.contains("panicked"), "{err}");
+            assert!(out.contains(name) || err.contains(name), "{name} is named: {out}\n{err}");
+        }
+        let target = subject.dir.path().join("target.redb");
+        let arguments =
+            [Path::new("migrate"), &place, &target, Path::new("--to"), Path::new("redb")];
+        let (code, out, err) = told(&raftlog(arguments));
+        assert!(matches!(code, 1 | 10), "migrate without {name}: {code}\n{out}\n{err}");
+        assert!(!target.exists());
+        let left = fs::read_dir(&place).expect("listing").count();
+        assert_eq!(left, subject.files.len() - 1, "the source is as it was");
+    }
+}
+
+#[test]
+fn the_binary_says_torn_or_corrupt_with_a_place() {
+    let subject = Subject::new();
+    let (segment, original) = subject.files.last().expect("a segment");
+    // In the middle of the frames, before the sync point of a store at rest: corruption.
+    let mut damaged = original.clone();
+    let at = 8_192 + (original.len() - 8_192) / 2;
+    damaged[at] ^= 1;
+    let place = subject.with(segment, Some(&damaged));
+    let before = fs::read(place.join(segment)).expect("segment");
+    let (code, out, err) = told(&raftlog([Path::new("verify"), &place]));
+    assert_eq!(code, 1, "{out}\n{err}");
+    assert!(out.contains("R115"), "{out}");
+    let target = subject.dir.path().join("target.redb");
+    let arguments = [Path::new("migrate"), &place, &target, Path::new("--to"), Path::new("redb")];
+    assert_eq!(told(&raftlog(arguments)).0, 1);
+    assert!(!target.exists());
+    assert_eq!(fs::read(place.join(segment)).expect("segment"), before);
+}
