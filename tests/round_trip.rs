@@ -71,7 +71,8 @@ fn wanted_entries(dump: &[Value]) -> Vec<Value> {
             let appended_at = line["appended_at_hex"].as_str().map_or(Value::Null, instant);
             json!({
                 "group": line.get("group").cloned().unwrap_or_default(),
-                "index": line["index"],
+                // Where both differ (R120), the key is the position that a server asks for.
+                "index": line["key"],
                 "term": line["term"],
                 "kind_code": line["type"],
                 "data_b64": line["data_b64"],
