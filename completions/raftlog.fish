@@ -35,6 +35,7 @@ complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "migrate" -d 'Copy a
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "backup" -d 'Pack a store or a whole data directory into an archive, and read it back'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "restore" -d 'Verify an archive, then write its files into a new directory'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "diff" -d 'Compare two stores of any formats, entry by entry'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "bench" -d 'Measure the jobs against what this machine can do'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "formats" -d 'List the formats that are recognised, read and written'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "explain" -d 'Say what a code, an exit name or a loss means and what to do'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "schema" -d 'Print the JSON Schema of what a command prints as JSON'
@@ -209,6 +210,24 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l json -d 'Short 
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; every job and its limit take turns once a round' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l dir -d 'Directory to work in; what is made there is removed' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l jobs -d 'Measure migrate, verify, inspect, backup and restore, each against its limit'
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c raftlog -n "__fish_raftlog_using_subcommand formats" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
 jsonl\t'A JSON object a line (inspect --entries, --records)'

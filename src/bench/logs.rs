@@ -1,6 +1,7 @@
 //! The logs that the jobs are measured on, made by the sinks that raftlog ships.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::bench::Error;
@@ -8,13 +9,15 @@ use crate::model::{
     AppendInstant, AppendTime, ByteOrder, Entry, EntryExtra, EntryKind, GroupId, HardState,
     LogIndex, LogState, SharedBytes, StableValue, Term, TimeForm, Zone,
 };
+use crate::store::Format;
 use crate::store::open::{SinkOptions, create_sink};
 use crate::store::target::Target;
-use crate::store::{Format, Profile};
 use crate::vfs::Fs;
 
 /// Entries appended at a time.
 const BATCH_ENTRIES: u64 = 2_048;
+/// Largest payload of a log that is made.
+const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// The random bytes that payloads are cut from; longer than the largest payload.
 const NOISE_BYTES: usize = 1 << 21;
 
@@ -51,8 +54,7 @@ impl LogShape {
         let mut next = 1u64;
         while next <= self.entries {
             let last = (next + BATCH_ENTRIES - 1).min(self.entries);
-            let batch: Vec<Entry> =
-                (next..=last).map(|index| self.entry(index, &noise, sink.profile())).collect();
+            let batch: Vec<Entry> = (next..=last).map(|index| self.entry(index, &noise)).collect();
             sink.append(&batch)?;
             next = last + 1;
         }
@@ -73,7 +75,7 @@ impl LogShape {
         state
     }
 
-    fn entry(&self, index: u64, noise: &SharedBytes, _target: &Profile) -> Entry {
+    fn entry(&self, index: u64, noise: &SharedBytes) -> Entry {
         let room = noise.len().saturating_sub(self.payload_bytes).max(1) as u64;
         let start = usize::try_from(index.wrapping_mul(7_919) % room).unwrap_or_default();
         Entry {
@@ -95,6 +97,26 @@ impl LogShape {
     }
 }
 
+impl FromStr for LogShape {
+    type Err = String;
+
+    /// Reads `ENTRIESxSIZE`: `1000000x128`, `4096x64KiB`.
+    fn from_str(text: &str) -> Result<LogShape, String> {
+        let wrong = || format!("{text:?} is not ENTRIESxSIZE, as in 1000000x128 or 4096x64KiB");
+        let (entries, size) = text.split_once('x').ok_or_else(wrong)?;
+        let (digits, unit) = match size.strip_suffix("KiB") {
+            Some(digits) => (digits, 1 << 10),
+            None => (size, 1),
+        };
+        let entries: u64 = entries.parse().map_err(|_| wrong())?;
+        let payload_bytes = digits.parse::<usize>().map_err(|_| wrong())?.saturating_mul(unit);
+        if entries == 0 || payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(format!("{text:?}: at least one entry, of at most 1024KiB"));
+        }
+        Ok(LogShape { entries, payload_bytes })
+    }
+}
+
 /// Half random, half repeating bytes, the same in every run: neither incompressible nor empty.
 fn noise() -> SharedBytes {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -107,4 +129,19 @@ fn noise() -> SharedBytes {
         bytes.extend_from_slice(b"raftlog ");
     }
     SharedBytes::from(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LogShape;
+
+    #[test]
+    fn a_shape_is_a_number_of_entries_and_their_size() {
+        let shape = "4096x64KiB".parse::<LogShape>();
+        assert_eq!(shape, Ok(LogShape { entries: 4_096, payload_bytes: 65_536 }));
+        assert_eq!("3x0".parse::<LogShape>(), Ok(LogShape { entries: 3, payload_bytes: 0 }));
+        for wrong in ["", "12", "0x1", "1x2MiB", "1x9999KiB", "-1x1", "1x1x1"] {
+            assert!(wrong.parse::<LogShape>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -24,8 +24,8 @@ pub struct Machine {
     pub cpu_model: Option<String>,
     /// Memory in bytes, where the system says.
     pub memory_bytes: Option<u64>,
-    /// The directory measured in.
-    pub dir: String,
+    /// Bytes free where it was measured.
+    pub free_bytes: Option<u64>,
 }
 
 /// One job on one log against its limit.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::LogShape;
 use crate::cli::{examples, values};
 use crate::inspect::PayloadMode;
 use crate::migrate::LossName;
@@ -44,6 +45,8 @@ pub enum Command {
     Restore(Restore),
     /// Compare two stores of any formats, entry by entry
     Diff(Diff),
+    /// Measure the jobs against what this machine can do
+    Bench(Bench),
     /// List the formats that are recognised, read and written
     Formats(Formats),
     /// Say what a code, an exit name or a loss means and what to do
@@ -298,6 +301,31 @@ pub struct Migrate {
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
+    /// Shape.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Stderr.
+    #[command(flatten)]
+    pub tell: TellArgs,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(before_long_help = examples::BENCH)]
+pub struct Bench {
+    /// Measure migrate, verify, inspect, backup and restore, each against its limit
+    #[arg(long, required = true)]
+    pub jobs: bool,
+    /// Rounds; every job and its limit take turns once a round
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub rounds: u64,
+    /// Logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]
+    #[arg(long, value_name = "LOG", value_delimiter = ',')]
+    pub log: Vec<LogShape>,
+    /// Directory to work in; what is made there is removed
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
     /// Shape.
     #[command(flatten)]
     pub output: OutputArgs,

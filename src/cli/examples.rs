@@ -53,6 +53,14 @@ Examples:
   raftlog diff a.redb b.redb --index 100..200 --json | jq .result.first_difference
 ";
 
+/// Examples of `bench`.
+pub const BENCH: &str = "\
+Examples:
+  raftlog bench --jobs                                    1 GiB and 1 million entries, 3 rounds
+  raftlog bench --jobs --dir /mnt/data --rounds 5
+  raftlog bench --jobs --log 100000x1KiB --json | jq '.result.jobs[] | {job, times_limit}'
+";
+
 /// Examples of `formats`.
 pub const FORMATS: &str = "\
 Examples:

@@ -10,7 +10,7 @@ use crate::migrate::ACCEPTABLE;
 use crate::model::{Fault, Findings, GroupId, IoError, Place, Severity};
 use crate::report::{ErrorNote, Exit, Paint, explain, findings, words};
 use crate::store::StoreError;
-use crate::{backup, compare, inspect, migrate, verify};
+use crate::{backup, bench, compare, inspect, migrate, verify};
 
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -453,6 +453,19 @@ fn acceptable_codes(found: &Findings) -> Option<String> {
         }
     }
     (!codes.is_empty()).then(|| codes.join(","))
+}
+
+/// A failure of `bench`.
+pub fn of_bench(error: bench::Error, context: &Context, stopped: Option<Exit>) -> Failure {
+    let message = error.to_string();
+    match error {
+        bench::Error::Io(error) => of_io(&error, context),
+        bench::Error::Store(error) => of_store(error, context),
+        bench::Error::Job { .. } => Failure::new(Kind::Io, message)
+            .hint(format!("df -h {}", quoted_path(&context.path)))
+            .docs(Exit::Io.name()),
+        bench::Error::Cancelled => Failure::cancelled(stopped),
+    }
 }
 
 /// What `backup`, `restore` and the check of an archive said.

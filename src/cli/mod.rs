@@ -2,6 +2,7 @@
 
 mod archives;
 mod arguments;
+mod bench;
 mod diff;
 mod examples;
 mod failure;
@@ -100,6 +101,7 @@ fn dispatch(session: &Session, command: Command) -> Exit {
         Command::Backup(arguments) => archives::backup(session, &arguments),
         Command::Restore(arguments) => archives::restore(session, &arguments),
         Command::Diff(arguments) => diff::run(session, &arguments),
+        Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Formats(arguments) => reference::formats(session, &arguments),
         Command::Explain(arguments) => reference::explain(session, &arguments),
         Command::Schema(arguments) => reference::schema(session, &arguments),

@@ -8,6 +8,7 @@ mod exit;
 pub mod explain;
 pub mod findings;
 mod formats;
+pub mod measured;
 pub mod migration;
 pub mod output;
 pub mod overview;

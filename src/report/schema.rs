@@ -4,11 +4,11 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use crate::report::{Envelope, FindingLine, Formats, SourceLine, SummaryLine, Verdicts};
-use crate::{backup, compare, inspect, migrate};
+use crate::{backup, bench, compare, inspect, migrate};
 
 /// Commands that print JSON.
-pub const NAMES: [&str; 7] =
-    ["inspect", "verify", "migrate", "backup", "restore", "diff", "formats"];
+pub const NAMES: [&str; 8] =
+    ["inspect", "verify", "migrate", "backup", "restore", "diff", "formats", "bench"];
 
 /// What `inspect` prints: the envelope of an overview, or each line of a stream.
 #[derive(Serialize, JsonSchema)]
@@ -33,6 +33,7 @@ pub fn of(command: &str) -> Option<Schema> {
         "restore" => schema_for!(Envelope<backup::RestoreResult>),
         "diff" => schema_for!(Envelope<compare::Difference>),
         "formats" => schema_for!(Envelope<Formats>),
+        "bench" => schema_for!(Envelope<bench::BenchResult>),
         _ => return None,
     };
     schema.insert("title".to_owned(), format!("raftlog.{command}/1").into());

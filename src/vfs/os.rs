@@ -7,6 +7,7 @@
 mod clock;
 mod file;
 mod lock;
+mod machine;
 mod tree;
 
 use std::fs;
@@ -18,6 +19,7 @@ use crate::vfs::{
 };
 
 pub use clock::OsClock;
+pub use machine::{memory_bytes, peak_memory_bytes, processor};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,42 @@
+//! What procfs says of processes and of the machine; nothing where there is no procfs.
+#![allow(clippy::disallowed_methods, reason = "this room is where the system is reached")]
+
+use std::fs;
+
+/// The most memory that a running process has had resident, in bytes.
+pub fn peak_memory_bytes(pid: u32) -> Option<u64> {
+    kib_line(&format!("/proc/{pid}/status"), "VmHWM:")
+}
+
+/// The machine's memory, in bytes.
+pub fn memory_bytes() -> Option<u64> {
+    kib_line("/proc/meminfo", "MemTotal:")
+}
+
+/// What the first processor calls itself.
+pub fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// A line of procfs that gives an amount in KiB, in bytes.
+fn kib_line(path: &str, key: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib.saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn procfs_tells_of_this_process_and_this_machine() {
+        let peak = peak_memory_bytes(std::process::id()).expect("a process that runs");
+        let memory = memory_bytes().expect("a machine");
+        assert!(peak > 0 && peak < memory, "{peak} of {memory}");
+        assert_eq!(kib_line("/proc/meminfo", "NoSuchLine:"), None);
+    }
+}
