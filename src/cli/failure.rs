@@ -213,9 +213,9 @@ impl Failure {
 
     /// As stderr has it.
     pub fn text(&self, paint: Paint) -> String {
-        let mut text = format!("{} {}\n", paint.bad("error:"), words::path_text(&self.message));
+        let mut text = format!("{} {}\n", paint.bad("error:"), words::harmless(&self.message));
         let mut fact = |label: &str, value: &str| {
-            text.push_str(&format!("  {:<9} {}\n", format!("{label}:"), words::path_text(value)));
+            text.push_str(&format!("  {:<9} {}\n", format!("{label}:"), words::harmless(value)));
         };
         if let Some(place) = &self.place {
             let bytes = words::count(place.len_bytes, "byte", "bytes");
@@ -225,14 +225,14 @@ impl Failure {
             fact(label, value);
         }
         for seen in &self.seen {
-            text.push_str(&format!("  {}\n", words::path_text(seen)));
+            text.push_str(&format!("  {}\n", words::harmless(seen)));
         }
         text.push_str(&findings::text(&self.findings, paint));
         for cause in &self.causes {
-            text.push_str(&format!("cause: {}\n", words::path_text(cause)));
+            text.push_str(&format!("cause: {}\n", words::harmless(cause)));
         }
         for hint in &self.hints {
-            text.push_str(&format!("{} {}\n", paint.strong("hint:"), words::path_text(hint)));
+            text.push_str(&format!("{} {}\n", paint.strong("hint:"), words::harmless(hint)));
         }
         if let Some(topic) = &self.docs {
             text.push_str(&format!("docs: raftlog explain {topic}\n"));
@@ -293,7 +293,7 @@ pub fn of_fault(fault: Fault, context: &Context) -> Failure {
     failure.place = fault.place.clone();
     failure.facts.extend(fault.kind.expected().map(|expected| ("expected", expected)));
     failure.facts.extend(fault.kind.found().map(|found| ("found", found)));
-    failure.facts.push(("meaning", fault.code.title().to_owned()));
+    failure.facts.push(("meaning", explain::risk(fault.code).to_owned()));
     let code = fault.code.as_str();
     failure.told = Some(fault);
     failure.hint("restore a backup, or let the node fetch its log from a peer").docs(code)

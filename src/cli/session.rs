@@ -174,8 +174,8 @@ impl Session {
             for evidence in &source.evidence {
                 tell(&format!(
                     "{}: {}\n",
-                    words::path_text(&source.path),
-                    words::escaped(evidence)
+                    words::harmless(&source.path),
+                    words::harmless(evidence)
                 ));
             }
         }

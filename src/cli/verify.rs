@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crate::backup::{self, VerdictFinding};
 use crate::cli::arguments::Verify;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::{self, Failure, Kind};
 use crate::cli::inspect::opened;
 use crate::cli::quote::{quoted, quoted_path};
 use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
@@ -65,7 +65,8 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
                     judged.elapsed_ms,
                     session.out,
                 ));
-                if judged.exit != Exit::Ok && judged.verdict.recorded.is_none() {
+                let was_opened = judged.verdict.error.is_none();
+                if judged.exit != Exit::Ok && judged.verdict.recorded.is_none() && was_opened {
                     answer.next.extend(closer_look(path, &judged.findings));
                 }
             }
@@ -215,16 +216,19 @@ fn recorded(line: &VerdictFinding) -> Option<Fault> {
     Some(Fault::new(code, FaultKind::Note { found }).as_severity(severity))
 }
 
-/// A PATH that could not be judged; damage that left nothing to open is a verdict all the same.
-fn unjudged(arguments: &Verify, source: Source, failure: Failure) -> Judged {
+/// A PATH that could not be judged. Damage that left nothing to open is a verdict all the same.
+fn unjudged(arguments: &Verify, source: Source, mut failure: Failure) -> Judged {
     let level = level_word(arguments.level).to_owned();
     let verdict = StoreVerdict::of_failure(source.path.clone(), level, failure.note());
     let exit = failure.kind.exit();
+    let mut findings = std::mem::take(&mut failure.findings);
+    findings.extend(failure.told.take());
+    let is_verdict = failure.kind == Kind::Damaged && findings.total() > 0;
     Judged {
         source,
         verdict,
-        findings: Findings::default(),
-        failure: Some(failure),
+        findings,
+        failure: (!is_verdict).then_some(failure),
         exit,
         elapsed_ms: 0,
     }

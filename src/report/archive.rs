@@ -12,8 +12,8 @@ pub fn backup_text(source: &str, backup: &Backup, found: &Findings, paint: Paint
     let mut text = format!(
         "{}  {} -> {}   {}, {} in an archive of {}, {checked}\n",
         paint.good("done"),
-        words::path_text(source),
-        words::path_text(&result.archive),
+        words::harmless(source),
+        words::harmless(&result.archive),
         words::count(result.files, "file", "files"),
         words::size(result.bytes),
         words::size(result.archive_bytes)
@@ -29,7 +29,7 @@ pub fn backup_text(source: &str, backup: &Backup, found: &Findings, paint: Paint
 pub fn restore_text(archive: &str, restored: &Restored, paint: Paint) -> String {
     let result = &restored.result;
     let files = words::count(result.files, "file", "files");
-    let (archive, target) = (words::path_text(archive), words::path_text(&result.target));
+    let (archive, target) = (words::harmless(archive), words::harmless(&result.target));
     let bytes = words::size(result.bytes);
     let mut text = if restored.dry {
         format!(
@@ -53,7 +53,7 @@ pub fn restore_text(archive: &str, restored: &Restored, paint: Paint) -> String 
             text.push_str(&format!(
                 "      {:>10}  {}\n",
                 words::size(file.size_bytes),
-                words::path_text(&file.path)
+                words::harmless(&file.path)
             ));
         }
     }

@@ -7,7 +7,7 @@ use crate::report::{Paint, findings, words};
 
 /// The comparison of `a` and `b` as text.
 pub fn text(a: &str, b: &str, found: &Difference, damage: &Findings, paint: Paint) -> String {
-    let (a, b) = (words::path_text(a), words::path_text(b));
+    let (a, b) = (words::harmless(a), words::harmless(b));
     let common: u64 = found.groups.iter().map(|group| group.common).sum();
     let mut text = if found.identical {
         let groups = match found.groups.len() {

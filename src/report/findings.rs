@@ -65,7 +65,7 @@ pub fn brief(findings: &Findings, paint: Paint) -> String {
 /// One finding: severity, code, what is wrong and where; below it what was expected.
 pub fn lines(fault: &Fault, paint: Paint) -> String {
     let severity = severity(fault.severity, paint);
-    let message = format!("{}{}", subject(fault), words::escaped(&fault.kind.to_string()));
+    let message = format!("{}{}", subject(fault), words::harmless(&fault.kind.to_string()));
     let place = fault.place.as_ref().map(words::place);
     let on_one_line = place.as_ref().is_none_or(|place| {
         INDENT + message.chars().count() + place.chars().count() + 3
@@ -122,10 +122,10 @@ fn subject(fault: &Fault) -> String {
 fn details(kind: &FaultKind) -> Vec<(&'static str, String)> {
     match kind {
         FaultKind::Checksum { expected, found, .. } => {
-            vec![("expected", words::escaped(expected)), ("found", words::escaped(found))]
+            vec![("expected", words::harmless(expected)), ("found", words::harmless(found))]
         }
         FaultKind::Field { expected, .. } | FaultKind::Rule { expected, .. } => {
-            vec![("expected", words::escaped(expected))]
+            vec![("expected", words::harmless(expected))]
         }
         FaultKind::Bounds { .. }
         | FaultKind::Short { .. }

@@ -34,12 +34,12 @@ pub fn plan_text(plan: &Plan, found: &Findings, paint: Paint) -> String {
         "writes",
         &format!(
             "{}, about {}; {free}",
-            words::path_text(&plan.target),
+            words::harmless(&plan.target),
             words::size(plan.space_needed_bytes)
         ),
     );
     for note in &plan.notes {
-        line("note", &words::escaped(note));
+        line("note", &words::harmless(note));
     }
     if !plan.accepted.is_empty() {
         line("accepts", &plan.accepted.join(", "));
@@ -108,7 +108,7 @@ pub fn done_text(migration: &Migration, found: &Findings, paint: Paint) -> Strin
     );
     text.push_str(&format!(
         "      {}   {} in {}, synced   {}\n",
-        words::path_text(&plan.target),
+        words::harmless(&plan.target),
         words::size(copied.bytes),
         words::count(copied.files, "file", "files"),
         words::duration(copied.elapsed_ms)
@@ -117,7 +117,7 @@ pub fn done_text(migration: &Migration, found: &Findings, paint: Paint) -> Strin
         text.push_str(&losses_text(plan, paint));
     }
     for note in &plan.notes {
-        text.push_str(&format!("note  {}\n", words::escaped(note)));
+        text.push_str(&format!("note  {}\n", words::harmless(note)));
     }
     text.push_str(&findings::brief(found, paint));
     text

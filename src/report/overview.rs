@@ -57,13 +57,16 @@ fn glance(
     shows_evidence: bool,
 ) -> String {
     let format = source.format.as_deref().unwrap_or("unknown");
-    let mut text =
-        format!("{}   {}\n", paint.strong(headline(source, format)), health(found, paint));
+    let mut text = format!(
+        "{}   {}\n",
+        paint.strong(headline(source, format)),
+        health(overview, found, paint)
+    );
     let mut line = |label: &str, value: &str| text.push_str(&labelled(paint, label, LABEL, value));
     line("log", &format!("{}   {format}   {}", files(source), words::size(source.size_bytes())));
     if shows_evidence {
         for (at, evidence) in source.evidence.iter().enumerate() {
-            line(if at == 0 { "because" } else { "" }, &words::escaped(evidence));
+            line(if at == 0 { "because" } else { "" }, &words::harmless(evidence));
         }
     }
     match overview.groups.as_slice() {
@@ -119,8 +122,10 @@ fn headline(source: &Source, format: &str) -> String {
     }
 }
 
-fn health(found: &Findings, paint: Paint) -> String {
+fn health(overview: &Overview, found: &Findings, paint: Paint) -> String {
+    let has_holes = overview.groups.iter().any(|group| group.holes_total > 0);
     match findings::counts(found) {
+        None if has_holes => paint.warning("no damage met, but indexes are missing"),
         None => paint.good("sound at a glance"),
         Some(counts) if found.errors() > 0 => paint.bad(format!("DAMAGED: {counts}")),
         Some(counts) if found.warnings() > 0 => paint.warning(counts),
@@ -130,10 +135,10 @@ fn health(found: &Findings, paint: Paint) -> String {
 
 fn files(source: &Source) -> String {
     match source.files.as_slice() {
-        [only] => words::path_text(&only.path),
+        [only] => words::harmless(&only.path),
         files => format!(
             "{} ({})",
-            words::path_text(&source.path),
+            words::harmless(&source.path),
             words::count(files.len() as u64, "file", "files")
         ),
     }

@@ -108,7 +108,7 @@ impl<'c> Progress<'c> {
         if !self.shows_notes {
             return;
         }
-        let line = format!("note: {}\n", words::escaped(message));
+        let line = format!("note: {}\n", words::harmless(message));
         match &self.bar {
             Some(bar) => bar.suspend(|| tell(&line)),
             None => tell(&line),

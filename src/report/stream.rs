@@ -196,7 +196,7 @@ fn text_columns(items: Items, with_group: bool) -> Columns {
 fn widest_place(source: &Source) -> usize {
     let of_file = |file: &SourceFile| {
         let size = words::grouped(file.size_bytes).len();
-        words::path_text(&file.path).chars().count() + " @ ".len() + size + " + 65,536".len()
+        words::harmless(&file.path).chars().count() + " @ ".len() + size + " + 65,536".len()
     };
     source.files.iter().map(of_file).max().unwrap_or(0)
 }

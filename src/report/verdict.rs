@@ -109,12 +109,13 @@ impl StoreVerdict {
 
     /// The verdict as text, with what was found; `elapsed_ms` is how long this PATH took.
     pub fn text(&self, found: &Findings, elapsed_ms: u64, paint: Paint) -> String {
-        let format = self.format.as_deref().unwrap_or("unknown");
-        let mut text = format!(
-            "{}   {format}   {}\n",
-            paint.strong(words::path_text(&self.path)),
-            answer(found, paint)
-        );
+        let format = self.format.as_ref().map_or(String::new(), |format| format!("   {format}"));
+        let path = paint.strong(words::harmless(&self.path));
+        let mut text = format!("{path}{format}   {}\n", answer(found, paint));
+        if self.error.is_some() {
+            text.push_str("  nothing behind this damage can be read\n");
+            return text + &findings::text(found, paint);
+        }
         let counts: Vec<String> = self
             .containers
             .iter()

@@ -101,13 +101,14 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A path as the operator gave it, made harmless for a terminal. Backslashes stay as they are.
+/// A path as the operator gave it, made harmless for a terminal.
 pub fn path(path: &Path) -> String {
-    path_text(&path.to_string_lossy())
+    harmless(&path.to_string_lossy())
 }
 
-/// As [`path`], of a path that is text already.
-pub fn path_text(text: &str) -> String {
+/// Words that may hold a path, or that were escaped where they were made: as [`escaped`], but
+/// backslashes stay as they are.
+pub fn harmless(text: &str) -> String {
     escaped(text).replace("\\\\", "\\")
 }
 

@@ -94,6 +94,11 @@ impl Topic {
     }
 }
 
+/// What may follow from a finding of rule `code`, one or two sentences.
+pub fn risk(code: Code) -> &'static str {
+    rules::explain(code).risk
+}
+
 /// The list of everything that can be explained.
 pub fn list() -> String {
     let mut text = String::from("rules\n");
