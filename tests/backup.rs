@@ -17,7 +17,7 @@ use raftlog::backup::{
     self, Backup, BackupOptions, Compression, Destination, Error, RestoreOptions, Restored, Source,
     Verdict,
 };
-use raftlog::event::{Event, Observer, Unobserved};
+use raftlog::event::{Event, Observer, Phase, Unobserved};
 use raftlog::model::{Code, Findings, Severity};
 use raftlog::store::{Level, OpenOptions, StoreError};
 use raftlog::vfs::Fs;
@@ -204,7 +204,8 @@ fn an_operator_can_check_the_manifest_with_sed_and_sha256sum() {
     let archive = dir.path().join("a.tar.gz");
     back_up(&support::redb("redb-basic", "synth"), &archive).unwrap();
     let script = "tar xzOf \"$0\" MANIFEST.json > m; \
-        sed 's/\\(manifest_sha256\": \"\\)[0-9a-f]*/\\1'$(printf '0%.0s' $(seq 64))'/' m | sha256sum; \
+        sed 's/\\(manifest_sha256\": \"\\)[0-9a-f]*/\\1'$(printf '0%.0s' $(seq 64))'/' m \
+        | sha256sum; \
         grep -o 'manifest_sha256\": \"[0-9a-f]*' m";
     let told = Command::new("bash")
         .args(["-c", script])
@@ -466,8 +467,7 @@ struct Meddle<'m>(&'m dyn Fn(), bool);
 
 impl Observer for Meddle<'_> {
     fn on(&mut self, event: &Event) -> ControlFlow<()> {
-        let packing = raftlog::event::Phase::Packing;
-        if matches!(event, Event::Started { phase, .. } if *phase == packing) && !self.1 {
+        if matches!(event, Event::Started { phase: Phase::Packing, .. }) && !self.1 {
             self.1 = true;
             self.0();
         }
@@ -541,4 +541,56 @@ fn an_archive_is_no_more_readable_than_what_is_in_it() {
         assert_eq!(found & !most, 0, "{found:o} of {mode:o}");
         assert_eq!(found & 0o600, 0o600);
     }
+}
+
+/// Does something at every event.
+struct At<F>(F);
+
+impl<F: FnMut(&Event)> Observer for At<F> {
+    fn on(&mut self, event: &Event) -> ControlFlow<()> {
+        (self.0)(event);
+        ControlFlow::Continue(())
+    }
+}
+
+fn damage(path: &Path) {
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_at(&file, b"!", 100).unwrap();
+}
+
+#[test]
+fn an_archive_that_does_not_read_back_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = support::redb("redb-basic", "synth");
+    let partial = dir.path().join("a.tar.gz.partial");
+    let mut written = At(|event: &Event| {
+        if *event == (Event::Finished { phase: Phase::Packing }) {
+            damage(&partial);
+        }
+    });
+    let destination = Destination::File(dir.path().join("a.tar.gz"));
+    let error = back_up_with(&store, destination, &options(), &mut written).unwrap_err();
+    let Error::Mismatch { path, findings } = error else { panic!("{error}") };
+    assert!(findings.errors() > 0);
+    assert_eq!(path, dir.path().join("a.tar.gz.failed"));
+    assert_eq!(names_in(dir.path()), ["a.tar.gz.failed"]);
+}
+
+#[test]
+fn a_restored_file_that_does_not_read_back_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("a.tar.gz");
+    back_up(&support::redb("redb-basic", "synth"), &archive).unwrap();
+    let partial = dir.path().join("r.partial/synth.redb");
+    let mut written = At(|event: &Event| {
+        if matches!(event, Event::Advanced { phase: Phase::Unpacking, .. }) {
+            damage(&partial);
+        }
+    });
+    let source = Source::File(archive);
+    let target = dir.path().join("r");
+    let options = RestoreOptions::default();
+    let error = backup::restore(&os(), source, &target, options, &mut written).unwrap_err();
+    assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    assert_eq!(names_in(dir.path()), ["a.tar.gz", "r.failed"]);
 }

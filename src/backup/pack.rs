@@ -35,7 +35,8 @@ use crate::vfs::{Clock, FileKind, Fs, OpenMode};
 /// # Errors
 /// [`Error::Store`] as [`crate::store::open::open`] has them (locked, not found, refused);
 /// [`Error::Changed`], [`Error::Name`], [`Error::TooLarge`], [`Error::Io`]; [`Error::Mismatch`]
-/// when the archive does not read back; [`Error::Cancelled`]. Then nothing stands under the final name.
+/// when the archive does not read back; [`Error::Cancelled`]. Then nothing stands under
+/// the final name.
 pub fn backup(
     fs: &Arc<dyn Fs>,
     clock: &dyn Clock,

@@ -37,8 +37,8 @@ const PRIVATE_MODE: u32 = 0o700;
 ///
 /// # Errors
 /// [`Error::Damaged`] when the archive is not whole (nothing was written); [`Error::Store`] when
-/// the target is refused; [`Error::NoSpace`], [`Error::Io`]; [`Error::Mismatch`] when a file does not
-/// read back as it was written; [`Error::Unsupported`]; [`Error::Cancelled`].
+/// the target is refused; [`Error::NoSpace`], [`Error::Io`]; [`Error::Mismatch`] when a file does
+/// not read back as it was written; [`Error::Unsupported`]; [`Error::Cancelled`].
 pub fn restore(
     fs: &Arc<dyn Fs>,
     archive: Source,

@@ -237,7 +237,12 @@ impl Session {
             Ok(()) => exit,
             // Whoever went away does not turn a failure into a success: a backup to a stream
             // that closed is no backup.
-            Err(Stopped::Closed) if exit.is_operational() => exit,
+            Err(Stopped::Closed)
+                if exit.is_operational()
+                    || matches!(exit, Exit::Interrupted | Exit::Terminated) =>
+            {
+                exit
+            }
             Err(Stopped::Closed) => Exit::Ok,
             Err(Stopped::Failed(error)) => {
                 let mut failure = Failure::new(Kind::Io, "cannot write to standard output");
