@@ -16,7 +16,8 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
-        clippy::cast_possible_truncation
+        clippy::cast_possible_truncation,
+        clippy::disallowed_methods
     )
 )]
 
@@ -38,3 +39,6 @@ pub use format::recognise;
 pub use schema::PROFILE;
 pub use sink::RedbSink;
 pub use source::RedbStore;
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Which tables of a redb file are a Raft log: the default schema; others will stand beside it.
 //!
 //! Tables `logs` (key `u64`, value the msgpack of raft.Log) and `conf` (key `&str` or `&[u8]`,
-//! value bytes) are the unnamed group, `logs/NAME` and `conf/NAME` the group NAME: everything behind
-//! the first slash. A group may lack either.
+//! value bytes) are the unnamed group, `logs/NAME` and `conf/NAME` the group NAME: everything
+//! behind the first slash. A group may lack either.
 
 use std::collections::BTreeMap;
 use std::path::Path;

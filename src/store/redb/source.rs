@@ -309,10 +309,11 @@ impl Store for RedbStore {
         let Some(found) = survey(&self.pages, &self.commit, level, progress)? else {
             return Ok(checked);
         };
-        for fault in found.faults {
-            if !checked.faults.contains(&fault) {
-                checked.faults.push(fault);
-            }
+        checked.faults.extend(found.faults.into_iter().filter(|f| !self.faults.contains(f)));
+        if found.unnamed_damage > 0 {
+            let found = format!("{} more pages do not verify", found.unnamed_damage);
+            let all = self.pages.place(0, self.pages.size_bytes());
+            checked.faults.push(Fault::new(Code::R119, FaultKind::Note { found }).at(all));
         }
         checked.checked_bytes = found.used_bytes + HEADER_BYTES as u64;
         checked.counts = vec![

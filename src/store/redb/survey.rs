@@ -18,6 +18,8 @@ pub struct Survey {
     pub faults: Vec<Fault>,
     /// Whether a page does not verify, which is what redb itself would see.
     pub damaged: bool,
+    /// Damaged pages beyond those among the faults.
+    pub unnamed_damage: u64,
     /// Pages that verify.
     pub pages: u64,
     /// Bytes of these pages that are in use.
@@ -61,6 +63,9 @@ struct Surveyor<'a> {
     found: Survey,
     progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }
+
+/// Damaged pages that are named one by one.
+const FAULTS_MAX: usize = 1 << 16;
 
 type Going = Result<ControlFlow<()>, StoreError>;
 
@@ -184,7 +189,11 @@ impl Surveyor<'_> {
             }
             Visit::Damaged(damaged) => {
                 self.found.damaged = true;
-                self.found.faults.push((*damaged.fault).clone());
+                if self.found.faults.len() < FAULTS_MAX {
+                    self.found.faults.push((*damaged.fault).clone());
+                } else {
+                    self.found.unnamed_damage += 1;
+                }
                 return ControlFlow::Continue(());
             }
         };
