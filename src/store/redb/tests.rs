@@ -130,7 +130,7 @@ fn whatever_call_fails_the_target_is_not_there_and_nothing_panics() {
 #[test]
 fn a_failed_run_leaves_nothing_behind() {
     let sim = SimFs::new(Profile::StrictPosix);
-    sim.set_faults(FaultPlan::new().at(CallNo(30), Failure::Fails(Refusal::Enospc)));
+    sim.set_faults(FaultPlan::new().at(CallNo(15), Failure::Fails(Refusal::Enospc)));
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
     let Err(StoreError::Io(error)) = write(&fs, RedbFormat::V3, Last::Small) else {
         panic!("full")
