@@ -1,5 +1,5 @@
-//! A FastLog directory, broken in every small way: each file missing, cut at every length, each byte
-//! flipped. Whatever still counts as sound is exactly what was written.
+//! A FastLog directory, broken in every small way: each file missing, cut at every length, each
+//! byte flipped. Whatever still counts as sound is exactly what was written.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod support;
@@ -85,7 +85,7 @@ impl Subject {
 /// Verifies a store in this process: whether it is sound, and all it holds.
 fn judge(path: &Path) -> Result<(bool, Content), String> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
-    let clock = OsClock::default();
+    let clock = OsClock;
     let opened = open(&fs, &clock, path, &OpenOptions::default()).map_err(|e| e.to_string())?;
     let outcome = raftlog::verify::verify(
         opened.store.as_ref(),
@@ -164,7 +164,8 @@ fn a_missing_file_is_named_and_nothing_is_written() {
 #[test]
 fn the_binary_says_torn_or_corrupt_with_a_place() {
     let subject = Subject::new();
-    let (segment, original) = subject.files.last().expect("a segment");
+    let (segment, original) =
+        subject.files.iter().find(|(name, _)| name.ends_with(".seg")).expect("a segment");
     // In the middle of the frames, before the sync point of a store at rest: corruption.
     let mut damaged = original.clone();
     let at = 8_192 + (original.len() - 8_192) / 2;

@@ -1,7 +1,7 @@
 //! Backups of a store or a whole data directory, the way back, and the proof of an archive.
 //!
 //! [`backup`] packs everything that belongs to a store into a `.tar.gz` whose first member,
-//! `MANIFEST.json`, names every file with its digests ([`manifest`] describes it). [`restore`]
+//! `MANIFEST.json`, names every file with its digests (`manifest` describes it). `restore`
 //! verifies an archive as a whole before the first byte of its target is written, and [`verify`]
 //! verifies it without unpacking. All three stream; none keeps more than a few MiB.
 

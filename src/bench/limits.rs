@@ -65,7 +65,8 @@ pub fn copy_and_sync(fs: &dyn Fs, path: &Path, to: &Path) -> Result<(), IoError>
     Ok(())
 }
 
-/// Reads the files at `path` and takes the CRC-32 of every byte; returns it so that the work counts.
+/// Reads the files at `path` and takes the CRC-32 of every byte, which it returns so that the work
+/// counts.
 pub fn read_and_crc(fs: &dyn Fs, path: &Path) -> Result<u32, IoError> {
     let mut hasher = crc32fast::Hasher::new();
     read_all(fs, path, &mut |chunk| {

@@ -1,8 +1,8 @@
 //! Measuring the jobs against what the machine can do, in one run, interleaved.
 //!
-//! The jobs themselves are handed in as functions that run one command in a fresh process and report
-//! its time and peak memory; the limits (a plain copy with a sync, a read with CRC-32, `tar | pigz`)
-//! are measured here, on the same bytes, in the same rounds.
+//! The jobs themselves are handed in as functions that run one command in a fresh process and
+//! report its time and peak memory; the limits (a plain copy with a sync, a read with CRC-32,
+//! `tar | pigz`) are measured here, on the same bytes, in the same rounds.
 
 mod jobs;
 mod limits;

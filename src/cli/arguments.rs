@@ -168,7 +168,8 @@ impl GroupArgs {
     }
 }
 
-/// Where entries are not listed. The parser drops a requirement that conflicts with what is there, so
+/// Where entries are not listed. The parser drops a requirement that conflicts with what is
+/// there, so
 /// that requiring `--entries` alone would let these pass beside other selectors.
 const NO_ENTRIES: [&str; 3] = ["records", "state", "stats"];
 

@@ -91,7 +91,8 @@ impl Ground<'_> {
             }
             Err(error) => return Err(IoError::new("list", self.dir, error).into()),
         }
-        // An empty directory may be what an interrupted creation left: its name need not be durable.
+        // An empty directory may be what an interrupted creation left: its name need not be
+        // durable.
         let parent = parent_of(self.dir);
         let synced = self.vfs.sync_dir(&parent);
         synced.map_err(|error| IoError::new("sync", parent, error))?;

@@ -161,7 +161,7 @@ impl Bench {
         source: &MemoryStore,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, Error> {
-        let fs: Arc<dyn Fs> = Arc::new(OsFs::default());
+        let fs: Arc<dyn Fs> = Arc::new(OsFs);
         let target = Target::check(fs, &self.path("target"), false)?;
         let path = self.path("source");
         let source = Source { store: source, path: &path };
@@ -503,7 +503,7 @@ fn a_source_that_changes_meanwhile_is_noticed() {
 #[test]
 fn a_target_over_its_source_is_refused_and_an_absent_group_too() {
     let mut bench = bench(&EVERYTHING);
-    let fs: Arc<dyn Fs> = Arc::new(OsFs::default());
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
     fs::create_dir(bench.path("store")).expect("directory");
     let store = sound();
     let refuse = |target: &Path, source: &Path| {
@@ -683,7 +683,9 @@ mod any_source_to_any_target {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 200, failure_persistence: None, ..Default::default()
+        })]
 
         /// Plan, copy and comparison agree on what fits, whatever is moved where: what loses
         /// nothing is equal in every field, what loses something is never written unasked.
@@ -719,7 +721,7 @@ mod any_source_to_any_target {
                     prop_assert_eq!(&state.snapshot, &written_state.snapshot);
                     return Ok(());
                 }
-                Err(Error::Refused { outcome, .. }) => {
+                Err(Error::Refused { outcome, .. } | Error::Unfit { outcome, .. }) => {
                     prop_assert!(bench.left().is_empty());
                     losses(&outcome)
                 }
@@ -731,7 +733,7 @@ mod any_source_to_any_target {
                     prop_assert!(!asked.is_empty());
                     prop_assert!(outcome.migration.compared.is_some());
                 }
-                Err(Error::Refused { what, .. }) => {
+                Err(Error::Unfit { what, .. }) => {
                     prop_assert!(what.starts_with("no snapshot covers"), "{}", what);
                 }
                 Err(other) => panic!("neither written nor refused: {other:?}"),

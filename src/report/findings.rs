@@ -203,9 +203,9 @@ mod tests {
         narrow.width = Some(40);
         assert_eq!(
             lines(&checksum(), narrow),
-            "error   R119  group \"evil\\x1b[31m\", index\n\
-             \x20             7: checksum mismatch in a\n\
-             \x20             leaf page\n\
+            "error   R119  group \"evil\\x1b[31m\",\n\
+             \x20             index 7: checksum mismatch\n\
+             \x20             in a leaf page\n\
              \x20             place     a\\x1b.redb @ 8,192 + 4,096\n\
              \x20             expected  aa\n\
              \x20             found     bb\n"

@@ -351,7 +351,9 @@ pub(super) fn contents(fs: &dyn Fs, root: &Path) -> Vec<(PathBuf, Option<Vec<u8>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn random_calls_have_equal_answers_everywhere(steps in prop::collection::vec(step(), 1..40)) {

@@ -1,7 +1,7 @@
 //! redb databases in BoltDB style: our own page walker for reading, the redb packages for writing.
 //!
-//! [`format`] knows the bytes, [`page`] checks one page, [`tree`] walks many, [`commit`] chooses
-//! which state of the file counts, [`schema`] says which tables are a Raft log.
+//! `format` knows the bytes, `page` checks one page, `tree` walks many, `commit` chooses
+//! which state of the file counts, `schema` says which tables are a Raft log.
 
 #![deny(
     clippy::unwrap_used,
