@@ -31,8 +31,8 @@
 //! the value ends (likewise), keys, values. Branch page: u8 2; number of keys n u16 at 2; from 8
 //! the n + 1 checksums u128 of its children, their n + 1 page numbers u64, the key ends (unless
 //! fixed), keys. Ends are offsets in the page. Child i holds the keys above key i - 1, up to and
-//! including key i. A page's checksum lies in its parent and covers it up to its last value's or key's
-//! end.
+//! including key i. A page's checksum lies in its parent and covers it up to its last value's or
+//! key's end.
 //!
 //! Table definition, the value of a table's name in the table tree: kind u8 (3 normal, 4 multimap),
 //! row count u64, presence u8 and root (32 bytes), presence u8 and fixed key width u32, presence u8
