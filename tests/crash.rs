@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use raftlog::fastlog::LogView;
 use raftlog::vfs::sim::{
-    Damage, Fault, FaultPlan, Image, Profile, Refusal, Seed, SimClock, SimFs, Torn, Tries,
+    CallNo, Damage, Fault, FaultPlan, Image, Profile, Refusal, Seed, SimClock, SimFs, Torn, Tries,
 };
 use raftlog::vfs::{Fs, Vfs};
 
@@ -116,6 +116,9 @@ impl Explorer<'_> {
             accepted: 0,
             before: "the second power cut".to_owned(),
         };
+        log.close().expect("closed");
+        let log = open(fs, &SimClock::new()).expect("opens once more");
+        assert!(log.recovery().clean, "{case}: S14 closed, and something is behind the end");
         drop(log);
         for image in point.disk.images(tries(FEW, Torn::default())).distinct() {
             self.tried.lives += 1;
@@ -184,6 +187,36 @@ fn file_systems_that_order_more_change_nothing() {
     }
 }
 
+/// Tries what a power cut leaves after a killed process was followed by another one: while that
+/// recovers, when it has recovered, and when it has written one entry a group.
+fn cut_after_kill(case: &str, history: &[State], point: &Point, tries: Tries) -> usize {
+    let mut images = 0;
+    let fs = SimFs::on(point.disk.clone());
+    let mut next = Run::new(fs.clone());
+    next.steps(&[]).unwrap_or_else(|error| panic!("{case}: {error}"));
+    next.kill();
+    for inner in next.points() {
+        for image in inner.disk.images(tries).distinct() {
+            images += 1;
+            judge(&SimFs::on(image.disk), history, point).unwrap_or_else(|why| {
+                panic!("{case}, then a power cut in recovery before {}: {why}", inner.before)
+            });
+        }
+    }
+    fs.unwatch();
+    let log = judge(&fs, history, point).unwrap_or_else(|why| panic!("{case}: {why}"));
+    let lived = live_on(&log).unwrap_or_else(|error| panic!("{case}: {error}"));
+    drop(log);
+    let end = Point { promised: 0, accepted: 0, ..point.clone() };
+    for image in fs.disk().images(tries).distinct() {
+        images += 1;
+        clean_means_clean(case, &image);
+        judge(&SimFs::on(image.disk), std::slice::from_ref(&lived), &end)
+            .unwrap_or_else(|why| panic!("{case}, then a power cut: {why}"));
+    }
+    images
+}
+
 /// The process ends, the machine does not: what was written is still in memory. The next process
 /// builds on it, and then the power goes.
 #[test]
@@ -195,23 +228,8 @@ fn what_a_killed_process_left_in_memory_is_made_durable_before_it_is_built_upon(
         let history = run.history.clone();
         for (number, point) in run.points().iter().enumerate() {
             let case = format!("{seed:x}:{number}, killed before {}", point.before);
-            let fs = SimFs::on(point.disk.clone());
-            let log = judge(&fs, &history, point).unwrap_or_else(|why| panic!("{case}: {why}"));
-            let lived = live_on(&log).unwrap_or_else(|error| panic!("{case}: {error}"));
-            drop(log);
             let tries = Tries { seed: Seed(seed), ..tries(12, Torn::default()) };
-            for image in fs.disk().images(tries).distinct() {
-                images += 1;
-                let end = Point {
-                    disk: image.disk.clone(),
-                    promised: 0,
-                    accepted: 0,
-                    before: String::new(),
-                };
-                let again = SimFs::on(image.disk);
-                judge(&again, std::slice::from_ref(&lived), &end)
-                    .unwrap_or_else(|why| panic!("{case}, then a power cut: {why}"));
-            }
+            images += cut_after_kill(&case, &history, point, tries);
         }
     }
     assert!(images > 1_000, "{images}");
@@ -241,8 +259,11 @@ fn a_call_that_fails_costs_nothing_that_was_promised() {
         for call in 0..sound.fs.calls().0 {
             for (kind, fault) in faults().into_iter().enumerate() {
                 let fs = SimFs::new(Profile::StrictPosix);
-                let call = raftlog::vfs::sim::CallNo(call);
-                fs.set_faults(FaultPlan::new().at(call, fault));
+                let plan = FaultPlan::new().at(CallNo(call), fault);
+                // Every other time, the call by which the engine takes back what it did fails too.
+                let again = (call + kind as u64).is_multiple_of(2);
+                let next = Fault::Fails(Refusal::Eio);
+                fs.set_faults(if again { plan.at(CallNo(call + 1), next) } else { plan });
                 let mut run = Run::new(fs.clone());
                 if run.steps(&steps).is_ok() {
                     continue;
@@ -250,7 +271,7 @@ fn a_call_that_fails_costs_nothing_that_was_promised() {
                 failed += 1;
                 run.kill();
                 fs.set_faults(FaultPlan::new());
-                let case = format!("{seed:x}: call {} fails ({kind})", call.0);
+                let case = format!("{seed:x}: call {call} fails ({kind}, {again})");
                 after_failure(&case, &run);
             }
         }

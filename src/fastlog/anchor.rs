@@ -95,12 +95,19 @@ impl AnchorSlots {
 pub(super) struct AnchorFile {
     file: Arc<NamedFile>,
     current: Anchor,
+    durable: bool,
 }
 
 impl AnchorFile {
-    /// The file with what it says now.
+    /// The file with what it says now, which may be in memory only: the process that wrote it may
+    /// have ended before it was synced.
     pub(super) fn new(file: NamedFile, current: Anchor) -> AnchorFile {
-        AnchorFile { file: Arc::new(file), current }
+        AnchorFile { file: Arc::new(file), current, durable: false }
+    }
+
+    /// Whether what the file says now is known to be durable.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
     }
 
     pub(super) fn current(&self) -> &Anchor {
@@ -110,7 +117,9 @@ impl AnchorFile {
     /// Writes the slot that does not hold, and syncs it; `change` sees what holds now.
     pub(super) fn update(&mut self, change: impl FnOnce(&mut Anchor)) -> Result<(), IoError> {
         self.write(change)?;
-        self.file.sync()
+        self.file.sync()?;
+        self.durable = true;
+        Ok(())
     }
 
     /// As [`AnchorFile::update`] without the sync.
@@ -118,6 +127,7 @@ impl AnchorFile {
         let mut next = self.current.clone();
         change(&mut next);
         next.counter = self.current.counter.saturating_add(1);
+        self.durable = false;
         self.file.write(next.offset(), &next.encode())?;
         self.current = next;
         Ok(())

@@ -300,8 +300,7 @@ impl Core {
         drop(tables);
         let mut done = Vec::new();
         writer.write(now, &mut [&mut base], &mut done)?;
-        writer.sync(now)?;
-        writer.purge(oldest)
+        writer.purge(now, oldest)
     }
 
     /// See [`FastLog::step`](crate::fastlog::FastLog::step).

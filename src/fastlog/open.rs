@@ -187,6 +187,9 @@ impl Ground<'_> {
         let options = self.writer_options(&settings);
         let (mut writer, tables) = repair.run(walk, &verdict, options, &mut report)?;
         if writer.active.is_none() {
+            // A creation that was interrupted: what it wrote may be in memory only.
+            writer.anchor.update(|_| {})?;
+            writer.files.sync_dir()?;
             writer.rotate(self.clock.monotonic())?;
         }
         report.repair = self.clock.monotonic().saturating_sub(replayed);
@@ -252,6 +255,11 @@ impl Repair {
         report: &mut RecoveryReport,
     ) -> Result<(Writer, Tables), Error> {
         let mut anchor = AnchorFile::new(self.anchor, self.was.clone());
+        let is_old = |number: &&SegmentNo| **number < self.was.oldest;
+        if self.segments.iter().any(|number| is_old(&number)) {
+            // What says that they are not needed may be in memory only.
+            anchor.update(|_| {})?;
+        }
         report.leftovers_removed = remove_old(&self.files, &self.segments, self.was.oldest)?;
         let mut active = open_active(&self.files, &walk)?;
         if let Some(active) = &mut active

@@ -103,9 +103,9 @@ impl Writer {
         Ok(())
     }
 
-    /// The first write after a clean close takes the clean flag away, durably.
+    /// The first write makes the anchor durable, without the flag that says that the log is closed.
     fn mark_dirty(&mut self) -> Result<(), Error> {
-        if self.anchor.current().clean
+        if (self.anchor.current().clean || !self.anchor.is_durable())
             && !self.options.bulk
             && let Err(error) = self.anchor.update(|anchor| anchor.clean = false)
         {
@@ -341,9 +341,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes the segments before `oldest`. The base record that makes them superfluous was
-    /// written before.
-    pub(super) fn purge(&mut self, oldest: SegmentNo) -> Result<u64, Error> {
+    /// Removes the segments before `oldest`. The base that makes them superfluous was written
+    /// before, and becomes durable here.
+    pub(super) fn purge(&mut self, now: Duration, oldest: SegmentNo) -> Result<u64, Error> {
         self.check()?;
         let before = self.anchor.current().oldest;
         if oldest <= before {
@@ -352,6 +352,7 @@ impl Writer {
         self.sync_kept(oldest)?;
         let durable = self.written();
         self.durable = durable;
+        self.pace.step(now, SyncEvent::Synced(durable));
         let named = self.anchor.update(|anchor| {
             anchor.oldest = oldest;
             anchor.sync_point = durable;

@@ -1,6 +1,8 @@
 //! Running a workload on the simulated disk, collecting the moments at which it may be cut off,
 //! and judging what recovery makes of what is left.
 
+#![allow(clippy::disallowed_methods, dead_code)]
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use raftlog::fastlog::format::LogUid;
 use raftlog::fastlog::{AppliedAndSynced, Batch, Error, FastLog, Fill, Options, Stepping};
 use raftlog::model::{IndexRange, LogIndex};
 use raftlog::vfs::sim::{Disk, SimClock, SimFs};
+use raftlog::vfs::{OpenMode, Vfs, read_exact_at};
 
 use crate::workload::{Action, Batch as Actions, Model, State, Step, extra_entry};
 
@@ -101,6 +104,27 @@ impl Run {
         drop(self.log.take());
     }
 
+    /// The log, while it is open.
+    pub fn opened(&self) -> &FastLog {
+        self.log.as_ref().expect("open")
+    }
+
+    /// What readers see now.
+    pub fn visible(&self) -> State {
+        state_of(self.opened())
+    }
+
+    /// Writes the files of the log into a directory of the real file system.
+    pub fn copy_to(&self, to: &Path) {
+        std::fs::create_dir(to).expect("a directory");
+        for path in self.fs.list(dir()).expect("listed") {
+            let file = self.fs.open(&path, OpenMode::Read).expect("a file");
+            let mut bytes = vec![0; usize::try_from(file.size().expect("known")).expect("small")];
+            read_exact_at(file.as_ref(), 0, &mut bytes).expect("read");
+            std::fs::write(to.join(path.file_name().expect("a name")), bytes).expect("written");
+        }
+    }
+
     pub fn promised(&self) -> usize {
         self.seen.lock().expect("not poisoned").promised
     }
@@ -109,24 +133,20 @@ impl Run {
         self.seen.lock().expect("not poisoned").accepted
     }
 
-    fn log(&self) -> &FastLog {
-        self.log.as_ref().expect("open")
-    }
-
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::Create(id) => {
                 self.model.create(id);
                 self.accept();
-                self.log().create_group(id)?;
+                self.opened().create_group(id)?;
                 self.acknowledge(1);
             }
             Step::Batches(batches) => self.batches(batches)?,
-            Step::Purge => drop(self.log().purge()?),
-            Step::Sync => drop(self.log().sync()?),
+            Step::Purge => drop(self.opened().purge()?),
+            Step::Sync => drop(self.opened().sync()?),
             Step::Wait { ms } => {
                 self.clock.advance(Duration::from_millis(*ms));
-                self.log().step()?;
+                self.opened().step()?;
             }
             Step::Reopen { closing } => {
                 let log = self.log.take().expect("open");
@@ -136,7 +156,7 @@ impl Run {
                     drop(log);
                 }
                 self.log = Some(open(&self.fs, &self.clock)?);
-                assert_eq!(Some(&state_of(self.log())), self.history.last(), "opened again");
+                assert_eq!(Some(&state_of(self.opened())), self.history.last(), "opened again");
             }
         }
         Ok(())
@@ -148,7 +168,7 @@ impl Run {
             let put = self.encoded(batch);
             self.model.apply(batch);
             self.accept();
-            tickets.push(self.log().submit(put)?);
+            tickets.push(self.opened().submit(put)?);
         }
         for ticket in tickets {
             ticket.wait()?;
@@ -160,7 +180,7 @@ impl Run {
     fn encoded(&self, actions: &Actions) -> Batch {
         let mut batch = Batch::new();
         for (id, action) in actions {
-            let group = self.log().group(id).expect("a known group");
+            let group = self.opened().group(id).expect("a known group");
             let applied = AppliedAndSynced::through(LogIndex(u64::MAX));
             match action {
                 Action::Append(entries) => batch.append(group, entries),

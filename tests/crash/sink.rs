@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use raftlog::fastlog::{BulkWriter, Options};
 use raftlog::model::{
     Durability, Entry, EntryExtra, EntryKind, GroupId, HardState, IndexRange, LogIndex, LogState,
     SharedBytes, Term,
@@ -87,5 +89,25 @@ fn a_copy_that_is_cut_off_is_absent_or_whole() {
     assert!(absent > 100 && whole > 0, "{absent} absent, {whole} whole");
     for image in fs.disk().images(Tries::default()).distinct() {
         assert!(is_whole("published", image.disk), "S18 published, and gone after a power cut");
+    }
+}
+
+/// A copy of several segments, of which only the last one is still open at the end.
+#[test]
+fn a_sealed_copy_of_many_segments_survives_whole() {
+    let fs = SimFs::new(Profile::StrictPosix);
+    let options = Options { segment_bytes: Some(16 << 10), ..Options::default() };
+    let made = BulkWriter::create(Arc::new(fs.clone()), target_path(), &options, Duration::ZERO);
+    let mut writer = made.expect("made");
+    for group in [GroupId::Unnamed, GroupId::named("g")] {
+        writer.begin_group(&group, &state()).expect("begun");
+        for entry in entries() {
+            writer.append(&[entry]).expect("appended");
+        }
+    }
+    let report = writer.seal().expect("sealed");
+    assert!(report.files > 5, "{report:?}");
+    for image in fs.disk().images(Tries::default()).distinct() {
+        assert!(is_whole("sealed", image.disk), "S18 sealed, and gone after a power cut");
     }
 }
