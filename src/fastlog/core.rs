@@ -72,6 +72,7 @@ impl Core {
             files: Arc::clone(&writer.files),
             memtable: Arc::<Memtable>::clone(&tables.memtable),
             uid: writer.uid,
+            live: true,
         };
         let queue = Queue {
             waiting: Vec::new(),
@@ -119,11 +120,11 @@ impl Core {
         }
         drop(tables);
         let group = queue.next_group;
+        let mut batch = Batch::new();
+        batch.name_group(group, id, None, &[])?;
         queue.next_group = GroupNo(group.0.saturating_add(1));
         queue.names.insert(id.clone(), group);
         drop(queue);
-        let mut batch = Batch::new();
-        batch.name_group(group, id, None, &[])?;
         Ok((group, self.submit(batch)?))
     }
 
@@ -313,22 +314,6 @@ impl Core {
         self.flush();
         locked(&self.queue).closed = true;
         locked(&self.writer).seal(self.clock.monotonic(), false)
-    }
-
-    /// Waits until something was submitted or `timeout` passed; for the daemon.
-    pub(super) fn doze(&self, timeout: Duration) {
-        let queue = locked(&self.queue);
-        drop(self.changed.wait_timeout(queue, timeout));
-    }
-
-    /// Time of the log's clock.
-    pub(super) fn now(&self) -> Duration {
-        self.clock.monotonic()
-    }
-
-    /// Wakes everybody who waits.
-    pub(super) fn wake(&self) {
-        self.changed.notify_all();
     }
 }
 

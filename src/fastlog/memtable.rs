@@ -54,7 +54,8 @@ pub struct Memtable {
     chunks: SkipMap<(GroupNo, u64), Arc<Chunk>>,
 }
 
-/// The chunk at a group's end, kept by the writer so that a push needs no search.
+/// A chunk of one group, kept by whoever works next to it: the writer at the group's end, a reader
+/// inside its range.
 #[derive(Clone, Default)]
 pub struct Tail(Option<Arc<Chunk>>);
 
@@ -62,6 +63,18 @@ impl Memtable {
     /// The position of an entry, or `None` where there is none.
     pub fn get(&self, group: GroupNo, index: LogIndex) -> Option<Position> {
         self.chunks.get(&(group, base_of(index)))?.value().get(index)
+    }
+
+    /// As [`Memtable::get`]; `near` makes looking up neighbours of one group quick.
+    pub fn get_near(&self, near: &mut Tail, group: GroupNo, index: LogIndex) -> Option<Position> {
+        let base = base_of(index);
+        if let Some(chunk) = near.0.as_ref().filter(|chunk| base_of(chunk.first) == base)
+            && let Some(position) = chunk.get(index)
+        {
+            return Some(position);
+        }
+        near.0 = self.chunks.get(&(group, base)).map(|found| Arc::clone(found.value()));
+        near.0.as_ref()?.get(index)
     }
 
     /// Records an entry above all others of its group. `tail` is what the last push to this

@@ -8,10 +8,10 @@ use crate::fastlog::fault::fault_of_found;
 use crate::fastlog::format::{
     EntryView, FRAME_HEADER_BYTES, Found, GroupNo, LogUid, Masked, Salt, SegmentNo, Sequence,
 };
-use crate::fastlog::memtable::{Memtable, Position};
+use crate::fastlog::memtable::{Memtable, Position, Tail};
 use crate::fastlog::segment::Files;
 use crate::model::{
-    Code, Entry, EntryHead, Fault, FaultKind, IndexRange, LogIndex, Place, SharedBytes,
+    Code, Entry, EntryHead, Fault, FaultKind, IndexRange, IoError, LogIndex, Place, SharedBytes,
 };
 
 /// Bytes read at once when a range is streamed.
@@ -40,6 +40,8 @@ pub(super) struct Source {
     pub(super) files: Arc<Files>,
     pub(super) memtable: Arc<Memtable>,
     pub(super) uid: LogUid,
+    /// Whether somebody may remove entries meanwhile, so that a missing one is no damage.
+    pub(super) live: bool,
 }
 
 /// Reads entries of one group in index order.
@@ -51,6 +53,7 @@ pub(super) struct RangeReader {
     window_bytes: usize,
     window: Option<Window>,
     frame: Option<Verified>,
+    near: Tail,
 }
 
 /// An entry with the place of its encoded form.
@@ -67,7 +70,8 @@ impl RangeReader {
     pub(super) fn new(source: Source, group: GroupNo, range: IndexRange) -> RangeReader {
         let (next, last) = (Some(range.first()), range.last());
         let window_bytes = WINDOW_BYTES;
-        RangeReader { source, group, next, last, window_bytes, window: None, frame: None }
+        let near = Tail::default();
+        RangeReader { source, group, next, last, window_bytes, window: None, frame: None, near }
     }
 
     /// The same, reading no more than single frames ask for.
@@ -76,25 +80,30 @@ impl RangeReader {
         self
     }
 
-    /// Steps to the next index that has a position. `Err` stands for indexes that have none.
-    fn next_position(&mut self) -> Option<Result<(LogIndex, Position), IndexRange>> {
+    /// Steps to the next index that has a position. An error stands for indexes that have none.
+    fn next_position(&mut self) -> Option<Result<(LogIndex, Position), Error>> {
         let wanted = self.next.filter(|next| *next <= self.last)?;
-        if let Some(position) = self.source.memtable.get(self.group, wanted) {
+        let position = self.source.memtable.get_near(&mut self.near, self.group, wanted);
+        if let Some(position) = position {
             self.next = wanted.next();
             return Some(Ok((wanted, position)));
+        }
+        if self.source.live {
+            self.next = None;
+            return Some(Err(Error::Gone { index: wanted }));
         }
         let found = self.source.memtable.next_at(self.group, wanted);
         let found = found.filter(|found| *found <= self.last);
         self.next = found;
         let missing_last = found.and_then(LogIndex::previous).unwrap_or(self.last);
-        IndexRange::new(wanted, missing_last).map(Err)
+        IndexRange::new(wanted, missing_last).map(|missing| Err(missing_fault(missing).into()))
     }
 
     /// The next entry; an error stands for one that cannot be read, and reading may go on.
     pub(super) fn next_entry(&mut self) -> Option<Result<PlacedEntry, Error>> {
         let (index, position) = match self.next_position()? {
             Ok(found) => found,
-            Err(missing) => return Some(Err(missing_fault(missing).into())),
+            Err(error) => return Some(Err(error)),
         };
         Some(self.read(index, &position))
     }
@@ -103,7 +112,7 @@ impl RangeReader {
     pub(super) fn next_head(&mut self) -> Option<Result<EntryHead, Error>> {
         let (index, position) = match self.next_position()? {
             Ok(found) => found,
-            Err(missing) => return Some(Err(missing_fault(missing).into())),
+            Err(error) => return Some(Err(error)),
         };
         let path = match &self.frame {
             Some(frame) if frame.segment == position.segment => Arc::clone(&frame.path),
@@ -161,7 +170,8 @@ impl RangeReader {
         let entry_end = u64::from(position.at) + u64::from(position.len);
         let mut need = FRAME_HEADER_BYTES + usize::try_from(entry_end).unwrap_or(usize::MAX);
         loop {
-            self.bring(position.segment, position.frame_offset, need)?;
+            let brought = self.bring(position.segment, position.frame_offset, need);
+            brought.map_err(|error| self.gone(index, error))?;
             let Some(window) = &self.window else { return Err(Error::Gone { index }) };
             let skip = position.frame_offset.saturating_sub(window.start);
             let skip = usize::try_from(skip).unwrap_or(usize::MAX);
@@ -189,8 +199,16 @@ impl RangeReader {
         }
     }
 
+    /// A segment that a live log removed meanwhile is no failure of the disk.
+    fn gone(&self, index: LogIndex, error: IoError) -> Error {
+        match error.source.kind() {
+            std::io::ErrorKind::NotFound if self.source.live => Error::Gone { index },
+            _ => error.into(),
+        }
+    }
+
     /// Makes the window hold `need` bytes from `offset` on, as far as the file goes.
-    fn bring(&mut self, segment: SegmentNo, offset: u64, need: usize) -> Result<(), Error> {
+    fn bring(&mut self, segment: SegmentNo, offset: u64, need: usize) -> Result<(), IoError> {
         if let Some(window) = &self.window
             && window.segment == segment
             && let Some(skip) = offset.checked_sub(window.start)

@@ -178,6 +178,7 @@ impl LogView {
             files: Arc::clone(&self.files),
             memtable: Arc::clone(&self.tables.memtable),
             uid: self.uid,
+            live: false,
         };
         let reader = RangeReader::new(source, number, bounds.intersection(range)?);
         Some(if range.count() == 1 { reader.reading_little() } else { reader })
