@@ -118,7 +118,8 @@ impl<'s> Preflight<'s> {
                 options.to,
                 preflight.groups.len()
             );
-            return Err(preflight.refused(what));
+            let outcome = Box::new(preflight.outcome(None, None));
+            return Err(Error::Unfit { what, outcome });
         }
         Ok(preflight)
     }
