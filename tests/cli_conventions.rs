@@ -401,3 +401,63 @@ fn several_paths_are_all_reported_and_the_gravest_wins() {
     assert_eq!(sound, [&Value::Bool(true), &Value::Bool(false), &Value::Bool(false)]);
     assert_eq!(stores[2]["error"]["kind"], "not-found");
 }
+
+#[test]
+fn refusals_name_the_command_that_goes_on() {
+    let dir = tempfile::tempdir().expect("directory");
+    let at = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (missing, log, archive) = (at("missing/log"), at("log"), at("a.tar.gz"));
+    for arguments in
+        [format!("migrate {{}} {missing} --to fastlog"), format!("backup {{}} {missing}")]
+    {
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!((code, stdout.as_str()), (10, ""), "{stderr}");
+        assert!(stderr.contains(&format!("hint: mkdir -p {}\n", at("missing"))), "{stderr}");
+    }
+    for (partial, arguments) in [
+        (at("log.partial"), format!("migrate {{}} {log} --to fastlog")),
+        (at("a.tar.gz.partial"), format!("backup {{}} {archive}")),
+    ] {
+        fs::write(&partial, "left by an interrupted run").expect("leftover");
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!((code, stdout.as_str()), (12, ""), "{stderr}");
+        let hint = stderr.lines().find_map(|line| line.strip_prefix("hint: raftlog "));
+        assert!(hint.is_some_and(|hint| hint.ends_with(" --yes")), "{stderr}");
+        let (code, _, stderr) = run(&format!("{arguments} --yes"));
+        assert_eq!(code, 0, "{stderr}");
+        assert!(!Path::new(&partial).exists());
+    }
+    let (code, stdout, stderr) = run(&format!("inspect {archive}"));
+    assert_eq!((code, stdout.as_str()), (15, ""), "{stderr}");
+    assert!(stderr.contains(&format!("hint: raftlog verify {archive}\n")), "{stderr}");
+
+    let holes = redb("redb-logical", "holes");
+    let holes = holes.display();
+    let (code, _, stderr) = run(&format!("migrate {holes} {} --to fastlog", at("dense")));
+    assert_eq!(code, 12, "{stderr}");
+    assert!(!stderr.contains("--allow-loss"), "accepting it would not help: {stderr}");
+}
+
+#[test]
+fn damage_that_leaves_nothing_to_open_is_a_verdict_all_the_same() {
+    let slots = redb("redb-damaged", "dmg-slots");
+    let slots = slots.display();
+    let (code, stdout, stderr) = run(&format!("verify {slots}"));
+    assert_eq!(code, 1);
+    assert!(
+        stdout.contains("NOT SOUND: 1 error\n") && stdout.contains("error   R119  "),
+        "{stdout}"
+    );
+    assert!(!stderr.contains("error:"), "{stderr}");
+    let (code, stdout, _) = run(&format!("verify {slots} --json"));
+    assert_eq!(code, 1);
+    let envelope: Value = serde_json::from_str(&stdout).expect("one object");
+    assert_eq!(envelope["findings"][0]["code"], "R119");
+    assert_eq!(envelope["result"]["stores"][0]["sound"], false);
+
+    let (code, stdout, stderr) = run(&format!("inspect {slots}"));
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    for label in ["  place:    offset 192, 128 bytes\n", "  expected: ", "  found:    ", "docs: "] {
+        assert!(stderr.contains(label), "{label} in {stderr}");
+    }
+}

@@ -133,7 +133,7 @@ fn logical_damage_is_named_by_its_rule() {
         ("term-future", [0, 1, 1], "R106"),
         ("conf-short", [1, 1, 1], "R125"),
         ("conf-little", [1, 1, 1], "R125"),
-        ("index-zero", [0, 1, 0], "R127"),
+        ("index-zero", [0, 1, 3], "R127"),
         ("tail-bytes", [3, 3, 3], "R124"),
         ("holes", [0, 1, 12], "hole"),
     ];

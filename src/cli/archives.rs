@@ -9,15 +9,13 @@ use crate::backup::{
     Verdict,
 };
 use crate::cli::arguments::{Backup, Restore, Shape};
-use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::failure::{self, Failure, Kind, leftover};
 use crate::cli::quote::quoted_path;
-use crate::cli::session::{
-    Answer, Session, exit_of, is_locked, leftover, source_of, unknown_source, usage,
-};
+use crate::cli::session::{Answer, Session, exit_of, is_locked, source_of, unknown_source, usage};
 use crate::event::Observer;
 use crate::report::output::tell;
 use crate::report::{Exit, Sources, archive};
-use crate::store::{Level, OpenOptions, Opened};
+use crate::store::{Level, OpenOptions, Opened, StoreError};
 use crate::verify;
 use crate::vfs::Clock;
 
@@ -80,8 +78,7 @@ fn backup_answer(session: &Session, arguments: &Backup, is_stream: bool) -> Answ
     };
     match done {
         Err(error) => {
-            let context = session.context(path);
-            let failure = failure::of_backup(error, &context, session.interruption.exit());
+            let failure = failed(session, error, path, &arguments.dest);
             Answer::failed("backup", unknown(), failure)
         }
         Ok(done) => {
@@ -144,6 +141,27 @@ fn judge(opened: &Opened, observer: &mut dyn Observer) -> ControlFlow<(), Verdic
     })
 }
 
+/// Advice on what went wrong between `source` and `target`.
+fn failed(session: &Session, error: backup::Error, source: &Path, target: &Path) -> Failure {
+    let about = |path: &Path| session.context(path);
+    match error {
+        backup::Error::Store(error) if !is_locked(&error) && concerns(&error, target) => {
+            failure::of_target(error, &about(target), session.fs.as_ref())
+        }
+        error => failure::of_backup(error, &about(source), session.interruption.exit()),
+    }
+}
+
+/// Whether the store room speaks of the target, or of what an interrupted run left of it.
+fn concerns(error: &StoreError, target: &Path) -> bool {
+    match error {
+        StoreError::Refused { path, .. } | StoreError::NotFound { path, .. } => {
+            path == target || leftover(error, target).is_some()
+        }
+        _ => false,
+    }
+}
+
 /// Now, or what `SOURCE_DATE_EPOCH` says.
 fn created_unix_s(session: &Session) -> Result<u64, Box<Failure>> {
     match std::env::var("SOURCE_DATE_EPOCH") {
@@ -185,8 +203,7 @@ fn restore_answer(session: &Session, arguments: &Restore) -> Answer<RestoreResul
     }
     match done {
         Err(error) => {
-            let context = session.context(&arguments.archive);
-            let failure = failure::of_backup(error, &context, session.interruption.exit());
+            let failure = failed(session, error, &arguments.archive, &arguments.dest);
             Answer::failed("restore", Sources::One(source), failure)
         }
         Ok(restored) => {
@@ -196,7 +213,7 @@ fn restore_answer(session: &Session, arguments: &Restore) -> Answer<RestoreResul
             answer.text = archive::restore_text(&archive, &restored, session.out);
             answer.is_plan = restored.dry;
             answer.next.push(if restored.dry {
-                session.context(&arguments.archive).again("").trim_end().to_owned()
+                session.context(&arguments.archive).again("")
             } else {
                 format!("raftlog inspect {}", quoted_path(&arguments.dest))
             });

@@ -23,7 +23,7 @@ use crate::store::{Format, Level, RedbFormat};
 #[command(after_long_help = examples::EXIT_CODES)]
 pub struct Arguments {
     /// When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 900)]
     pub color: ColorWhen,
     /// What to do.
     #[command(subcommand)]

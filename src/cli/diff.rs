@@ -1,6 +1,6 @@
 use crate::cli::arguments::Diff;
 use crate::cli::failure;
-use crate::cli::inspect::opened;
+use crate::cli::inspect::{opened, unopened_failure};
 use crate::cli::quote::quoted_path;
 use crate::cli::session::{Answer, Session, source_of, unknown_source, usage};
 use crate::compare::{self, Difference, Options};
@@ -33,7 +33,7 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
                 stores.push(opened);
             }
             Err(error) => {
-                let failure = failure::of_store(error, &session.context(path));
+                let failure = unopened_failure(session, path, error);
                 return Answer::failed("diff", Sources::Many(sources), failure);
             }
         }

@@ -3,13 +3,14 @@
 
 use std::error::Error as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::quote::{quoted, quoted_path};
 use crate::migrate::ACCEPTABLE;
 use crate::model::{Fault, Findings, GroupId, IoError, Place, Severity};
 use crate::report::{ErrorNote, Exit, Paint, explain, findings, words};
 use crate::store::StoreError;
+use crate::vfs::Fs;
 use crate::{backup, bench, compare, inspect, migrate, verify};
 
 /// What kind of failure.
@@ -142,18 +143,26 @@ pub struct Context {
     /// The arguments after `raftlog`.
     pub arguments: Vec<std::ffi::OsString>,
     /// The path that the command was given first.
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
 }
 
 impl Context {
-    /// The command line again, with `more` at its end and without `--dry-run`.
+    /// The command line again, with `more` at its end: without `--dry-run`, and with one
+    /// `--lock-timeout` at most.
     pub fn again(&self, more: &str) -> String {
+        const LOCK: &str = "--lock-timeout";
         let mut line = String::from("raftlog");
-        for argument in self.arguments.iter().filter(|argument| *argument != "--dry-run") {
-            line.push(' ');
-            line.push_str(&quoted(argument));
+        let mut arguments = self.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy();
+            if more.starts_with(LOCK) && text == LOCK {
+                arguments.next();
+            } else if text != "--dry-run" && !(more.starts_with(LOCK) && text.starts_with(LOCK)) {
+                line.push(' ');
+                line.push_str(&quoted(argument));
+            }
         }
-        format!("{line} {more}")
+        if more.is_empty() { line } else { format!("{line} {more}") }
     }
 
     /// A command about the path.
@@ -260,7 +269,7 @@ pub fn of_io(error: &IoError, context: &Context) -> Failure {
         }
         io::ErrorKind::PermissionDenied => failure
             .hint(format!("ls -ld {path}; run as the user that owns it"))
-            .hint(format!("sudo {}", context.again("").trim_end())),
+            .hint(format!("sudo {}", context.again(""))),
         _ => failure.hint("dmesg | tail; a failing disk says so there"),
     };
     failure.docs(kind.exit().name())
@@ -307,13 +316,13 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
         StoreError::Locked { .. } => {
             let message = error.to_string();
             Failure::new(Kind::Locked, message)
-                .hint("stop the server, or wait for it:")
                 .hint(context.again("--lock-timeout 30s"))
+                .hint("or stop the server first")
                 .docs(Exit::Locked.name())
         }
         StoreError::NotFound { path, reason, seen } => {
             let mut failure = Failure::new(Kind::NotFound, format!("{}: {reason}", path.display()));
-            failure.seen = seen;
+            failure.seen = at_most_twenty(seen);
             failure.hint("raftlog formats").docs(Exit::NotFound.name())
         }
         StoreError::Unsupported { path, what, way_out } => {
@@ -323,7 +332,7 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
         }
         StoreError::Ambiguous { path, what, candidates } => {
             let mut failure = Failure::new(Kind::Ambiguous, format!("{}: {what}", path.display()));
-            failure.seen = candidates;
+            failure.seen = at_most_twenty(candidates);
             failure.hint("give the path of the one you mean").docs(Exit::Refused.name())
         }
         StoreError::Refused { path, what, way_out } => {
@@ -334,18 +343,46 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
     }
 }
 
+/// A list that still leaves the error on the screen.
+fn at_most_twenty(mut lines: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let more = lines.len().saturating_sub(SHOWN);
+    if more > 0 {
+        lines.truncate(SHOWN);
+        lines.push(format!("and {} more", words::grouped(more as u64)));
+    }
+    lines
+}
+
+/// What the store room said of a target that was to be written at `context`'s path.
+pub fn of_target(error: StoreError, context: &Context, fs: &dyn Fs) -> Failure {
+    let is_leftover = leftover(&error, &context.path).is_some();
+    let has_parent = fs.metadata(parent(&context.path)).is_ok();
+    let mut failure = of_store(error, context);
+    if is_leftover {
+        failure.hints =
+            vec![context.again("--yes"), "or look at it first, and remove it".to_owned()];
+    } else if failure.kind == Kind::NotFound && !has_parent {
+        failure.hints = vec![format!("mkdir -p {}", quoted_path(parent(&context.path)))];
+    }
+    failure
+}
+
+/// The partial target that an interrupted run left, when that is why `error` refused.
+pub fn leftover(error: &StoreError, target: &Path) -> Option<PathBuf> {
+    let mut partial = target.as_os_str().to_owned();
+    partial.push(".partial");
+    match error {
+        StoreError::Refused { path, .. } if path.as_os_str() == partial => Some(path.clone()),
+        _ => None,
+    }
+}
+
 /// A group that is not there.
 fn of_group(message: String, present: &[GroupId], context: &Context) -> Failure {
-    const SHOWN: usize = 20;
     let mut failure = Failure::new(Kind::NoSuchGroup, message);
-    failure.seen = present
-        .iter()
-        .take(SHOWN)
-        .map(|group| format!("there is {}", words::group(group)))
-        .collect();
-    if present.len() > SHOWN {
-        failure.seen.push(format!("and {} more", words::grouped((present.len() - SHOWN) as u64)));
-    }
+    let present = present.iter().map(|group| format!("there is {}", words::group(group)));
+    failure.seen = at_most_twenty(present.collect());
     failure.hint(context.on_path("inspect")).docs(Exit::NotFound.name())
 }
 
@@ -557,5 +594,12 @@ mod tests {
         };
         assert_eq!(context.again("--yes"), "raftlog migrate 'a b.redb' x --yes");
         assert_eq!(context.on_path("verify"), "raftlog verify 'a b.redb'");
+        let waited = Context {
+            arguments: ["verify", "--lock-timeout", "1s", "x", "--lock-timeout=2s"]
+                .map(Into::into)
+                .to_vec(),
+            path: "x".into(),
+        };
+        assert_eq!(waited.again("--lock-timeout 30s"), "raftlog verify x --lock-timeout 30s");
     }
 }

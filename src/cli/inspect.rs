@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::cli::arguments::{Inspect, LockArgs, Shape};
+use crate::cli::arguments::{Inspect, LockArgs, ProgressWhen, Shape};
 use crate::cli::failure::{self, Failure, Kind};
 use crate::cli::quote::quoted_path;
 use crate::cli::session::{
@@ -13,7 +13,7 @@ use crate::report::output::{Output, tell};
 use crate::report::overview::{self, View};
 use crate::report::stream::{Form, Items, Stream};
 use crate::report::{Exit, Source, Sources, Summary, words};
-use crate::store::{OpenOptions, Opened, StoreError, open};
+use crate::store::{Detected, OpenOptions, Opened, StoreError, detect, open};
 
 /// Runs `inspect`.
 pub fn run(session: &Session, arguments: &Inspect) -> Exit {
@@ -43,6 +43,21 @@ fn stream_form(arguments: &Inspect) -> Result<Form, Box<Failure>> {
     }
 }
 
+/// What opening `path` said, with the commands that take it where it is no store but an archive.
+pub(super) fn unopened_failure(session: &Session, path: &Path, error: StoreError) -> Failure {
+    let is_unsupported = matches!(error, StoreError::Unsupported { .. });
+    let mut failure = failure::of_store(error, &session.context(path));
+    let options = OpenOptions::default();
+    if is_unsupported
+        && let Ok(Detected::Archive { .. }) = detect::detect(&session.fs, path, &options)
+    {
+        let path = quoted_path(path);
+        failure.hints =
+            vec![format!("raftlog verify {path}"), format!("raftlog restore {path} restored")];
+    }
+    failure
+}
+
 /// Opens the store at `path`, waiting for a lock as long as the operator said.
 pub(super) fn opened(
     session: &Session,
@@ -62,7 +77,7 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
     let opened = match opened(session, path, arguments.lock, &OpenOptions::default()) {
         Ok(opened) => opened,
         Err(error) => {
-            let failure = failure::of_store(error, &context);
+            let failure = unopened_failure(session, path, error);
             let sources = Sources::One(unknown_source(path));
             let answer = Answer::<inspect::Overview>::failed("inspect", sources, failure);
             return session.answer(answer, shape, Some(arguments.tell));
@@ -127,7 +142,7 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
     let (opened, groups) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            let failure = failure::of_store(error, &session.context(path));
+            let failure = unopened_failure(session, path, error);
             return unopened(session, form, items, &unknown_source(path), &failure);
         }
     };
@@ -154,7 +169,9 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
         Err(error) => {
             let failure =
                 failure::of_inspect(error, &session.context(path), session.interruption.exit());
-            end(session, stream, Streamed::default(), Some(failure))
+            let (items, findings) = (stream.shown(), stream.found().clone());
+            let streamed = Streamed { items, findings, ..Streamed::default() };
+            end(session, stream, streamed, Some(failure))
         }
     };
     if arguments.tell.verbose {
@@ -170,7 +187,12 @@ fn visit(
     stream: &mut Stream,
 ) -> Result<Streamed, inspect::Error> {
     let time = session.time();
-    let mut watch = session.watch(arguments.tell, &time);
+    let mut tell = arguments.tell;
+    if session.out.width.is_some() {
+        // A bar between the lines of a stream would only disturb them.
+        tell.progress = ProgressWhen::Never;
+    }
+    let mut watch = session.watch(tell, &time);
     let group = arguments.group.chosen();
     let store = opened.store.as_ref();
     if arguments.records {

@@ -1,12 +1,13 @@
 use std::path::Path;
 
 use crate::cli::arguments::Migrate;
+use crate::cli::failure::leftover;
 use crate::cli::failure::{self, Failure, Kind};
-use crate::cli::inspect::opened;
+use crate::cli::inspect::{opened, unopened_failure};
 use crate::cli::quote::quoted_path;
-use crate::cli::session::{Answer, Session, leftover, source_of, unknown_source, usage};
+use crate::cli::session::{Answer, Session, source_of, unknown_source, usage};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
-use crate::model::Findings;
+use crate::model::{Code, Fault, Findings, Severity};
 use crate::report::{Exit, Source, Sources, migration};
 use crate::store::target::Target;
 use crate::store::{Format, OpenOptions, SinkOptions, StoreError};
@@ -59,7 +60,7 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     let opened = match opened(session, path, arguments.lock, &open) {
         Ok(opened) => opened,
         Err(error) => {
-            let failure = failure::of_store(error, &context);
+            let failure = unopened_failure(session, path, error);
             return Answer::failed("migrate", Sources::One(unknown_source(path)), failure);
         }
     };
@@ -68,7 +69,8 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     let target = match target(session, &arguments.target, arguments.yes) {
         Ok(target) => target,
         Err(error) => {
-            let failure = failure::of_store(error, &session.context(&arguments.target));
+            let failure =
+                failure::of_target(error, &session.context(&arguments.target), session.fs.as_ref());
             return Answer::failed("migrate", Sources::One(source), failure);
         }
     };
@@ -119,7 +121,7 @@ fn finished(
     answer.is_plan = arguments.dry_run;
     let target = quoted_path(&arguments.target);
     answer.next.push(if arguments.dry_run {
-        session.context(&arguments.source).again("").trim_end().to_owned()
+        session.context(&arguments.source).again("")
     } else {
         format!("raftlog verify {target}")
     });
@@ -127,16 +129,17 @@ fn finished(
         let source = quoted_path(&arguments.source);
         answer.next.push(format!("raftlog diff {source} {target}"));
     }
-    answer.exit = exit_of_source(&findings);
+    answer.exit = exit_of_source(&findings, &arguments.accept);
     answer.result = Some(migration);
     answer.findings = findings;
     answer
 }
 
-/// A finished migration is done, whatever was accepted on the way; only what is harmless but worth
-/// a look changes its exit.
-fn exit_of_source(findings: &Findings) -> Exit {
-    if findings.warnings() > 0 { Exit::Warnings } else { Exit::Ok }
+/// A finished migration is done. What was found in the source, did not stop it and was not accepted
+/// by name is worth a look.
+fn exit_of_source(findings: &Findings, accepted: &[Code]) -> Exit {
+    let open = |fault: &Fault| fault.severity > Severity::Info && !accepted.contains(&fault.code);
+    if findings.kept().any(open) { Exit::Warnings } else { Exit::Ok }
 }
 
 fn stopped(

@@ -332,16 +332,6 @@ pub fn is_locked(error: &StoreError) -> bool {
     matches!(error, StoreError::Locked { .. })
 }
 
-/// The partial target that an interrupted run left, when that is why `error` refused.
-pub fn leftover(error: &StoreError, target: &Path) -> Option<PathBuf> {
-    let mut partial = target.as_os_str().to_owned();
-    partial.push(".partial");
-    match error {
-        StoreError::Refused { path, .. } if path.as_os_str() == partial => Some(path.clone()),
-        _ => None,
-    }
-}
-
 impl OutputArgs {
     /// Text or one JSON object.
     ///

@@ -65,8 +65,9 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
                     judged.elapsed_ms,
                     session.out,
                 ));
+                let is_archive = judged.verdict.format.as_deref() == Some("archive");
                 let was_opened = judged.verdict.error.is_none();
-                if judged.exit != Exit::Ok && judged.verdict.recorded.is_none() && was_opened {
+                if judged.exit != Exit::Ok && was_opened && !is_archive {
                     answer.next.extend(closer_look(path, &judged.findings));
                 }
             }
@@ -77,9 +78,9 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
     }
     answer.next.truncate(1);
     answer.next.extend(explain_commands(&answer.findings));
-    answer.sources = match <[Source; 1]>::try_from(sources) {
-        Ok([source]) => Sources::One(source),
-        Err(sources) => Sources::Many(sources),
+    answer.sources = match (arguments.paths.len(), sources.pop()) {
+        (1, Some(source)) => Sources::One(source),
+        (_, last) => Sources::Many(sources.into_iter().chain(last).collect()),
     };
     answer.result = Some(verdicts);
     answer

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::report::table::{Align, Grid};
+use crate::report::table::{Align, Grid, wrap};
 use crate::report::{Paint, words};
 
 /// `result` of `formats`.
@@ -84,7 +84,8 @@ impl Formats {
                     limits.index_min
                 )
             });
-            text.push_str(&format!("\n{} holds {}{limit}\n", format.id, format.holds.join(", ")));
+            let holds = format!("{} holds {}{limit}", format.id, format.holds.join(", "));
+            text.push_str(&format!("\n{}\n", wrap(&holds, paint.width).join("\n  ")));
         }
         text
     }

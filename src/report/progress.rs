@@ -12,6 +12,9 @@ use crate::report::words;
 /// A plain line appears this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// A bar appears only when its phase takes longer than this.
+const BAR_AFTER: Duration = Duration::from_millis(400);
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -63,14 +66,11 @@ impl<'c> Progress<'c> {
     /// Takes note of an event.
     pub fn on(&mut self, event: &Event) {
         match event {
-            Event::Started { phase, total_bytes, total_entries } => {
+            Event::Started { total_bytes, total_entries, .. } => {
                 self.began = (self.clock)();
                 self.next_line = self.began + LINE_EVERY;
                 self.phase = Some(PhaseTotals { bytes: *total_bytes, entries: *total_entries });
                 self.end_bar();
-                if self.mode == Mode::Auto {
-                    self.bar = Some(bar(*phase, *total_bytes, *total_entries));
-                }
             }
             Event::Advanced { phase, bytes, entries } => self.advance(*phase, *bytes, *entries),
             Event::Finished { .. } => self.end_bar(),
@@ -88,11 +88,14 @@ impl<'c> Progress<'c> {
             return;
         }
         let spent = (self.clock)().saturating_sub(self.began);
+        if self.mode == Mode::Auto && self.bar.is_none() && spent >= BAR_AFTER {
+            self.bar = self.phase.as_ref().map(|totals| bar(phase, totals));
+        }
         if let Some(bar) = &self.bar {
             let by_entries = self.phase.as_ref().is_some_and(|totals| totals.bytes.is_none());
             bar.set_message(amounts(bytes, entries, spent));
             bar.set_position(if by_entries { entries } else { bytes });
-        } else if (self.clock)() >= self.next_line {
+        } else if self.mode == Mode::Plain && (self.clock)() >= self.next_line {
             self.next_line = (self.clock)() + LINE_EVERY;
             let done =
                 self.phase.as_ref().and_then(|totals| match (totals.bytes, totals.entries) {
@@ -128,15 +131,13 @@ impl Drop for Progress<'_> {
     }
 }
 
-fn bar(phase: Phase, total_bytes: Option<u64>, total_entries: Option<u64>) -> ProgressBar {
-    let total = total_bytes.or(total_entries).filter(|total| *total > 0);
-    let target = ProgressDrawTarget::stderr();
-    let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::with_draw_target(Some(total), target),
-            "{prefix:<12} {bar:32} {msg}   {eta} left",
-        ),
-        None => (ProgressBar::with_draw_target(None, target), "{prefix:<12} {spinner} {msg}"),
+fn bar(phase: Phase, totals: &PhaseTotals) -> ProgressBar {
+    let total = totals.bytes.or(totals.entries).filter(|total| *total > 0);
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    // The bar takes what the words leave of the line, so that a narrow terminal never wraps it.
+    let template = match total {
+        Some(_) => "{prefix:<12} {wide_bar} {msg}   {eta} left",
+        None => "{prefix:<12} {spinner} {wide_msg}",
     };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
@@ -199,6 +200,22 @@ mod tests {
             plain_line(Phase::Reading, None, "1 entry", spent),
             "reading   1 entry   20.0 s so far\n"
         );
+    }
+
+    #[test]
+    fn a_plain_line_comes_every_ten_seconds_and_a_bar_only_where_it_is_asked_for() {
+        let now = std::cell::Cell::new(Duration::ZERO);
+        let clock = || now.get();
+        let mut progress = Progress::new(Mode::Plain, true, &clock);
+        let phase = Phase::Copying;
+        progress.on(&Event::Started { phase, total_bytes: Some(100), total_entries: None });
+        now.set(Duration::from_secs(9));
+        progress.on(&Event::Advanced { phase, bytes: 10, entries: 1 });
+        assert_eq!(progress.next_line, Duration::from_secs(10), "not yet");
+        now.set(Duration::from_secs(11));
+        progress.on(&Event::Advanced { phase, bytes: 20, entries: 2 });
+        assert_eq!(progress.next_line, Duration::from_secs(21), "a line was told");
+        assert!(progress.bar.is_none());
     }
 
     #[test]

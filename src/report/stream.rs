@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::inspect::{
     Data, EntryItem, EntryLine, PayloadMode, PayloadView, RecordItem, RecordLine,
 };
-use crate::model::Fault;
+use crate::model::{Fault, Findings};
 use crate::report::output::{Output, Pipe, Stopped, tell};
 use crate::report::table::{Align, Columns};
 use crate::report::{
@@ -40,6 +40,8 @@ pub struct Stream {
     writer: Writer,
     items: Items,
     paint: Paint,
+    shown: u64,
+    found: Findings,
 }
 
 enum Writer {
@@ -56,7 +58,7 @@ impl Stream {
             Form::Jsonl => Writer::Jsonl,
             Form::Csv => Writer::Csv(Box::new(csv::Writer::from_writer(output.pipe()))),
         };
-        Stream { output, writer, items, paint }
+        Stream { output, writer, items, paint, shown: 0, found: Findings::default() }
     }
 
     /// Prints what comes before the first item, and flushes it at once.
@@ -88,6 +90,7 @@ impl Stream {
             EntryItem::Finding(fault) => return self.finding(fault),
             EntryItem::Entry(entry) => entry,
         };
+        self.shown += 1;
         match &mut self.writer {
             Writer::Text { columns, with_group } => {
                 let cells = entry_cells(entry, *with_group, self.items, columns, self.paint);
@@ -105,6 +108,7 @@ impl Stream {
             RecordItem::Finding(fault) => return self.finding(fault),
             RecordItem::Record(record) => record,
         };
+        self.shown += 1;
         match &mut self.writer {
             Writer::Text { columns, with_group } => {
                 let row = columns.row(&record_cells(record, *with_group, self.paint));
@@ -117,6 +121,7 @@ impl Stream {
 
     /// Prints a finding at its place; CSV has no column for it, so it goes to stderr.
     fn finding(&mut self, fault: &Fault) -> ControlFlow<()> {
+        self.found.add(fault.clone());
         match &self.writer {
             Writer::Text { .. } => {
                 let lines = findings::lines(fault, self.paint);
@@ -131,6 +136,16 @@ impl Stream {
                 ControlFlow::Continue(())
             }
         }
+    }
+
+    /// Lines of entries or records so far.
+    pub fn shown(&self) -> u64 {
+        self.shown
+    }
+
+    /// Findings so far.
+    pub fn found(&self) -> &Findings {
+        &self.found
     }
 
     /// Ends the stream.

@@ -160,12 +160,34 @@ const GAP: &str = "  ";
 pub fn labelled(paint: Paint, label: &str, label_width: usize, value: &str) -> String {
     let room = paint.width.map(|width| width.saturating_sub(label_width + GAP.len()).max(20));
     let mut text = String::new();
-    for (at, line) in wrap(value, room).into_iter().enumerate() {
-        let label = if at == 0 { label } else { "" };
-        let label = paint.strong(format!("{label:<label_width$}"));
+    for (at, line) in wrap_parts(value, room).into_iter().enumerate() {
+        let label = match at {
+            0 => paint.strong(format!("{label:<label_width$}")),
+            _ => " ".repeat(label_width),
+        };
         text.push_str(&format!("{label}{GAP}{line}\n"));
     }
     text
+}
+
+/// As [`wrap`], but where `text` consists of parts with three blanks between them, no part is broken
+/// that fits a line by itself.
+pub fn wrap_parts(text: &str, room: Option<usize>) -> Vec<String> {
+    const BETWEEN: &str = "   ";
+    let Some(columns) = room else { return vec![text.to_owned()] };
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split(BETWEEN) {
+        match lines.last_mut() {
+            Some(line)
+                if line.chars().count() + BETWEEN.len() + part.chars().count() <= columns =>
+            {
+                line.push_str(BETWEEN);
+                line.push_str(part);
+            }
+            _ => lines.extend(wrap(part, room)),
+        }
+    }
+    lines
 }
 
 /// Breaks `text` at blanks into lines of at most `room` columns; words are never broken.
@@ -243,6 +265,23 @@ mod tests {
     fn wrapping_keeps_every_word_and_breaks_none() {
         assert_eq!(wrap("a bb ccc dddddddd e", Some(6)), ["a bb", "ccc", "dddddddd", "e"]);
         assert_eq!(wrap("a bb", None), ["a bb"]);
+    }
+
+    #[test]
+    fn parts_stay_together_where_they_fit() {
+        let text = "613 entries   57.8 KiB of payload   terms 1 … 2";
+        assert_eq!(
+            wrap_parts(text, Some(24)),
+            ["613 entries", "57.8 KiB of payload", "terms 1 … 2"]
+        );
+        assert_eq!(
+            wrap_parts(text, Some(36)),
+            ["613 entries   57.8 KiB of payload", "terms 1 … 2"]
+        );
+        assert_eq!(
+            wrap_parts(text, Some(8)),
+            ["613", "entries", "57.8 KiB", "of", "payload", "terms 1", "… 2"]
+        );
     }
 
     #[test]
