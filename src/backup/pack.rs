@@ -131,7 +131,7 @@ impl Job<'_> {
     fn manifest(&mut self, path: &Path, created_unix_s: u64) -> Result<Manifest, Error> {
         let survey = &self.quiet.survey;
         let mut progress = Progress::new(self.observer, Phase::Reading);
-        progress.begin(survey.bytes())?;
+        progress.begin(Some(survey.bytes()))?;
         let mut buffer = vec![0; BLOCK_BYTES];
         let mut files = Vec::new();
         for file in &survey.files {
@@ -144,6 +144,7 @@ impl Job<'_> {
         }
         progress.finish()?;
         let description = &self.quiet.description;
+        let root = self.quiet.root();
         Ok(Manifest {
             manifest_sha256: String::new(),
             manifest_version: MANIFEST_VERSION,
@@ -162,7 +163,7 @@ impl Job<'_> {
             }),
             groups: self.quiet.groups(),
             verdict: Default::default(),
-            not_packed: survey.others.iter().map(not_packed).collect(),
+            not_packed: survey.others.iter().map(|other| not_packed(root, other)).collect(),
             directories: survey.directories.iter().map(directory_line).collect(),
             files,
         })
@@ -213,7 +214,7 @@ impl Job<'_> {
     ) -> Result<(W, End), Error> {
         let Plan { manifest, manifest_bytes, .. } = plan;
         let mut progress = Progress::new(self.observer, Phase::Packing);
-        progress.begin(manifest.total_bytes())?;
+        progress.begin(Some(manifest.total_bytes()))?;
         let mut packer =
             Packer::new(HashingWriter::new(sink), path, self.level).map_err(packing)?;
         let own = |name: &str, bytes: &[u8]| Member {
@@ -361,7 +362,8 @@ fn fits(line: &FileLine, again: Digest) -> bool {
         && again.sha256.is_none_or(|sha| line.sha256 == sha.to_string())
 }
 
-fn not_packed((path, kind): &(PathBuf, FileKind)) -> NotPacked {
+fn not_packed(root: &Path, (path, kind): &(PathBuf, FileKind)) -> NotPacked {
+    let path = path.strip_prefix(root).unwrap_or(path);
     let kind = if *kind == FileKind::Link { "link" } else { "other" };
     NotPacked { path: path.display().to_string(), kind: kind.to_owned() }
 }

@@ -6,17 +6,18 @@ pub(super) struct Progress<'o> {
     observer: &'o mut dyn Observer,
     phase: Phase,
     bytes: u64,
+    begun: bool,
 }
 
 impl<'o> Progress<'o> {
     /// The progress of `phase`, which has not begun yet.
     pub fn new(observer: &'o mut dyn Observer, phase: Phase) -> Progress<'o> {
-        Progress { observer, phase, bytes: 0 }
+        Progress { observer, phase, bytes: 0, begun: false }
     }
 
-    /// The phase begins; `total_bytes` are ahead.
-    pub fn begin(&mut self, total_bytes: u64) -> Result<(), Error> {
-        let total_bytes = Some(total_bytes);
+    /// The phase begins; `total_bytes` are ahead, where that is known.
+    pub fn begin(&mut self, total_bytes: Option<u64>) -> Result<(), Error> {
+        self.begun = true;
         self.tell(&Event::Started { phase: self.phase, total_bytes, total_entries: None })
     }
 
@@ -26,8 +27,11 @@ impl<'o> Progress<'o> {
         self.tell(&Event::Advanced { phase: self.phase, bytes: self.bytes, entries: 0 })
     }
 
-    /// The phase ends.
+    /// The phase ends, if it has begun.
     pub fn finish(mut self) -> Result<(), Error> {
+        if !self.begun {
+            return Ok(());
+        }
         self.tell(&Event::Finished { phase: self.phase })
     }
 

@@ -203,7 +203,7 @@ impl Reading<'_, '_> {
         self.end_bytes =
             codec::encode_end(&bytes, &manifest).map_err(|kind| self.fault(member, kind))?;
         drop(bytes);
-        self.progress.begin(total_bytes)?;
+        self.progress.begin(Some(total_bytes))?;
         self.receiver.manifest(&manifest)?;
         self.whole.manifest = Some(manifest);
         Ok(())

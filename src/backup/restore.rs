@@ -160,6 +160,7 @@ impl Job<'_> {
         let create = |source| IoError::new("create", spool, source);
         let file = self.fs.open(spool, OpenMode::CreateNew).map_err(create)?;
         let mut progress = Progress::new(observer, Phase::Reading);
+        progress.begin(None)?;
         let mut buffer = vec![0; BLOCK_BYTES];
         let mut offset = 0u64;
         loop {

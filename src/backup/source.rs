@@ -80,6 +80,11 @@ pub(super) fn quiet(
 }
 
 impl Quiet {
+    /// What is packed: the source, or what a link that names it leads to.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What the rules say of the store.
     pub fn verdict(
         &self,
