@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -37,7 +37,7 @@ fn a_child_holds_a_lock_while_it_is_told_to() {
 }
 
 fn wait() {
-    println!("\nholding");
+    writeln!(std::io::stdout(), "\nholding").expect("said");
     let mut rest = Vec::new();
     std::io::stdin().read_to_end(&mut rest).expect("read");
 }
