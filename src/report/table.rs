@@ -170,8 +170,8 @@ pub fn labelled(paint: Paint, label: &str, label_width: usize, value: &str) -> S
     text
 }
 
-/// As [`wrap`], but where `text` consists of parts with three blanks between them, no part is broken
-/// that fits a line by itself.
+/// As [`wrap`], but where `text` consists of parts with three blanks between them, no part is
+/// broken that fits a line by itself.
 pub fn wrap_parts(text: &str, room: Option<usize>) -> Vec<String> {
     const BETWEEN: &str = "   ";
     let Some(columns) = room else { return vec![text.to_owned()] };
