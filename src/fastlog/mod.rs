@@ -19,6 +19,7 @@
 
 mod anchor;
 mod batch;
+mod behind;
 mod bulk;
 mod core;
 mod daemon;

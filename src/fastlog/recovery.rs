@@ -1,8 +1,10 @@
 //! What a log that was not closed means: the decision table of FORMAT.md, "Reading after a crash",
 //! as labelled cases.
 
-use crate::fastlog::format::{SegmentNo, Sequence};
-use crate::fastlog::walk::{Behind, Stop, Walk};
+use crate::fastlog::behind::Behind;
+use crate::fastlog::format::{Frame, SegmentNo, Sequence};
+use crate::fastlog::segment::FramePlace;
+use crate::fastlog::walk::{Stop, Walk};
 use crate::model::{Code, Fault, FaultKind, Place};
 
 /// Everything that decides.
@@ -122,6 +124,48 @@ pub(super) fn judge(
     let case = Case::of(&evidence);
     let (proven, expected) = (walk.proven, walk.head.next);
     Ok(Verdict { case, stop, behind, proven, proven_before, expected })
+}
+
+/// Judges a stop in a store of which damage is known and that has been looked through behind it.
+/// `onward` is where the walk goes on: only what lies before it explains this stop.
+pub(super) fn judge_damage(
+    walk: &mut Walk<'_>,
+    stop: Stop,
+    newest: SegmentNo,
+    onward: Option<&(FramePlace, Frame)>,
+) -> Result<Verdict, crate::fastlog::Error> {
+    let until = onward.map_or(newest, |(place, _)| place.segment.min(newest));
+    let lost = walk.lost_header(&stop, until)?;
+    let here = |at: FramePlace| {
+        onward.filter(|(place, _)| place.segment == at.segment).map(|(place, _)| *place)
+    };
+    let recycled = walk.walked.values().next_back().is_some_and(|last| last.header.recycled);
+    let bytes = match stop.place {
+        None => 0,
+        Some(at) => match here(at) {
+            Some(next) => next.offset.saturating_sub(at.offset),
+            None if recycled => 0,
+            None => walk.bytes_behind(at)?,
+        },
+    };
+    let mut evidence = Evidence {
+        expected: stop.place.map(|_| walk.head.next),
+        proven: walk.proven,
+        bytes_follow: stop.unfinished || bytes > 0,
+        header_lost: lost.is_some(),
+        segments_follow: !walk.ahead.is_empty(),
+    };
+    let mut case = Case::of(&evidence);
+    if case.is_end() {
+        // Something verifies behind it, or it would have been judged as an end.
+        evidence.proven = walk.head.next;
+        case = Case::of(&evidence);
+    }
+    let expected = walk.head.next;
+    let before_onward = onward.map(|(_, frame)| Sequence(frame.sequence.0.saturating_sub(1)));
+    let proven = before_onward.unwrap_or(walk.proven).max(expected);
+    let behind = Behind { bytes, lost, ..Behind::default() };
+    Ok(Verdict { case, stop, behind, proven, proven_before: walk.proven, expected })
 }
 
 impl Verdict {

@@ -137,9 +137,18 @@ impl Tables {
         self.trust = Trust::Whole;
     }
 
-    /// From now on something may be missing.
+    /// From now on something may be missing. A base that was begun has no end then: groups that
+    /// it did not come to stay as they were.
     pub(super) fn distrust(&mut self) {
         self.trust = Trust::Partial;
+        if let BaseProgress::Replacing(before) =
+            std::mem::replace(&mut self.base, BaseProgress::None)
+        {
+            for (number, group) in before {
+                self.names.entry(group.id.clone()).or_insert(number);
+                self.groups.entry(number).or_insert(group);
+            }
+        }
     }
 
     /// Whether the state follows from the first record or from a base.

@@ -382,6 +382,65 @@ fn a_view_goes_on_behind_damage_and_says_what_is_missing() {
     assert_eq!(damaged_records, 1);
 }
 
+/// Name of the file and range of bytes of every entry's frame, in a log with an entry a frame.
+fn frames_of(view: &LogView) -> Vec<(String, std::ops::Range<u64>)> {
+    let mut frames: Vec<(String, std::ops::Range<u64>)> = Vec::new();
+    for head in view.heads(&GroupId::Unnamed, IndexRange::ALL) {
+        let place = head.expect("sound").place.expect("a place");
+        let name = place.file.file_name().expect("a name").to_string_lossy().into_owned();
+        let before = frames.last().filter(|(before, _)| *before == name);
+        let start = before.map_or(FRAMES_OFFSET, |(_, range)| range.end);
+        frames.push((name, start..place.offset_bytes + place.len_bytes));
+    }
+    frames
+}
+
+#[test]
+fn each_of_several_damages_in_different_segments_is_one_fault() {
+    let (fs, log, group) = fresh(&options());
+    for index in 1..=240 {
+        log.write(appended(group, &[entry(index, 1, 500)])).expect("written");
+    }
+    log.close().expect("closed");
+    let dir = Path::new("/log");
+    let sound = LogView::open(Arc::new(fs.clone()), dir).expect("opens");
+    let flip = |at| (Damage::FlippedBit { offset_bytes: at, bit: 3 }, at..at + 1);
+    let damages = [
+        ("00000002.seg", flip(9000), Code::R115),
+        ("00000002.seg", flip(12_000), Code::R115),
+        ("00000004.seg", flip(FRAMES_OFFSET + 20), Code::R115),
+        ("00000006.seg", flip(40), Code::R116),
+        ("00000008.seg", (Damage::Missing, 0..u64::MAX), Code::R116),
+        ("00000010.seg", (Damage::ZeroedPage { page: 3 }, 12_288..16_384), Code::R115),
+        ("00000011.seg", (Damage::ZeroedSector { sector: 20 }, 10_240..10_752), Code::R115),
+    ];
+    let mut disk = fs.disk();
+    for (name, (damage, _), _) in &damages {
+        disk = disk.damaged(&dir.join(name), damage).expect("a file");
+    }
+    let view = LogView::open(Arc::new(SimFs::on(disk)), dir).expect("opens");
+    let found: Vec<(String, Code)> = view
+        .faults()
+        .iter()
+        .map(|fault| {
+            let place = fault.place.as_ref().expect("a place");
+            (place.file.file_name().expect("a name").to_string_lossy().into_owned(), fault.code)
+        })
+        .collect();
+    let expected = damages.each_ref().map(|(name, _, code)| (name.to_string(), *code));
+    assert_eq!(found, expected, "{:?}", view.faults());
+    let hit = |(name, frame): &(String, std::ops::Range<u64>)| {
+        damages.iter().any(|(damaged, (_, bytes), _)| {
+            damaged == name && frame.start < bytes.end && bytes.start < frame.end
+        })
+    };
+    let left: Vec<u64> =
+        (1..).zip(frames_of(&sound)).filter(|(_, f)| !hit(f)).map(|f| f.0).collect();
+    let heads = view.heads(&GroupId::Unnamed, IndexRange::ALL);
+    let read: Vec<u64> = heads.filter_map(|head| Some(head.ok()?.index.0)).collect();
+    assert_eq!(read, left);
+}
+
 #[test]
 fn records_say_what_became_of_them() {
     let (fs, log, group) = fresh(&options());

@@ -10,16 +10,16 @@ use crate::fastlog::anchor::AnchorSlots;
 use crate::fastlog::format::{Anchor, GroupNo, LogUid, SegmentNo, Sequence};
 use crate::fastlog::lock::lock_shared;
 use crate::fastlog::read::{PlacedEntry, RangeReader, Source};
-use crate::fastlog::recovery::{Case, TornTail, Verdict, judge};
+use crate::fastlog::recovery::{Case, TornTail, Verdict, judge, judge_damage};
 use crate::fastlog::segment::Files;
 use crate::fastlog::tables::Tables;
-use crate::fastlog::walk::{Behind, Stop, Walk};
+use crate::fastlog::walk::Walk;
 use crate::model::{
     Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogState, Place, Severity,
 };
 use crate::vfs::{Held, OpenMode, Vfs};
 
-/// Segments that the anchor may name although the directory ends earlier; more are not looked for.
+/// Faults after which nothing more is looked for: the store is beyond reading.
 const FAULTS_MAX: usize = 10_000;
 
 /// A store that is only read. While it lives, no writer can open the store.
@@ -240,30 +240,43 @@ impl Opening {
             offset_bytes,
             len_bytes,
         };
-        let mut damaged = false;
+        let (mut damaged, mut looked_behind) = (false, false);
         while self.faults.len() < FAULTS_MAX {
             let stop = match walk.run() {
                 Ok(stop) => stop,
                 Err(Error::Fault(fault)) => {
                     self.faults.push(*fault);
+                    damaged = true;
                     let stop = walk.stop_here();
-                    if walk.resume(&stop)? {
-                        continue;
+                    match walk.onward(&stop)? {
+                        Some((at, frame)) => walk.stand_at(at, &frame)?,
+                        None => break,
                     }
-                    break;
+                    continue;
                 }
                 Err(error) => return Err(error),
             };
-            let known = damaged && stop.place.is_some() && walk.head.next <= walk.proven;
-            let verdict = if known { known_damage(walk, stop) } else { judge(walk, stop, newest)? };
-            if verdict.case.is_end() {
-                self.end(&verdict, walk, &place);
-                break;
-            }
+            let known = looked_behind
+                && stop.place.is_some()
+                && (walk.head.next <= walk.proven || walk.lost_header(&stop, newest)?.is_some());
+            let stop = if known {
+                stop
+            } else {
+                let verdict = judge(walk, stop, newest)?;
+                if verdict.case.is_end() {
+                    self.end(&verdict, walk, &place);
+                    break;
+                }
+                looked_behind = true;
+                verdict.stop
+            };
+            let onward = walk.onward(&stop)?;
+            let verdict = judge_damage(walk, stop, newest, onward.as_ref())?;
             self.faults.push(verdict.fault(place));
             damaged = true;
-            if !walk.resume(&verdict.stop)? {
-                break;
+            match onward {
+                Some((at, frame)) => walk.stand_at(at, &frame)?,
+                None => break,
             }
         }
         if !walk.tables.is_whole() && !damaged && !walk.walked.is_empty() {
@@ -309,18 +322,6 @@ impl Opening {
             let place = Place { file, offset_bytes: 0, len_bytes: 0 };
             self.faults.push(Fault::new(Code::R117, kind).at(place));
         }
-    }
-}
-
-/// Damage behind damage that was looked behind already.
-fn known_damage(walk: &Walk<'_>, stop: Stop) -> Verdict {
-    Verdict {
-        case: Case::Damaged,
-        stop,
-        behind: Behind::default(),
-        proven: walk.proven,
-        proven_before: walk.proven,
-        expected: walk.head.next,
     }
 }
 

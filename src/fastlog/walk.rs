@@ -15,14 +15,8 @@ use crate::fastlog::segment::{Files, FramePlace, NamedFile, SegmentReader};
 use crate::fastlog::tables::{ApplyError, Tables};
 use crate::model::{Code, Fault, FaultKind, IoError, Severity};
 
-/// Checksums that may be computed in vain while looking for frames behind damage, beyond four
-/// times the bytes that are looked at.
-const SEARCH_EXTRA_BYTES: u64 = 64 << 20;
 /// Bytes of frames between two places that a walk remembers.
 const MARK_BYTES: u64 = 256 << 10;
-/// Bytes read at once when looking for the end of what was written.
-const SEARCH_BYTES: usize = 256 << 10;
-
 /// Where the log stands after a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -67,8 +61,8 @@ pub(super) struct Stop {
 /// A walk in progress. All that counts was applied to the tables.
 pub(super) struct Walk<'f> {
     files: &'f Files,
-    uid: LogUid,
-    oldest: SegmentNo,
+    pub(super) uid: LogUid,
+    pub(super) oldest: SegmentNo,
     pub(super) tables: Tables,
     pub(super) head: Head,
     /// Largest sync point that was met.
@@ -85,21 +79,13 @@ pub(super) struct Walk<'f> {
     pub(super) slot_faults: Vec<Fault>,
     /// The first frame of every segment, and one every [`MARK_BYTES`].
     pub(super) marks: Vec<(Sequence, FramePlace)>,
+    /// Where the bytes that are not zero end, of segments in which that was looked for.
+    pub(super) written_ends: BTreeMap<SegmentNo, u64>,
+    /// Whether the next frame lies in the segment that was walked last, though the walk stopped
+    /// there.
+    pub(super) inside: bool,
+    pub(super) buffer: Vec<u8>,
     pending: Option<Pending>,
-    buffer: Vec<u8>,
-}
-
-/// What lies behind the place where a walk stopped.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Behind {
-    /// Bytes from there to the last one of the segment that is not zero.
-    pub(super) bytes: u64,
-    /// Frames that verify, later segments included.
-    pub(super) frames: u64,
-    /// The first of them.
-    pub(super) first: Option<FramePlace>,
-    /// First segment that the anchor names and that has no sound header, with the reason.
-    pub(super) lost: Option<(SegmentNo, FaultKind)>,
 }
 
 impl<'f> Walk<'f> {
@@ -123,8 +109,10 @@ impl<'f> Walk<'f> {
             frames: 0,
             slot_faults: Vec::new(),
             marks: Vec::new(),
-            pending: None,
+            written_ends: BTreeMap::new(),
+            inside: false,
             buffer: Vec::new(),
+            pending: None,
         }
     }
 
@@ -135,7 +123,7 @@ impl<'f> Walk<'f> {
         }
     }
 
-    fn file(&self, number: SegmentNo) -> Result<Arc<NamedFile>, IoError> {
+    pub(super) fn file(&self, number: SegmentNo) -> Result<Arc<NamedFile>, IoError> {
         self.files.reading(number)
     }
 
@@ -146,13 +134,14 @@ impl<'f> Walk<'f> {
     /// be applied.
     pub(super) fn run(&mut self) -> Result<Stop, Error> {
         loop {
-            let next = self.ahead.first().copied();
-            let stop = match next {
-                None => return Ok(self.stop_without_segment()),
-                Some(number) => self.begin_segment(number)?,
-            };
-            if let Some(reason) = stop {
-                return Ok(self.stop_at_header(reason));
+            if !std::mem::take(&mut self.inside) {
+                let stop = match self.ahead.first().copied() {
+                    None => return Ok(self.stop_without_segment()),
+                    Some(number) => self.begin_segment(number)?,
+                };
+                if let Some(reason) = stop {
+                    return Ok(self.stop_at_header(reason));
+                }
             }
             let reason = self.walk_frames()?;
             if self.pending.is_some() || !self.next_continues()? {
@@ -187,7 +176,11 @@ impl<'f> Walk<'f> {
     }
 
     /// Takes the sync points of a segment's slots into account; returns their highest counter.
-    fn take_sync_slots(&mut self, file: &NamedFile, number: SegmentNo) -> Result<u64, Error> {
+    pub(super) fn take_sync_slots(
+        &mut self,
+        file: &NamedFile,
+        number: SegmentNo,
+    ) -> Result<u64, Error> {
         let mut counter = 0;
         let mut offset = SYNC_PAGE_OFFSET;
         for slot in file.sync_slots()? {
@@ -200,16 +193,26 @@ impl<'f> Walk<'f> {
                 Err(SectorError::Version(version)) => {
                     return Err(newer_error(&file.path, "format version", u64::from(version)));
                 }
-                Ok(_) => self.slot_faults.push(slot_fault(file, offset, None)),
-                Err(error) => self.slot_faults.push(slot_fault(file, offset, Some(&error))),
+                Ok(_) => self.note_slot(slot_fault(file, offset, None)),
+                Err(error) => self.note_slot(slot_fault(file, offset, Some(&error))),
             }
             offset += 512;
         }
         Ok(counter)
     }
 
+    /// Notes a fault once, although the slots behind damage are looked at twice.
+    fn note_slot(&mut self, fault: Fault) {
+        if !self.slot_faults.contains(&fault) {
+            self.slot_faults.push(fault);
+        }
+    }
+
     /// The header of a segment of this log, or what is wrong with it.
-    fn header_of(&self, number: SegmentNo) -> Result<Result<SegmentHeader, FaultKind>, Error> {
+    pub(super) fn header_of(
+        &self,
+        number: SegmentNo,
+    ) -> Result<Result<SegmentHeader, FaultKind>, Error> {
         let file = self.file(number)?;
         let reason = match file.header()? {
             Ok(header) if header.uid == self.uid && header.number == number => {
@@ -255,7 +258,11 @@ impl<'f> Walk<'f> {
         Ok(header.is_ok_and(|header| self.continuation_fault(&header).is_none()))
     }
 
-    fn reader(&mut self, number: SegmentNo, offset: u64) -> Result<SegmentReader, Error> {
+    pub(super) fn reader(
+        &mut self,
+        number: SegmentNo,
+        offset: u64,
+    ) -> Result<SegmentReader, Error> {
         let file = self.file(number)?;
         let salt = Salt::new(self.uid, number);
         let buffer = std::mem::take(&mut self.buffer);
@@ -401,152 +408,6 @@ impl<'f> Walk<'f> {
     /// Whether `last` is the last frame that counts.
     pub(super) fn ends_at(&self, last: Sequence) -> bool {
         self.head.next == last.next()
-    }
-
-    /// Looks at everything behind the place where the walk stopped and takes its sync points into
-    /// account.
-    pub(super) fn look_behind(&mut self, stop: &Stop, newest: SegmentNo) -> Result<Behind, Error> {
-        let mut behind = Behind::default();
-        let mut later = self.ahead.clone();
-        let mut rest = 0u64;
-        for number in &later {
-            rest = rest.saturating_add(self.file(*number)?.size()?);
-        }
-        if let Some(place) = stop.place {
-            let file = self.file(place.segment)?;
-            rest = rest.saturating_add(file.size()?.saturating_sub(place.offset));
-            behind.bytes = last_nonzero(&file, place.offset)?.saturating_sub(place.offset);
-        }
-        let mut budget = rest.saturating_mul(4).saturating_add(SEARCH_EXTRA_BYTES);
-        if let Some(place) = stop.place
-            && behind.bytes > 0
-        {
-            self.search(place, rest, &mut budget, &mut behind)?;
-        }
-        let first = stop.place.map_or(self.oldest, |place| place.segment.next());
-        for number in first.0..=newest.0 {
-            let number = SegmentNo(number);
-            if !later.contains(&number) && !self.walked.contains_key(&number) {
-                let name = number.file_name();
-                let reason = FaultKind::Missing { what: "segment", name };
-                behind.lost.get_or_insert((number, reason));
-                break;
-            }
-        }
-        for number in later.drain(..) {
-            match self.header_of(number)? {
-                Ok(header) => self.proven = self.proven.max(header.sync_point),
-                Err(reason) if number <= newest => {
-                    let earlier = behind.lost.as_ref().is_some_and(|(lost, _)| *lost < number);
-                    if !earlier {
-                        behind.lost = Some((number, reason));
-                    }
-                }
-                Err(_) => {}
-            }
-            let file = self.file(number)?;
-            self.take_sync_slots(&file, number)?;
-            let place = FramePlace { segment: number, offset: FRAMES_OFFSET };
-            self.search(place, rest, &mut budget, &mut behind)?;
-        }
-        Ok(behind)
-    }
-
-    /// Finds every frame from `place` to the end of its segment that verifies.
-    fn search(
-        &mut self,
-        place: FramePlace,
-        rest: u64,
-        budget: &mut u64,
-        behind: &mut Behind,
-    ) -> Result<(), Error> {
-        let most = Sequence(self.head.next.0.saturating_add(rest / 32));
-        let range = self.head.next..=most;
-        let mut reader = self.reader(place.segment, place.offset)?;
-        while let Some(found) = reader.next_verifying(range.clone(), budget)? {
-            let at = reader.place();
-            behind.frames += 1;
-            behind.first.get_or_insert(at);
-            match found {
-                Found::Frame(frame) => {
-                    self.proven = self.proven.max(frame.sync_point);
-                    reader.step(&frame);
-                }
-                _ => reader.seek(at.offset + 1),
-            }
-        }
-        self.buffer = reader.into_buffer();
-        Ok(())
-    }
-
-    /// Goes on behind damage, at the first frame that verifies and begins a batch; returns whether
-    /// there is one. Nothing is certain from there on.
-    pub(super) fn resume(&mut self, stop: &Stop) -> Result<bool, Error> {
-        self.tables.distrust();
-        let mut places: Vec<FramePlace> = Vec::new();
-        if let Some(place) = stop.place {
-            places.push(FramePlace { offset: place.offset + 1, ..place });
-        }
-        let first = |number: &SegmentNo| FramePlace { segment: *number, offset: FRAMES_OFFSET };
-        places.extend(self.ahead.iter().map(first));
-        let mut rest = 0u64;
-        for place in &places {
-            rest = rest.saturating_add(self.file(place.segment)?.size()?);
-        }
-        let mut budget = rest.saturating_mul(4).saturating_add(SEARCH_EXTRA_BYTES);
-        let most = Sequence(self.head.next.0.saturating_add(rest / 32));
-        for place in places {
-            let mut reader = self.reader(place.segment, place.offset)?;
-            while let Some(found) = reader.next_verifying(self.head.next..=most, &mut budget)? {
-                let at = reader.place();
-                match found {
-                    Found::Frame(frame) if frame.part == 1 || frame.kind == FrameType::Filler => {
-                        self.buffer = reader.into_buffer();
-                        self.stand_at(at, &frame)?;
-                        return Ok(true);
-                    }
-                    Found::Frame(frame) => reader.step(&frame),
-                    _ => reader.seek(at.offset + 1),
-                }
-            }
-            self.buffer = reader.into_buffer();
-        }
-        Ok(false)
-    }
-
-    /// Makes a frame the next one, whatever came before it.
-    fn stand_at(&mut self, place: FramePlace, frame: &Frame) -> Result<(), Error> {
-        self.head = Head { next: frame.sequence, previous: frame.previous };
-        self.ahead.retain(|ahead| *ahead > place.segment);
-        let size = self.file(place.segment)?.size()?;
-        let header = SegmentHeader {
-            uid: self.uid,
-            number: place.segment,
-            first: frame.sequence,
-            sync_point: Sequence(0),
-            previous: frame.previous,
-            recycled: false,
-        };
-        let blank = Walked { header, end: 0, size, sync_counter: 0 };
-        self.walked.entry(place.segment).or_insert(blank).end = place.offset;
-        Ok(())
-    }
-}
-
-/// Offset behind the last byte at or behind `from` that is not zero, or `from`.
-fn last_nonzero(file: &NamedFile, from: u64) -> Result<u64, IoError> {
-    let mut buffer = vec![0; SEARCH_BYTES];
-    let (mut at, mut last) = (from, from);
-    loop {
-        let read = file.read(at, &mut buffer)?;
-        let bytes = buffer.get(..read).unwrap_or_default();
-        if bytes.is_empty() {
-            return Ok(last);
-        }
-        if let Some(position) = bytes.iter().rposition(|byte| *byte != 0) {
-            last = at + u64::try_from(position).unwrap_or(u64::MAX) + 1;
-        }
-        at += u64::try_from(read).unwrap_or(u64::MAX);
     }
 }
 
