@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
+use std::thread::Scope;
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,11 @@ use crate::event::{Meter, Observer};
 use crate::model::{
     AppendTime, Entry, Field, Findings, GroupId, IndexRange, LogIndex, LogState, StateDifference,
 };
-use crate::store::{Entries, Store, StoreError};
+use crate::store::ahead::{Ahead, read_ahead};
+use crate::store::{Store, StoreError};
+
+/// One side's entries, the next one looked at.
+type Log<'scope> = Peekable<Ahead<'scope>>;
 
 /// A store that is compared, and what was wrong with it.
 pub(super) struct Side<'s> {
@@ -66,23 +71,28 @@ impl<'s> Side<'s> {
         Ok(())
     }
 
-    fn log(
+    /// The entries of `group`, read by a thread of their own.
+    fn log<'scope>(
         &mut self,
+        scope: &'scope Scope<'scope, '_>,
         group: &GroupId,
         state: &OfGroup,
         range: IndexRange,
-    ) -> Result<Option<Peekable<Entries<'s>>>, Error> {
+    ) -> Result<Option<Log<'scope>>, Error>
+    where
+        's: 'scope,
+    {
         if state.0.is_none() {
             return Ok(None);
         }
         match self.store.entries(group, range) {
-            Ok(entries) => Ok(Some(entries.peekable())),
+            Ok(entries) => Ok(Some(read_ahead(scope, entries).peekable())),
             Err(error) => self.damaged(error).map(|()| None),
         }
     }
 
     /// Moves on to the next entry that can be read, and returns its index.
-    fn peek(&mut self, log: &mut Option<Peekable<Entries<'s>>>) -> Result<Option<LogIndex>, Error> {
+    fn peek(&mut self, log: &mut Option<Log<'_>>) -> Result<Option<LogIndex>, Error> {
         let Some(log) = log else { return Ok(None) };
         loop {
             match log.peek() {
@@ -97,7 +107,7 @@ impl<'s> Side<'s> {
     }
 
     /// Takes the entry that was peeked at.
-    fn take(&mut self, log: &mut Option<Peekable<Entries<'s>>>) -> Option<Entry> {
+    fn take(&mut self, log: &mut Option<Log<'_>>) -> Option<Entry> {
         let located = log.as_mut()?.next()?.ok()?;
         self.findings.extend(located.faults);
         Some(located.entry)
@@ -131,12 +141,25 @@ impl Sides<'_, '_> {
             state_equal: self.states_equal(group, of_a, of_b),
         };
         let Some(range) = range else { return Ok(counts) };
-        let mut log_a = self.a.log(group, of_a, range)?;
-        let mut log_b = self.b.log(group, of_b, range)?;
+        std::thread::scope(|scope| {
+            let log_a = self.a.log(scope, group, of_a, range)?;
+            let log_b = self.b.log(scope, group, of_b, range)?;
+            self.merge(&mut counts, (log_a, log_b), meter, observer)
+        })?;
+        Ok(counts)
+    }
+
+    fn merge(
+        &mut self,
+        counts: &mut GroupDifference,
+        (mut log_a, mut log_b): (Option<Log<'_>>, Option<Log<'_>>),
+        meter: &mut Meter,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
         loop {
             let (next_a, next_b) = (self.a.peek(&mut log_a)?, self.b.peek(&mut log_b)?);
             let order = match (next_a, next_b) {
-                (None, None) => return Ok(counts),
+                (None, None) => return Ok(()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(a), Some(b)) => a.cmp(&b),
@@ -144,7 +167,7 @@ impl Sides<'_, '_> {
             let a = order.is_le().then(|| self.a.take(&mut log_a)).flatten();
             let b = order.is_ge().then(|| self.b.take(&mut log_b)).flatten();
             let bytes = a.as_ref().or(b.as_ref()).map_or(0, |entry| entry.payload_bytes().len());
-            self.pair(&mut counts, a.as_ref(), b.as_ref());
+            self.pair(counts, a.as_ref(), b.as_ref());
             meter.entry(bytes as u64, observer)?;
         }
     }

@@ -5,17 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fastlog::format::{FRAME_PAYLOAD_TARGET, GroupNo, Payload};
+use crate::fastlog::format::{FRAME_PAYLOAD_TARGET, GroupNo, PAGE_BYTES, Payload, SegmentNo};
 use crate::fastlog::open::{Ground, Opened};
+use crate::fastlog::segment::FramePlace;
 use crate::fastlog::writer::Writer;
 use crate::fastlog::{Error, Fill, Options, Refusal, Stepping};
 use crate::model::{Entry, GroupId, HardState, LogIndex, LogState};
 use crate::vfs::{Clock, Held, Vfs};
 
+/// Bytes of a segment after which the system is asked to begin writing them out, so that little is
+/// left to do when everything is synced.
+const WRITE_OUT_BYTES: u64 = 4 << 20;
+
 /// A store that is being written; it is whole once [`BulkWriter::seal`] returned.
 pub struct BulkWriter {
     writer: Writer,
     payload: Payload,
+    /// Through where the system was asked to write out the active segment.
+    writing_out: FramePlace,
     group: GroupNo,
     last: Option<LogIndex>,
     _lock: Box<dyn Held>,
@@ -62,7 +69,8 @@ impl BulkWriter {
         let ground = Ground { vfs, clock: &clock, dir, options: &options, bulk: true };
         let Opened { writer, lock, .. } = ground.create()?;
         let payload = Payload::default();
-        Ok(BulkWriter { writer, payload, group: GroupNo(0), last: None, _lock: lock })
+        let writing_out = FramePlace { segment: SegmentNo(0), offset: 0 };
+        Ok(BulkWriter { writer, payload, writing_out, group: GroupNo(0), last: None, _lock: lock })
     }
 
     /// Begins the next group with its state.
@@ -128,8 +136,23 @@ impl BulkWriter {
         if !self.payload.is_empty() {
             self.writer.write(Duration::ZERO, &mut [&mut self.payload], &mut Vec::new())?;
             self.payload.clear();
+            self.write_out();
         }
         Ok(())
+    }
+
+    /// Asks the system to begin writing out what is complete, whole pages of it.
+    fn write_out(&mut self) {
+        let Some(active) = &self.writer.active else { return };
+        if self.writing_out.segment != active.number {
+            self.writing_out = FramePlace { segment: active.number, offset: 0 };
+        }
+        let complete = active.end - active.end % PAGE_BYTES;
+        let waiting = complete.saturating_sub(self.writing_out.offset);
+        if waiting >= WRITE_OUT_BYTES {
+            active.file.file.write_out(self.writing_out.offset, waiting);
+            self.writing_out.offset = complete;
+        }
     }
 
     /// Syncs everything, the directory included, and marks the store as closed.

@@ -6,6 +6,7 @@ use crate::migrate::preflight::Preflight;
 use crate::migrate::survey::Survey;
 use crate::migrate::{Compared, Ends, Error, Options};
 use crate::model::{Field, GroupId, IndexRange, LogState, Severity};
+use crate::store::ahead::{Ahead, read_ahead};
 use crate::store::target::Sealed;
 use crate::store::{Located, Store, StoreError};
 
@@ -103,14 +104,27 @@ struct Pair<'p> {
 }
 
 impl Pair<'_> {
-    /// Reads both side by side; returns how many entries are equal.
+    /// Reads both side by side, the source by a thread of its own; returns how many entries are
+    /// equal.
     fn same_entries(&self, meter: &mut Meter, observer: &mut dyn Observer) -> Result<u64, Unequal> {
+        std::thread::scope(|scope| {
+            let source = self.source.entries(&self.survey.group, self.survey.range())?;
+            self.same(read_ahead(scope, source), meter, observer)
+        })
+    }
+
+    fn same(
+        &self,
+        source: Ahead<'_>,
+        meter: &mut Meter,
+        observer: &mut dyn Observer,
+    ) -> Result<u64, Unequal> {
         let (survey, fit) = (self.survey, self.survey.fit);
         let fields = fit.entry_fields();
         let written = self.target.entries(&survey.written_as, IndexRange::ALL);
         let mut written = written.map_err(of_target)?;
         let mut count = 0;
-        for read in self.source.entries(&survey.group, survey.range())? {
+        for read in source {
             let wanted = fit.entry(read?.entry);
             let index = wanted.index;
             let found = match written.next() {

@@ -12,7 +12,7 @@ use crate::migrate::{
 };
 use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogState, Place};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Level, SUPERSEDED_RECORDS, Store, StoreError};
+use crate::store::{Level, Located, SUPERSEDED_RECORDS, Store, StoreError};
 use crate::vfs::Metadata;
 
 /// Damage: whoever has it restores or repairs first. No flag takes it.
@@ -316,9 +316,9 @@ impl<'s> Preflight<'s> {
         let group = survey.group.clone();
         for located in source.entries(&group, IndexRange::ALL)? {
             match located {
-                Ok(located) => {
+                Ok(mut located) => {
                     meter.entry(located.entry.payload_bytes().len() as u64, observer)?;
-                    self.see(at, &located)?;
+                    self.see(at, &mut located)?;
                 }
                 Err(error) => self.unreadable(at, error)?,
             }
@@ -326,13 +326,13 @@ impl<'s> Preflight<'s> {
         Ok(())
     }
 
-    /// Takes note of an entry that was read with its contents.
-    pub(super) fn see(&mut self, at: usize, located: &crate::store::Located) -> Result<(), Error> {
+    /// Takes note of an entry that was read with its contents; its place and its faults are taken.
+    pub(super) fn see(&mut self, at: usize, located: &mut Located) -> Result<(), Error> {
         let Some((survey, _)) = self.groups.get_mut(at) else { return Ok(()) };
-        let head = head_of(&located.entry, located.place.clone());
+        let head = head_of(&located.entry, located.place.take());
         survey.head(&head, &mut self.findings, || Ok(decodes(&located.entry)))?;
         survey.contents(&located.entry);
-        located.faults.iter().for_each(|fault| self.add(fault.clone()));
+        located.faults.drain(..).for_each(|fault| self.add(fault));
         Ok(())
     }
 

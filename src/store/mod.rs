@@ -3,6 +3,7 @@
 //! A reader turns bytes into entries of the [`crate::model`]; after it nobody speaks of offsets
 //! except to report a fault. Sources are opened read-only and never written.
 
+pub mod ahead;
 pub mod codec;
 pub mod detect;
 pub mod fastlog;
@@ -119,8 +120,9 @@ pub struct LocatedHead {
 }
 
 /// Entries in index order. An `Err(StoreError::Fault)` stands for one damaged piece; the iterator
-/// goes on behind it. After any other error it ends.
-pub type Entries<'s> = Box<dyn Iterator<Item = Result<Located, StoreError>> + 's>;
+/// goes on behind it. After any other error it ends. It may be read by another thread: see
+/// [`ahead`].
+pub type Entries<'s> = Box<dyn Iterator<Item = Result<Located, StoreError>> + Send + 's>;
 
 /// As [`Entries`], without contents.
 pub type Heads<'s> = Box<dyn Iterator<Item = Result<LocatedHead, StoreError>> + 's>;

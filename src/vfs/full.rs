@@ -80,6 +80,10 @@ impl VfsFile for FullFile {
         self.below.size()
     }
 
+    fn write_out(&self, offset: u64, len: u64) {
+        self.below.write_out(offset, len);
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.below.sync_data()
     }

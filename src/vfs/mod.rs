@@ -91,6 +91,9 @@ pub trait VfsFile: Send + Sync {
     fn set_size(&self, size: u64) -> io::Result<()>;
     /// The size in bytes.
     fn size(&self) -> io::Result<u64>;
+    /// Says that `len` bytes from `offset` on were written and will not change soon, so that the
+    /// system may begin to write them out. Promises nothing; what fails shows in the next sync.
+    fn write_out(&self, _offset: u64, _len: u64) {}
     /// Ok: bytes and size are durable. Err: nothing is known.
     fn sync_data(&self) -> io::Result<()>;
     /// [`VfsFile::write_at`], then [`VfsFile::sync_data`], as one call.

@@ -22,8 +22,9 @@ mod msgpack;
 mod note;
 mod raft_log;
 mod raft_log_write;
+mod usual;
 
-pub use raft_log::{DecodedLog, decode};
+pub use raft_log::{DecodedLog, decode, decode_in};
 pub use raft_log_write::encode;
 
 #[cfg(test)]

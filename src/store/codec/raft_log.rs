@@ -11,6 +11,7 @@ use crate::model::{
 use crate::store::codec::append_time;
 use crate::store::codec::msgpack::{Reader, Token};
 use crate::store::codec::note::{Fields, Note};
+use crate::store::codec::usual;
 
 /// A decoded value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub(super) const KINDS: [EntryKind; 6] = [
     EntryKind::Barrier,
     EntryKind::Configuration,
 ];
+
+fn kind_of(code: u8) -> EntryKind {
+    KINDS.get(usize::from(code)).copied().unwrap_or(EntryKind::Unknown)
+}
 
 const TIMESTAMP_EXTENSION: i8 = -1;
 
@@ -64,6 +69,42 @@ struct Parts<'a> {
 /// What is wrong where, when this is no raft.Log: it ends too early, is neither map nor array, has
 /// a field of a wrong type, a negative number, or a type above 255.
 pub fn decode(value: &SharedBytes, key: LogIndex) -> Result<DecodedLog, FaultKind> {
+    decode_in(value, 0..value.len(), key)
+}
+
+/// As [`decode`], for the value that is the bytes `value` of a page or read buffer; payload and
+/// extensions share that.
+///
+/// # Errors
+/// As [`decode`]; a range outside is a value without bytes.
+pub fn decode_in(
+    buffer: &SharedBytes,
+    value: Range<usize>,
+    key: LogIndex,
+) -> Result<DecodedLog, FaultKind> {
+    let bytes = buffer.get(value.clone()).unwrap_or_default();
+    let Some(found) = usual::read(bytes, key) else {
+        return decode_any(&buffer.slice(value).unwrap_or_default(), key);
+    };
+    let start = value.start;
+    let slice = |range: Option<Range<usize>>| {
+        range.and_then(|range| buffer.slice(start + range.start..start + range.end))
+    };
+    let extensions = slice(found.extensions);
+    let note = SharedBytes::default();
+    let entry = Entry {
+        index: key,
+        term: found.term,
+        kind: kind_of(found.kind),
+        kind_code: Some(found.kind.into()),
+        payload: slice(found.data),
+        extra: EntryExtra { extensions, appended_at: found.time, note },
+    };
+    Ok(DecodedLog { entry, index_inside: key, trailing_bytes: 0 })
+}
+
+/// Decodes a value however it is written.
+pub(super) fn decode_any(value: &SharedBytes, key: LogIndex) -> Result<DecodedLog, FaultKind> {
     let mut reader = Reader::new(value);
     let mut parts = Parts::default();
     let fields = match reader.token()? {
@@ -83,7 +124,7 @@ pub fn decode(value: &SharedBytes, key: LogIndex) -> Result<DecodedLog, FaultKin
     let entry = Entry {
         index: key,
         term: Term(parts.term),
-        kind: KINDS.get(usize::from(parts.kind)).copied().unwrap_or(EntryKind::Unknown),
+        kind: kind_of(parts.kind),
         kind_code: Some(parts.kind.into()),
         payload: slice(parts.data),
         extra: EntryExtra { extensions: slice(parts.extensions), appended_at: parts.time, note },

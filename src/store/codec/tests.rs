@@ -1,7 +1,8 @@
 use data_encoding::HEXLOWER_PERMISSIVE;
 use proptest::prelude::*;
 
-use super::{DecodedLog, decode, encode};
+use super::raft_log::decode_any;
+use super::{DecodedLog, decode, decode_in, encode, usual};
 use crate::model::{
     AppendInstant, AppendTime, Entry, EntryExtra, EntryKind, FaultKind, LogIndex, SharedBytes,
     Term, TimeForm, Zone,
@@ -264,6 +265,43 @@ fn any_time() -> impl Strategy<Value = AppendTime> {
     ]
 }
 
+#[test]
+fn what_raft_boltdb_writes_takes_the_short_way_and_says_the_same() {
+    let east = Zone::East { seconds: 3_600 };
+    let times = [
+        AppendTime::Absent,
+        AppendTime::Nil,
+        at(MOMENT, 5, TimeForm::Old, Zone::Utc),
+        at(MOMENT, 5, TimeForm::Old, east),
+    ];
+    for (time, number) in times.into_iter().flat_map(|time| {
+        [0, 127, 128, 255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX].map(|n| (time, n))
+    }) {
+        for len in [0, 31, 32, 65_535, 65_536] {
+            let mut meant = entry(number, number, Some(&vec![7; len]), time);
+            meant.extra.extensions = (len == 31).then(|| SharedBytes::from(b"e".as_slice()));
+            let value = back(&meant);
+            assert!(usual::read(&value, LogIndex(number)).is_some(), "{number}, {len}, {time:?}");
+            assert_eq!(decode_any(&value, LogIndex(number)), decode(&value, LogIndex(number)));
+            let other = LogIndex(number ^ 1);
+            assert!(usual::read(&value, other).is_none(), "another index needs a note");
+            assert_eq!(decode_any(&value, other), decode(&value, other));
+        }
+    }
+}
+
+#[test]
+fn a_value_is_decoded_where_it_lies_in_its_page() {
+    let meant = entry(9, 2, Some(b"payload"), at(MOMENT, 5, TimeForm::Old, Zone::Utc));
+    let value = back(&meant);
+    let page = SharedBytes::from([&[1, 2, 3], &*value, &[4]].concat());
+    let within = 3..3 + value.len();
+    assert_eq!(decode_in(&page, within.clone(), LogIndex(9)).map(|f| f.entry), Ok(meant));
+    let odd = decode_in(&page, within.start..within.end + 1, LogIndex(9)).expect("decodes");
+    assert_eq!((odd.trailing_bytes, odd.entry.payload_bytes()), (1, b"payload".as_slice()));
+    assert!(decode_in(&page, 3..page.len() + 1, LogIndex(9)).is_err(), "outside of the page");
+}
+
 proptest! {
     #[test]
     fn any_entry_survives_writing_and_reading(
@@ -280,7 +318,8 @@ proptest! {
         let value = back(&meant);
         let found = decode(&value, LogIndex(index)).expect("own writing");
         prop_assert_eq!(&found.entry, &meant);
-        prop_assert_eq!(back(&found.entry), value);
+        prop_assert_eq!(back(&found.entry), value.clone());
+        prop_assert_eq!(decode_any(&value, LogIndex(index)), Ok(found));
     }
 
     #[test]
@@ -293,6 +332,7 @@ proptest! {
         let at = at.index(bytes.len());
         if cut { bytes.truncate(at) } else { bytes[at] ^= bits }
         let value = SharedBytes::from(bytes);
+        prop_assert_eq!(decode(&value, LogIndex(key)), decode_any(&value, LogIndex(key)));
         if let Ok(found) = decode(&value, LogIndex(key)) {
             let mut written = Vec::new();
             if encode(&found.entry, &mut written).is_ok() {

@@ -1,7 +1,7 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
 use crate::model::{Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
-use crate::store::codec::{DecodedLog, decode};
+use crate::store::codec::{DecodedLog, decode_in};
 use crate::store::redb::PROFILE;
 use crate::store::redb::format::u64_at;
 use crate::store::redb::page::Leaf;
@@ -38,7 +38,7 @@ impl<'p> EntryWalk<'p> {
     }
 
     /// The next entry, or the finding that stands for one or for a whole page of them.
-    fn advance(&mut self) -> Option<Result<(DecodedLog, Place), StoreError>> {
+    fn advance(&mut self) -> Option<Result<Located, StoreError>> {
         while !self.ended {
             if let Some((leaf, row)) = &mut self.leaf {
                 if *row < leaf.rows() {
@@ -95,18 +95,16 @@ fn missing_fault(damaged: Damaged, group: &GroupId) -> Fault {
 }
 
 /// Decodes the row `at` of a leaf, whose key is its index.
-fn entry_at(
-    pages: &Pages,
-    leaf: &Leaf,
-    at: usize,
-    group: &GroupId,
-) -> Result<(DecodedLog, Place), StoreError> {
+fn entry_at(pages: &Pages, leaf: &Leaf, at: usize, group: &GroupId) -> Result<Located, StoreError> {
     let key = LogIndex(leaf.key_u64(at));
-    let value = leaf.value(at);
-    let start = leaf.value_range(at).map_or(0, |range| range.start as u64);
-    let place = pages.place(leaf.offset_bytes.saturating_add(start), value.len() as u64);
-    match decode(&value, key) {
-        Ok(decoded) => Ok((decoded, place)),
+    let value = leaf.value_range(at).unwrap_or_default();
+    let start = leaf.offset_bytes.saturating_add(value.start as u64);
+    let place = pages.place(start, value.len() as u64);
+    match decode_in(leaf.buffer(), value, key) {
+        Ok(decoded) => {
+            let faults = entry_faults(&decoded, &place, group);
+            Ok(Located { entry: decoded.entry, place: Some(place), faults })
+        }
         Err(kind) => {
             Err(Fault::new(Code::R122, kind).at(place).in_group(group).at_index(key).into())
         }
@@ -141,10 +139,7 @@ impl Iterator for EntryWalk<'_> {
     type Item = Result<Located, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.advance()?.map(|(decoded, place)| {
-            let faults = entry_faults(&decoded, &place, &self.group);
-            Located { entry: decoded.entry, place: Some(place), faults }
-        }))
+        self.advance()
     }
 }
 
@@ -155,9 +150,7 @@ impl Iterator for HeadWalk<'_> {
     type Item = Result<LocatedHead, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.advance()?.map(|(decoded, place)| {
-            let faults = entry_faults(&decoded, &place, &self.0.group);
-            let entry = &decoded.entry;
+        Some(self.0.advance()?.map(|Located { entry, place, faults }| {
             let head = EntryHead {
                 index: entry.index,
                 term: entry.term,
@@ -165,7 +158,7 @@ impl Iterator for HeadWalk<'_> {
                 kind_code: entry.kind_code,
                 payload_len_bytes: entry.payload_bytes().len() as u64,
                 extensions_len_bytes: entry.extensions_bytes().len() as u64,
-                place: Some(place),
+                place,
             };
             LocatedHead { head, faults }
         }))

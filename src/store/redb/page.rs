@@ -276,6 +276,11 @@ impl Leaf {
         self.values.range(&self.bytes, n)
     }
 
+    /// The page's bytes.
+    pub fn buffer(&self) -> &SharedBytes {
+        &self.bytes
+    }
+
     /// The n-th value, sharing the page's buffer.
     pub fn value(&self, n: usize) -> SharedBytes {
         self.value_range(n).and_then(|range| self.bytes.slice(range)).unwrap_or_default()

@@ -1,10 +1,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
 use crate::vfs::{OpenMode, VfsFile};
@@ -113,6 +114,14 @@ impl VfsFile for OsFile {
 
     fn size(&self) -> io::Result<u64> {
         self.file.metadata().map(|found| found.len())
+    }
+
+    fn write_out(&self, offset: u64, len: u64) {
+        // A length of zero would mean all of the file.
+        if let Some(len) = NonZeroU64::new(len) {
+            // Asks to drop what is clean, which nothing here is; what is not, Linux begins to write.
+            let _only_a_hint = fadvise(&self.file, offset, Some(len), Advice::DontNeed);
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {
