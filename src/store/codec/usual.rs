@@ -1,8 +1,8 @@
 //! The short way through a value as raft-boltdb writes it: six fields in the order of their names,
 //! or the five of older versions.
 //!
-//! It only says what [`super::raft_log`] says too, sooner: whatever is not exactly so, sound or not,
-//! is left to that.
+//! It only says what [`super::raft_log`] says too, sooner: whatever is not exactly so, sound or
+//! not, is left to that.
 
 use std::ops::Range;
 

@@ -119,7 +119,7 @@ impl VfsFile for OsFile {
     fn write_out(&self, offset: u64, len: u64) {
         // A length of zero would mean all of the file.
         if let Some(len) = NonZeroU64::new(len) {
-            // Asks to drop what is clean, which nothing here is; what is not, Linux begins to write.
+            // Asks to drop what is clean, which nothing here is; Linux begins to write the rest.
             let _only_a_hint = fadvise(&self.file, offset, Some(len), Advice::DontNeed);
         }
     }
