@@ -11,6 +11,7 @@ mod workload;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use raftlog::fastlog::LogView;
 use raftlog::vfs::sim::{
@@ -18,7 +19,7 @@ use raftlog::vfs::sim::{
 };
 use raftlog::vfs::{Fs, Vfs};
 
-use run::{Point, Run, dir, judge, live_on, open, state_of};
+use run::{Mode, Point, Run, dir, judge, live_on, open, state_of};
 use workload::{State, plan};
 
 /// How much is tried.
@@ -53,6 +54,9 @@ impl Explorer<'_> {
     /// Tries the images of one point; `case` names it.
     fn point(&mut self, case: &str, point: &Point, tries: Tries) {
         self.tried.points += 1;
+        let killed = Point { promised: point.promised_kill, ..point.clone() };
+        judge(&SimFs::on(point.disk.clone()), self.history, &killed)
+            .unwrap_or_else(|why| panic!("{case}, killed before {}: {why}", point.before));
         for image in point.disk.images(tries).distinct() {
             if !self.seen.insert((point.promised, point.accepted, image.digest)) {
                 continue;
@@ -113,6 +117,7 @@ impl Explorer<'_> {
         let point = Point {
             disk: fs.disk(),
             promised: 0,
+            promised_kill: 0,
             accepted: 0,
             before: "the second power cut".to_owned(),
         };
@@ -139,9 +144,19 @@ fn clean_means_clean(case: &str, image: &Image) {
 }
 
 fn explore(profile: Profile, budget: &Budget) -> Tried {
+    explore_mode(Mode::STRICT, None, profile, budget)
+}
+
+/// `times` are those of a write and of a sync.
+fn explore_mode(
+    mode: Mode,
+    times: Option<(Duration, Duration)>,
+    profile: Profile,
+    budget: &Budget,
+) -> Tried {
     let mut total = Tried::default();
     for seed in budget.seeds.clone() {
-        let mut run = Run::new(SimFs::new(profile));
+        let mut run = Run::on_disk(SimFs::new(profile), mode, times);
         run.steps(&plan(Seed(seed), budget.steps)).expect("nothing fails");
         if seed.is_multiple_of(2) {
             run.close();
@@ -151,7 +166,7 @@ fn explore(profile: Profile, budget: &Budget) -> Tried {
             Explorer { history: &history, seen: HashSet::new(), tried: Tried::default() };
         for (number, point) in run.points().iter().enumerate() {
             let tries = Tries { seed: Seed(seed).part(number as u64), ..budget.tries };
-            explorer.point(&format!("{seed:x}:{number}"), point, tries);
+            explorer.point(&format!("{mode:?} {seed:x}:{number}"), point, tries);
         }
         total.points += explorer.tried.points;
         total.images += explorer.tried.images;
@@ -167,6 +182,29 @@ fn after_a_power_cut_a_prefix_is_there_that_covers_all_that_was_promised() {
     let tried = explore(Profile::StrictPosix, &budget);
     assert!(tried.points > 5_000 && tried.images > 20_000, "{} images", tried.images);
     assert!(tried.nested > 1_000 && tried.lives > 1_000);
+}
+
+#[test]
+fn every_combination_keeps_its_promise() {
+    for (number, mode) in Mode::all().into_iter().enumerate() {
+        let first = 1000 + 10 * number as u64;
+        let budget = Budget { seeds: first..first + 6, steps: 50, tries: tries(32, Torn::Sectors) };
+        let tried = explore_mode(mode, None, Profile::StrictPosix, &budget);
+        assert!(tried.images > 500 && tried.lives > 50, "{mode:?}: {} images", tried.images);
+    }
+}
+
+/// Writes and syncs that take time widen the windows, by no more than the promise says.
+#[test]
+fn on_a_slow_disk_windows_are_as_wide_as_promised_and_no_wider() {
+    let times = Some((Duration::from_millis(3), Duration::from_millis(40)));
+    for (number, mode) in Mode::all().into_iter().enumerate() {
+        let first = 2000 + 10 * number as u64;
+        let budget =
+            Budget { seeds: first..first + 4, steps: 50, tries: tries(16, Torn::default()) };
+        let tried = explore_mode(mode, times, Profile::StrictPosix, &budget);
+        assert!(tried.images > 200, "{mode:?}: {} images", tried.images);
+    }
 }
 
 #[test]
@@ -251,41 +289,43 @@ fn faults() -> [Fault; 6] {
 /// nothing acknowledged is lost, and what follows survives.
 #[test]
 fn a_call_that_fails_costs_nothing_that_was_promised() {
+    let strict = (400..403).map(|seed| (Mode::STRICT, seed));
+    let others = Mode::all().into_iter().zip(410..);
+    for (mode, seed) in strict.chain(others) {
+        let failed = fail_every_call(mode, seed);
+        assert!(failed > 100, "{mode:?}: {failed}");
+    }
+}
+
+fn fail_every_call(mode: Mode, seed: u64) -> usize {
     let mut failed = 0;
-    for seed in 400..403u64 {
-        let steps = plan(Seed(seed), 16);
-        let mut sound = Run::new(SimFs::new(Profile::StrictPosix));
-        sound.steps(&steps).expect("nothing fails");
-        for call in 0..sound.fs.calls().0 {
-            for (kind, fault) in faults().into_iter().enumerate() {
-                let fs = SimFs::new(Profile::StrictPosix);
-                let plan = FaultPlan::new().at(CallNo(call), fault);
-                // Every other time, the call by which the engine takes back what it did fails too.
-                let again = (call + kind as u64).is_multiple_of(2);
-                let next = Fault::Fails(Refusal::Eio);
-                fs.set_faults(if again { plan.at(CallNo(call + 1), next) } else { plan });
-                let mut run = Run::new(fs.clone());
-                if run.steps(&steps).is_ok() {
-                    continue;
-                }
-                failed += 1;
-                run.kill();
-                fs.set_faults(FaultPlan::new());
-                let case = format!("{seed:x}: call {call} fails ({kind}, {again})");
-                after_failure(&case, &run);
+    let steps = plan(Seed(seed), 16);
+    let mut sound = Run::in_mode(SimFs::new(Profile::StrictPosix), mode);
+    sound.steps(&steps).expect("nothing fails");
+    for call in 0..sound.fs.calls().0 {
+        for (kind, fault) in faults().into_iter().enumerate() {
+            let fs = SimFs::new(Profile::StrictPosix);
+            let plan = FaultPlan::new().at(CallNo(call), fault);
+            // Every other time, the call by which the engine takes back what it did fails too.
+            let again = (call + kind as u64).is_multiple_of(2);
+            let next = Fault::Fails(Refusal::Eio);
+            fs.set_faults(if again { plan.at(CallNo(call + 1), next) } else { plan });
+            let mut run = Run::in_mode(fs.clone(), mode);
+            if run.steps(&steps).is_ok() {
+                continue;
             }
+            failed += 1;
+            run.kill();
+            fs.set_faults(FaultPlan::new());
+            let case = format!("{mode:?} {seed:x}: call {call} fails ({kind}, {again})");
+            after_failure(&case, &run);
         }
     }
-    assert!(failed > 500, "{failed}");
+    failed
 }
 
 fn after_failure(case: &str, run: &Run) {
-    let point = Point {
-        disk: run.fs.disk(),
-        promised: run.promised(),
-        accepted: run.accepted(),
-        before: "the failure".to_owned(),
-    };
+    let point = Point { before: "the failure".to_owned(), ..run.here() };
     let end = |promised| Point { promised, accepted: promised, ..point.clone() };
     for image in point.disk.images(tries(FEW, Torn::default())).distinct() {
         let fs = SimFs::on(image.disk);

@@ -30,7 +30,9 @@ pub(super) enum Effect {
     Truncate { group: GroupNo, first: LogIndex },
     Compact { group: GroupNo, through: LogId, applied: LogIndex, may_pass_end: bool },
     StartAfter { group: GroupNo, last_dropped: LogId },
-    State { group: GroupNo },
+    Hard { group: GroupNo, hard: HardState },
+    Stable { group: GroupNo },
+    Note { group: GroupNo },
     Name { group: GroupNo, id: GroupId },
     Remove { group: GroupNo },
 }
@@ -121,7 +123,7 @@ impl Batch {
         snapshot: &SnapshotNote,
     ) -> Result<(), Refusal> {
         self.payload.snapshot_note(group, snapshot)?;
-        self.effects.push(Effect::State { group });
+        self.effects.push(Effect::Note { group });
         Ok(())
     }
 
@@ -137,7 +139,7 @@ impl Batch {
     /// `TooLarge`.
     pub fn hard_state(&mut self, group: GroupNo, hard: &HardState) -> Result<(), Refusal> {
         self.payload.hard_state(group, hard)?;
-        self.effects.push(Effect::State { group });
+        self.effects.push(Effect::Hard { group, hard: hard.clone() });
         Ok(())
     }
 
@@ -152,7 +154,7 @@ impl Batch {
         value: &StableValue,
     ) -> Result<(), Refusal> {
         self.payload.stable_put(group, key, value)?;
-        self.effects.push(Effect::State { group });
+        self.effects.push(Effect::Stable { group });
         Ok(())
     }
 
@@ -162,7 +164,7 @@ impl Batch {
     /// `TooLarge`.
     pub fn remove_stable(&mut self, group: GroupNo, key: &[u8]) -> Result<(), Refusal> {
         self.payload.stable_delete(group, key)?;
-        self.effects.push(Effect::State { group });
+        self.effects.push(Effect::Stable { group });
         Ok(())
     }
 
@@ -220,7 +222,7 @@ impl Ends {
                 }
                 Ok(Ends { compacted: Some(last_dropped.index), ..self })
             }
-            Effect::State { .. } => Ok(self),
+            Effect::Hard { .. } | Effect::Stable { .. } | Effect::Note { .. } => Ok(self),
             Effect::Name { .. } => Ok(Ends { exists: true, ..self }),
             Effect::Remove { .. } => Ok(Ends::default()),
         }
@@ -303,7 +305,9 @@ impl Effect {
             | Effect::Truncate { group, .. }
             | Effect::Compact { group, .. }
             | Effect::StartAfter { group, .. }
-            | Effect::State { group }
+            | Effect::Hard { group, .. }
+            | Effect::Stable { group }
+            | Effect::Note { group }
             | Effect::Name { group, .. }
             | Effect::Remove { group } => *group,
         }

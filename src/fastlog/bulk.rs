@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::fastlog::format::{FRAME_PAYLOAD_TARGET, GroupNo, PAGE_BYTES, Payload, SegmentNo};
 use crate::fastlog::open::{Ground, Opened};
+use crate::fastlog::plan::Plan;
 use crate::fastlog::segment::FramePlace;
 use crate::fastlog::writer::Writer;
 use crate::fastlog::{Error, Fill, Options, Refusal, Stepping};
@@ -20,6 +21,7 @@ const WRITE_OUT_BYTES: u64 = 4 << 20;
 /// A store that is being written; it is whole once [`BulkWriter::seal`] returned.
 pub struct BulkWriter {
     writer: Writer,
+    plan: Plan,
     payload: Payload,
     /// Through where the system was asked to write out the active segment.
     writing_out: FramePlace,
@@ -69,8 +71,10 @@ impl BulkWriter {
         let ground = Ground { vfs, clock: &clock, dir, options: &options, bulk: true };
         let Opened { writer, lock, .. } = ground.create()?;
         let payload = Payload::default();
+        let plan = writer.plan();
         let writing_out = FramePlace { segment: SegmentNo(0), offset: 0 };
-        Ok(BulkWriter { writer, payload, writing_out, group: GroupNo(0), last: None, _lock: lock })
+        let (group, last) = (GroupNo(0), None);
+        Ok(BulkWriter { writer, plan, payload, writing_out, group, last, _lock: lock })
     }
 
     /// Begins the next group with its state.
@@ -134,8 +138,10 @@ impl BulkWriter {
 
     fn flush(&mut self) -> Result<(), Error> {
         if !self.payload.is_empty() {
-            self.writer.write(Duration::ZERO, &mut [&mut self.payload], &mut Vec::new())?;
-            self.payload.clear();
+            let payload = std::mem::take(&mut self.payload);
+            let placed = self.plan.place(payload, self.writer.durable())?;
+            self.writer.write(Duration::ZERO, &[&placed], &mut 0)?;
+            self.payload = placed.recycled();
             self.write_out();
         }
         Ok(())

@@ -1,58 +1,47 @@
-//! Queue, group commit and visible state: what the threads that use a log share.
+//! Group commit and visible state: what the threads that use a log share.
 //!
-//! Locks are taken in the order writer, tables, queue, and never the other way round.
+//! Locks are taken in the order writer, tables, queue, and never the other way round; the turn to
+//! sync comes after the writer. Callbacks run under none of them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use crate::fastlog::batch::{Batch, Effect, Ends};
-use crate::fastlog::format::{GroupNo, Payload};
+use crate::fastlog::batch::Batch;
+use crate::fastlog::format::{GroupNo, Settings};
+use crate::fastlog::marks::{OpNo, Watermarks};
 use crate::fastlog::memtable::Memtable;
-use crate::fastlog::pace::{FlushAction, FlushPace, QueueEvent};
-use crate::fastlog::policy::Flush;
+use crate::fastlog::open::Opened;
+use crate::fastlog::pace::{Due, FlushPace, SyncPace};
+use crate::fastlog::plan::Placed;
+use crate::fastlog::policy::{Ack, Durability, Promise};
+use crate::fastlog::queue::{Outcome, Queue, Room, Told, Waiting, Watcher};
 use crate::fastlog::read::{RangeReader, Source};
-use crate::fastlog::segment::FramePlace;
+use crate::fastlog::steady::Steady;
+use crate::fastlog::syncs::Syncs;
 use crate::fastlog::tables::{ApplyError, Tables};
-use crate::fastlog::ticket::{Outcome, Ticket, Watermarks};
-use crate::fastlog::writer::{Writer, frame_payloads};
-use crate::fastlog::{Error, Options, Refusal, Stepping};
-use crate::model::{GroupId, IndexRange};
+use crate::fastlog::ticket::Ticket;
+use crate::fastlog::unwritten::Unwritten;
+use crate::fastlog::writer::Writer;
+use crate::fastlog::{Error, Options, Stepping};
+use crate::model::{GroupId, IndexRange, IoError};
 use crate::vfs::{Clock, Held};
-
-/// A batch that waits to be written.
-struct Waiting {
-    payload: Payload,
-    outcome: Outcome,
-}
-
-/// What was accepted and not flushed, and how far everything got.
-struct Queue {
-    waiting: Vec<Waiting>,
-    /// Entries in it.
-    entries: u32,
-    /// The ends of every group that something waiting touches.
-    ends: BTreeMap<GroupNo, Ends>,
-    /// Names of groups that something waiting creates.
-    names: BTreeMap<GroupId, GroupNo>,
-    next_group: GroupNo,
-    marks: Watermarks,
-    pace: FlushPace,
-    flushing: bool,
-    closed: bool,
-}
 
 /// See the module.
 pub(super) struct Core {
     writer: Mutex<Writer>,
     tables: RwLock<Tables>,
     queue: Mutex<Queue>,
-    changed: Condvar,
-    clock: Arc<dyn Clock>,
+    /// Operations got somewhere.
+    moved: Condvar,
+    /// The thread has something to do.
+    work: Condvar,
+    syncs: Arc<Syncs>,
+    time: Steady,
     source: Source,
-    queue_entries: u32,
+    promise: Promise,
+    level: Durability,
     stepping: Stepping,
-    _lock: Box<dyn Held>,
+    lock: Mutex<Option<Box<dyn Held>>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -61,40 +50,39 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Core {
     pub(super) fn new(
-        writer: Writer,
-        tables: Tables,
+        opened: Opened,
+        promise: Promise,
         clock: Arc<dyn Clock>,
-        flush: Flush,
         options: &Options,
-        lock: Box<dyn Held>,
     ) -> Core {
+        let Opened { writer, tables, settings, lock, .. } = opened;
+        let Settings { level, flush, .. } = settings;
         let source = Source {
             files: Arc::clone(&writer.files),
             memtable: Arc::<Memtable>::clone(&tables.memtable),
             uid: writer.uid,
             live: true,
+            unwritten: Arc::<Unwritten>::default(),
         };
-        let queue = Queue {
-            waiting: Vec::new(),
-            entries: 0,
-            ends: BTreeMap::new(),
-            names: BTreeMap::new(),
-            next_group: tables.next_group(),
-            marks: Watermarks::default(),
-            pace: FlushPace::new(flush),
-            flushing: false,
-            closed: false,
-        };
+        let time = Steady::new(clock);
+        let sync_pace = SyncPace::new(promise.sync_interval, time.now());
+        let entries = u64::from(promise.unflushed_entries);
+        let room = Room { entries, bytes: options.queue_bytes };
+        let pace = FlushPace::new(flush);
+        let queue = Queue::new(writer.plan(), tables.next_group(), pace, sync_pace, room);
         Core {
+            syncs: Arc::clone(&writer.syncs),
             writer: Mutex::new(writer),
             tables: RwLock::new(tables),
             queue: Mutex::new(queue),
-            changed: Condvar::new(),
-            clock,
+            moved: Condvar::new(),
+            work: Condvar::new(),
+            time,
             source,
-            queue_entries: options.queue_entries.max(1),
+            promise,
+            level,
             stepping: options.stepping,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }
     }
 
@@ -102,8 +90,20 @@ impl Core {
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn promise(&self) -> Promise {
+        self.promise
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.time.now()
+    }
+
     pub(super) fn watermarks(&self) -> Watermarks {
-        locked(&self.queue).marks
+        locked(&self.queue).marks()
+    }
+
+    pub(super) fn group_watermarks(&self, group: GroupNo) -> Watermarks {
+        locked(&self.queue).group_marks(group)
     }
 
     pub(super) fn range_reader(&self, group: GroupNo, range: IndexRange) -> Option<RangeReader> {
@@ -113,264 +113,427 @@ impl Core {
 
     pub(super) fn create_group(self: &Arc<Self>, id: &GroupId) -> Result<(GroupNo, Ticket), Error> {
         let tables = self.tables();
-        let mut queue = locked(&self.queue);
-        let known = tables.names.get(id).or_else(|| queue.names.get(id));
-        if let Some(group) = known {
-            return Err(Refusal::GroupExists { group: *group }.into());
-        }
+        let group = locked(&self.queue).reserve_group(&tables, id)?;
         drop(tables);
-        let group = queue.next_group;
         let mut batch = Batch::new();
         batch.name_group(group, id, None, &[])?;
-        queue.next_group = GroupNo(group.0.saturating_add(1));
-        queue.names.insert(id.clone(), group);
-        drop(queue);
         Ok((group, self.submit(batch)?))
     }
 
-    /// Accepts a batch; makes room first when too much waits.
+    /// Accepts a batch; makes room first when too much is not flushed.
     pub(super) fn submit(self: &Arc<Self>, batch: Batch) -> Result<Ticket, Error> {
-        let outcome: Outcome = Arc::new(OnceLock::new());
+        self.syncs.check()?;
+        let (waiting, mut queue) = match self.promise.visible {
+            Ack::Accepted => self.accept_visibly(batch)?,
+            Ack::Written | Ack::Durable => self.accept_quietly(batch)?,
+        };
+        let (op, ack, outcome) = (waiting.op, waiting.ack, Arc::clone(&waiting.outcome));
+        queue.push(waiting);
+        if self.promise.visible == Ack::Accepted && queue.flush_due(self.now()) != Due::Never {
+            self.rouse(&mut queue);
+        }
+        drop(queue);
+        Ok(Ticket { core: Arc::clone(self), op, ack, outcome })
+    }
+
+    fn accept_quietly(&self, batch: Batch) -> Result<(Waiting, MutexGuard<'_, Queue>), Error> {
         loop {
             let tables = self.tables();
-            let mut queue = locked(&self.queue);
-            if queue.closed {
-                return Err(Error::Closed);
-            }
-            let full = queue.entries.saturating_add(batch.entries) > self.queue_entries;
-            if full && !queue.waiting.is_empty() {
-                drop((tables, queue));
-                self.flush();
+            let queue = locked(&self.queue);
+            if !self.may_accept(&queue, &batch)? {
+                drop(tables);
+                self.make_room(queue)?;
                 continue;
             }
-            let ends = check(&tables, &queue, &batch)?;
-            drop(tables);
-            queue.ends.extend(ends);
-            queue.entries = queue.entries.saturating_add(batch.entries);
-            queue.marks.accepted.0 += 1;
-            let op = queue.marks.accepted;
-            let now = self.clock.monotonic();
-            queue.pace.step(now, QueueEvent::Accepted { entries: batch.entries });
-            queue.waiting.push(Waiting { payload: batch.payload, outcome: Arc::clone(&outcome) });
-            drop(queue);
-            self.changed.notify_all();
-            return Ok(Ticket { core: Arc::clone(self), op, outcome });
+            let mut queue = queue;
+            let waiting = self.accept(&tables, &mut queue, batch)?;
+            return Ok((waiting, queue));
         }
     }
 
-    /// Waits until `outcome` is known; whoever comes first flushes for all.
+    /// As [`Core::accept_quietly`], for readers to see at once.
+    fn accept_visibly(&self, batch: Batch) -> Result<(Waiting, MutexGuard<'_, Queue>), Error> {
+        loop {
+            let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+            let queue = locked(&self.queue);
+            if !self.may_accept(&queue, &batch)? {
+                drop(tables);
+                self.make_room(queue)?;
+                continue;
+            }
+            let mut queue = queue;
+            let waiting = self.accept(&tables, &mut queue, batch)?;
+            self.source.unwritten.insert(&waiting.placed);
+            apply(&mut tables, &waiting.placed).map_err(|_| self.inconsistent())?;
+            return Ok((waiting, queue));
+        }
+    }
+
+    fn may_accept(&self, queue: &Queue, batch: &Batch) -> Result<bool, Error> {
+        if queue.closed {
+            return Err(Error::Closed);
+        }
+        self.syncs.check()?;
+        Ok(queue.has_room(batch))
+    }
+
+    fn accept(&self, tables: &Tables, queue: &mut Queue, batch: Batch) -> Result<Waiting, Error> {
+        let checked = queue.check(tables, self.promise.visible, &batch)?;
+        queue.accept(self.now(), batch, checked, self.syncs.durable(), &self.promise)
+    }
+
+    /// What was checked could not be applied: nothing can be built on that.
+    fn inconsistent(&self) -> Error {
+        let why = std::io::Error::other("a batch that was accepted cannot be applied");
+        self.syncs.poisoned(IoError::new("apply", self.source.files.dir(), why))
+    }
+
+    /// Waits for somebody's flush, or flushes. When that fails the caller must know, lest it goes
+    /// on from what is not there.
+    fn make_room(&self, mut queue: MutexGuard<'_, Queue>) -> Result<(), Error> {
+        if queue.flushing || queue.paused {
+            drop(self.moved.wait(queue));
+            return Ok(());
+        }
+        queue.flushing = true;
+        drop(queue);
+        self.flush()
+    }
+
+    /// Waits until `op` is at `mark`, or has failed. Whoever comes first flushes, and syncs where
+    /// that is what is waited for, for all.
     pub(super) fn wait(
         &self,
+        op: OpNo,
+        mark: Ack,
         outcome: &Outcome,
         deadline: Option<Duration>,
     ) -> Option<Result<(), Error>> {
         loop {
-            if let Some(known) = outcome.get() {
-                return Some(known.clone());
+            let now = self.now();
+            let mut queue = locked(&self.queue);
+            if let Some(known) = queue.reached(op, mark, outcome) {
+                return Some(known);
             }
-            let now = self.clock.monotonic();
+            if queue.closed {
+                return Some(Err(Error::Closed));
+            }
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return None;
             }
-            let mut queue = locked(&self.queue);
-            if outcome.get().is_some() {
+            if queue.marks().written >= op {
+                drop(queue);
+                if let Err(error) = self.sync_written() {
+                    return Some(Err(error));
+                }
                 continue;
             }
-            let until = match queue.pace.step(now, QueueEvent::Asked) {
-                FlushAction::Now if !queue.flushing => {
+            let until = match queue.flush_due(now) {
+                Due::Now if !queue.flushing => {
                     queue.flushing = true;
                     drop(queue);
-                    self.flush();
+                    let _told_by_the_outcome = self.flush();
                     continue;
                 }
-                FlushAction::Now => deadline,
-                FlushAction::WaitUntil(due) => {
-                    Some(deadline.map_or(due, |deadline| deadline.min(due)))
-                }
+                Due::At(due) => Some(deadline.map_or(due, |deadline| deadline.min(due))),
+                Due::Now | Due::Never => deadline,
             };
             self.pause(queue, now, until);
         }
     }
 
     /// Lets others work until something changes or `until` is reached.
-    fn pause(&self, queue: MutexGuard<'_, Queue>, now: Duration, until: Option<Duration>) {
+    fn pause(&self, mut queue: MutexGuard<'_, Queue>, now: Duration, until: Option<Duration>) {
         let timeout = until.map(|until| until.saturating_sub(now));
         match (self.stepping, timeout) {
             (Stepping::Caller, Some(timeout)) => {
+                let due = at(self.due(&mut queue), now).unwrap_or(Duration::MAX);
                 drop(queue);
-                self.clock.sleep(timeout);
+                self.time.sleep(timeout.min(due.saturating_sub(now)));
+                let _told_to_those_concerned = self.step();
             }
-            (_, Some(timeout)) => drop(self.changed.wait_timeout(queue, timeout)),
-            (_, None) => drop(self.changed.wait(queue)),
+            (_, Some(timeout)) => drop(self.moved.wait_timeout(queue, timeout)),
+            (_, None) => drop(self.moved.wait(queue)),
         }
     }
 
-    /// Writes and syncs everything that waits, makes it visible and says so to those who wait.
-    fn flush(&self) {
-        let mut writer = locked(&self.writer);
-        let taken = {
-            let mut queue = locked(&self.queue);
-            queue.entries = 0;
-            queue.pace.step(self.clock.monotonic(), QueueEvent::Taken);
-            std::mem::take(&mut queue.waiting)
-        };
-        let outcome = self.write_out(&mut writer, taken);
+    /// Has `watcher` told when its operation is where it waits for, or has failed.
+    pub(super) fn watch(&self, watcher: Watcher) {
+        let broken = self.syncs.check().err();
         let mut queue = locked(&self.queue);
-        queue.flushing = false;
-        if outcome.is_err() || queue.waiting.is_empty() {
-            queue.forget_ends();
-        }
+        let closed = queue.closed.then_some(Error::Closed);
+        queue.watch(watcher);
+        let told = queue.told(broken.or(closed).as_ref());
+        self.rouse(&mut queue);
         drop(queue);
-        // Only now may another flush take what waits: the ends of what it takes must stay known.
-        drop(writer);
-        self.changed.notify_all();
+        self.tell(told);
     }
 
-    fn write_out(&self, writer: &mut Writer, mut taken: Vec<Waiting>) -> Result<(), Error> {
-        let mut done = Vec::new();
-        let now = self.clock.monotonic();
-        let mut payloads: Vec<&mut Payload> =
-            taken.iter_mut().map(|waiting| &mut waiting.payload).collect();
-        let written = writer.write(now, &mut payloads, &mut done);
-        let synced = if done.is_empty() { Ok(()) } else { writer.sync(now) };
-        let whole = if synced.is_ok() { done.len() } else { 0 };
-        let mut taken = taken.into_iter();
-        let kept: Vec<Waiting> = taken.by_ref().take(whole).collect();
-        let applied = self.make_visible(&kept, &done);
-        let outcome = written.and(synced).and(applied);
-        {
-            let mut queue = locked(&self.queue);
-            let count = u64::try_from(kept.len()).unwrap_or(u64::MAX);
-            queue.marks.written.0 = queue.marks.durable.0 + count;
-            queue.marks.durable = queue.marks.written;
-            if let Err(error) = &outcome {
-                // What was accepted on top of a failed batch rests on something that is not there.
-                for failed in taken.chain(std::mem::take(&mut queue.waiting)) {
-                    let _first_one_counts = failed.outcome.set(Err(error.clone()));
-                }
-                queue.entries = 0;
-                queue.marks.accepted = queue.marks.durable;
-            }
+    /// Wakes the thread, where it sleeps.
+    fn rouse(&self, queue: &mut Queue) {
+        if queue.dozing {
+            queue.dozing = false;
+            self.work.notify_one();
         }
-        for waiting in kept {
-            let _first_one_counts = waiting.outcome.set(Ok(()));
+    }
+
+    /// As [`Core::rouse`], for an operation that nobody waits for.
+    pub(super) fn abandon(&self, op: OpNo) {
+        let mut queue = locked(&self.queue);
+        if queue.marks().written < op {
+            self.rouse(&mut queue);
         }
+    }
+
+    fn tell(&self, told: Vec<Told>) {
+        self.moved.notify_all();
+        for (callback, result) in told {
+            callback(result);
+        }
+    }
+
+    /// Tells all who wait for what cannot come any more.
+    fn tell_broken(&self, error: Error) -> Error {
+        let told = locked(&self.queue).told(Some(&error));
+        self.tell(told);
+        error
+    }
+
+    /// Writes everything that waits, and syncs it where the mode or one of them asks for it.
+    fn flush(&self) -> Result<(), Error> {
+        let mut writer = locked(&self.writer);
+        let (outcome, told) = self.flush_with(&mut writer);
+        drop(writer);
+        self.tell(told);
         outcome
     }
 
-    fn make_visible(&self, kept: &[Waiting], done: &[FramePlace]) -> Result<(), Error> {
-        if kept.is_empty() {
+    fn flush_with(&self, writer: &mut Writer) -> (Result<(), Error>, Vec<Told>) {
+        let now = self.now();
+        let taken = locked(&self.queue).take(now);
+        let mut count = 0;
+        let mut outcome = if taken.is_empty() {
+            self.syncs.check()
+        } else {
+            let batches: Vec<&Placed> = taken.iter().map(|waiting| &*waiting.placed).collect();
+            writer.write(now, &batches, &mut count)
+        };
+        let (done, rest) = taken.split_at_checked(count).unwrap_or((&taken, &[]));
+        self.source.unwritten.remove(done.iter().map(|waiting| &waiting.placed.place));
+        let asks = done.iter().any(|waiting| waiting.ack == Ack::Durable);
+        let reached = if asks { Ack::Durable } else { self.promise.flush_to };
+        let synced = match reached {
+            Ack::Durable if !done.is_empty() => writer.sync(now),
+            _ => self.syncs.check(),
+        };
+        let (done, rest) = if synced.is_ok() { (done, rest) } else { (&[][..], &*taken) };
+        outcome = outcome.and(synced).and(self.make_visible(done));
+        if let Err(Error::Io(cause)) = &outcome
+            && self.promise.visible == Ack::Accepted
+        {
+            outcome = Err(self.syncs.poisoned(Arc::clone(cause)));
+        }
+        let mut queue = locked(&self.queue);
+        queue.flushed(done, reached);
+        if let Err(error) = &outcome {
+            queue.failed(now, rest, error, writer.plan());
+        }
+        queue.flushing = false;
+        if !queue.is_empty() && (queue.is_watched() || self.promise.visible == Ack::Accepted) {
+            self.rouse(&mut queue);
+        }
+        let told = queue.told(self.syncs.check().err().as_ref());
+        (outcome, told)
+    }
+
+    fn make_visible(&self, done: &[Waiting]) -> Result<(), Error> {
+        if done.is_empty() || self.promise.visible == Ack::Accepted {
             return Ok(());
         }
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        for (waiting, place) in kept.iter().zip(done) {
-            apply(&mut tables, &waiting.payload, *place).map_err(|_| Error::Closed)?;
+        let applied = done.iter().try_for_each(|waiting| apply(&mut tables, &waiting.placed));
+        applied.map_err(|_| self.inconsistent())
+    }
+
+    /// Makes everything written durable. Writing goes on meanwhile.
+    fn sync_written(&self) -> Result<(), Error> {
+        let now = self.now();
+        let mut writer = locked(&self.writer);
+        let job = writer.sync_job(now);
+        let op = locked(&self.queue).begin_sync(now);
+        if let Some(job) = job.map_err(|error| self.tell_broken(error))? {
+            drop(writer);
+            self.syncs.run(&job).map_err(|error| self.tell_broken(error))?;
+            writer = locked(&self.writer);
+            writer.synced(self.now());
         }
+        drop(writer);
+        self.note_durable(op);
         Ok(())
     }
 
-    /// Flushes what waits and syncs.
+    fn note_durable(&self, op: OpNo) {
+        let mut queue = locked(&self.queue);
+        queue.synced(op);
+        let told = queue.told(None);
+        drop(queue);
+        self.tell(told);
+    }
+
+    /// See [`FastLog::sync`](crate::fastlog::FastLog::sync).
     pub(super) fn sync(&self) -> Result<Watermarks, Error> {
-        let last = locked(&self.queue).waiting.last().map(|last| Arc::clone(&last.outcome));
-        self.flush();
-        if let Some(outcome) = last
-            && let Some(known) = outcome.get()
-        {
-            known.clone()?;
+        self.flush()?;
+        self.sync_written()?;
+        if self.level == Durability::Low {
+            let proven = locked(&self.writer).prove(self.now());
+            proven.map_err(|error| self.tell_broken(error))?;
         }
-        let mut writer = locked(&self.writer);
-        writer.sync(self.clock.monotonic())?;
-        drop(writer);
         Ok(self.watermarks())
     }
 
     /// See [`FastLog::purge`](crate::fastlog::FastLog::purge).
     pub(super) fn purge(&self) -> Result<u64, Error> {
-        self.flush();
         let mut writer = locked(&self.writer);
-        let now = self.clock.monotonic();
-        let tables = self.tables();
+        let mut told = Vec::new();
+        locked(&self.queue).paused = true;
+        let purged = self.purge_with(&mut writer, &mut told);
+        let mut queue = locked(&self.queue);
+        queue.paused = false;
+        told.extend(queue.told(self.syncs.check().err().as_ref()));
+        drop(queue);
+        drop(writer);
+        self.tell(told);
+        purged
+    }
+
+    /// Nothing is accepted meanwhile, so the state of the groups is that of the end of the log.
+    fn purge_with(&self, writer: &mut Writer, told: &mut Vec<Told>) -> Result<u64, Error> {
+        let mut flush = |writer: &mut Writer| {
+            let (outcome, more) = self.flush_with(writer);
+            told.extend(more);
+            outcome
+        };
+        flush(writer)?;
         let Some(active) = writer.active.as_ref().map(|active| active.number) else {
             return Ok(0);
         };
+        let tables = self.tables();
         let oldest = tables.oldest_needed().unwrap_or(active).min(active);
         if oldest <= writer.anchor.current().oldest {
             return Ok(0);
         }
-        let mut base = tables.base(oldest)?;
+        let base = tables.base(oldest)?;
         drop(tables);
-        let mut done = Vec::new();
-        writer.write(now, &mut [&mut base], &mut done)?;
-        writer.purge(now, oldest)
+        let mut queue = locked(&self.queue);
+        let own = queue.accept_own(self.now(), base, self.syncs.durable())?;
+        queue.push(own);
+        drop(queue);
+        flush(writer)?;
+        let removed = writer.purge(self.now(), oldest)?;
+        let mut queue = locked(&self.queue);
+        let written = queue.marks().written;
+        queue.synced(written);
+        Ok(removed)
     }
 
     /// See [`FastLog::step`](crate::fastlog::FastLog::step).
     pub(super) fn step(&self) -> Result<Option<Duration>, Error> {
-        locked(&self.writer).tick(self.clock.monotonic())
+        let now = self.now();
+        let mut queue = locked(&self.queue);
+        if queue.flush_due(now) == Due::Now && !queue.flushing {
+            queue.flushing = true;
+            drop(queue);
+            match self.flush() {
+                Err(error @ Error::Poisoned { .. }) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            queue = locked(&self.queue);
+        }
+        let sync = queue.sync_due(now);
+        drop(queue);
+        if sync == Due::Now {
+            self.sync_written()?;
+        }
+        let ticked = locked(&self.writer).tick(now);
+        let page = ticked.map_err(|error| self.tell_broken(error))?;
+        let mut queue = locked(&self.queue);
+        Ok(at(self.due(&mut queue).min(page.map_or(Due::Never, Due::At)), now))
+    }
+
+    fn due(&self, queue: &mut Queue) -> Due {
+        let now = self.now();
+        let flush = if queue.flushing { Due::Never } else { queue.flush_due(now) };
+        flush.min(queue.sync_due(now))
+    }
+
+    /// Sleeps until something is due, at most `longest`. Returns whether to go on.
+    pub(super) fn doze(&self, longest: Duration) -> bool {
+        let mut queue = locked(&self.queue);
+        let now = self.now();
+        let until = at(self.due(&mut queue), now);
+        let timeout = until.map_or(longest, |until| until.saturating_sub(now).min(longest));
+        if !queue.stopping && !timeout.is_zero() {
+            queue.dozing = true;
+            let woken = self.work.wait_timeout(queue, timeout);
+            queue = woken.unwrap_or_else(PoisonError::into_inner).0;
+            queue.dozing = false;
+        }
+        !queue.stopping
+    }
+
+    /// Lets the thread end.
+    pub(super) fn stop(&self) {
+        locked(&self.queue).stopping = true;
+        self.work.notify_all();
     }
 
     /// Flushes, seals, and accepts nothing more.
     pub(super) fn close(&self) -> Result<(), Error> {
-        self.flush();
+        let mut writer = locked(&self.writer);
         locked(&self.queue).closed = true;
-        locked(&self.writer).seal(self.clock.monotonic(), false)
+        let (flushed, mut told) = self.flush_with(&mut writer);
+        let sealed = flushed.and_then(|()| writer.seal(self.now(), false));
+        let mut queue = locked(&self.queue);
+        if sealed.is_ok() {
+            let written = queue.marks().written;
+            queue.synced(written);
+        }
+        told.extend(queue.told(Some(&Error::Closed)));
+        drop(queue);
+        drop(writer);
+        self.tell(told);
+        drop(locked(&self.lock).take());
+        sealed
+    }
+
+    /// Writes what was accepted, as far as that works, and accepts nothing more.
+    pub(super) fn leave(&self) {
+        let mut writer = locked(&self.writer);
+        let was_closed = std::mem::replace(&mut locked(&self.queue).closed, true);
+        if !was_closed {
+            let (_told_by_the_outcome, mut told) = self.flush_with(&mut writer);
+            told.extend(locked(&self.queue).told(Some(&Error::Closed)));
+            drop(writer);
+            self.tell(told);
+        }
+        drop(locked(&self.lock).take());
     }
 }
 
-impl Queue {
-    /// Forgets what only mattered while something waited.
-    fn forget_ends(&mut self) {
-        self.ends.clear();
-        self.names.clear();
+fn at(due: Due, now: Duration) -> Option<Duration> {
+    match due {
+        Due::Now => Some(now),
+        Due::At(at) => Some(at),
+        Due::Never => None,
     }
 }
 
-/// Applies a batch that was written, frame by frame.
-pub(super) fn apply(
-    tables: &mut Tables,
-    payload: &Payload,
-    first: FramePlace,
-) -> Result<(), ApplyError> {
-    let frames = payload.frames();
-    for (number, (place, records)) in frame_payloads(payload, first).enumerate() {
-        tables.apply(place, records, number + 1 == frames)?;
+/// Applies a batch, frame by frame.
+fn apply(tables: &mut Tables, placed: &Placed) -> Result<(), ApplyError> {
+    let frames = placed.frames();
+    let count = frames.len();
+    for (number, (place, records)) in frames.enumerate() {
+        tables.apply(place, records, number + 1 == count)?;
     }
     Ok(())
-}
-
-/// The ends of every group concerned after `batch`, or why it is refused.
-fn check(
-    tables: &Tables,
-    queue: &Queue,
-    batch: &Batch,
-) -> Result<BTreeMap<GroupNo, Ends>, Refusal> {
-    let mut changed: BTreeMap<GroupNo, Ends> = BTreeMap::new();
-    for effect in &batch.effects {
-        let group = effect.group();
-        let settled = !queue.ends.contains_key(&group) && !changed.contains_key(&group);
-        let visible = || {
-            tables.group(group).map_or(Ends::default(), |known| Ends {
-                exists: true,
-                bounds: known.bounds,
-                compacted: known.compacted.map(|id| id.index),
-            })
-        };
-        let ends = changed.get(&group).or_else(|| queue.ends.get(&group)).copied();
-        let ends = ends.unwrap_or_else(visible);
-        if let Effect::Name { id, .. } = effect {
-            let known = tables.names.get(id).or_else(|| queue.names.get(id));
-            if let Some(other) = known.filter(|known| **known != group) {
-                return Err(Refusal::GroupExists { group: *other });
-            }
-        } else if !ends.exists {
-            return Err(Refusal::UnknownGroup { group });
-        }
-        let after = ends.after(effect, |index| {
-            let inside = ends.bounds.is_some_and(|bounds| bounds.contains(index));
-            let position = tables.memtable.get(group, index).filter(|_| settled && inside);
-            position.map(|position| position.shape.term)
-        })?;
-        changed.insert(group, after);
-    }
-    Ok(changed)
 }

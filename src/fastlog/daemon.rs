@@ -1,41 +1,41 @@
 //! The thread that steps a log's timers.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::fastlog::Error;
 use crate::fastlog::core::Core;
+use crate::model::IoError;
 
-/// How often the thread looks whether something is due.
+/// How long the thread sleeps at most.
 const DOZE: Duration = Duration::from_millis(100);
 
-/// A running thread; stops when dropped.
+/// A running thread; ends when dropped.
 pub(super) struct Daemon {
-    stop: Option<Sender<()>>,
+    core: Arc<Core>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// Starts the thread. Without one, which the system may refuse, sync points are written down
-    /// only when something is written: nothing promised depends on it.
-    pub(super) fn start(core: Arc<Core>) -> Daemon {
-        let (stop, stopped) = channel::<()>();
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// `Io` when the system has none left.
+    pub(super) fn start(core: &Arc<Core>) -> Result<Daemon, Error> {
+        let stepped = Arc::clone(core);
         let body = move || {
-            while stopped.recv_timeout(DOZE) == Err(RecvTimeoutError::Timeout) {
-                if core.step().is_err() {
-                    return;
-                }
-            }
+            while stepped.step().is_ok() && stepped.doze(DOZE) {}
         };
-        let thread = std::thread::Builder::new().name("fastlog".to_owned()).spawn(body).ok();
-        Daemon { stop: Some(stop), thread }
+        let started = std::thread::Builder::new().name("fastlog".to_owned()).spawn(body);
+        let thread = started.map_err(|error| IoError::new("start", "a thread", error))?;
+        Ok(Daemon { core: Arc::clone(core), thread: Some(thread) })
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.core.stop();
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }

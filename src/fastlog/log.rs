@@ -8,10 +8,11 @@ use crate::fastlog::batch::Batch;
 use crate::fastlog::core::Core;
 use crate::fastlog::daemon::Daemon;
 use crate::fastlog::format::{GroupNo, Settings};
+use crate::fastlog::marks::Watermarks;
 use crate::fastlog::open::{Ground, Opened, RecoveryReport};
 use crate::fastlog::policy::Promise;
 use crate::fastlog::read::{PlacedEntry, RangeReader};
-use crate::fastlog::ticket::{Ticket, Watermarks};
+use crate::fastlog::ticket::Ticket;
 use crate::fastlog::{Error, Options, Stepping};
 use crate::model::{Entry, GroupId, IndexRange, LogIndex, LogState};
 use crate::vfs::{Clock, Vfs};
@@ -19,13 +20,12 @@ use crate::vfs::{Clock, Vfs};
 /// A log for many Raft groups in one directory. Share it by reference or in an `Arc`; every
 /// method may run at the same time as every other, and readers do not wait for disk writes.
 ///
-/// Dropping it without [`FastLog::close`] loses nothing that was acknowledged; the next opening
-/// recovers. What was submitted and not waited for may be lost.
+/// Dropping it without [`FastLog::close`] writes what was accepted, as far as that works, and
+/// leaves the rest to the next opening, which recovers; nothing that was promised is lost.
 pub struct FastLog {
     core: Arc<Core>,
     report: RecoveryReport,
     settings: Settings,
-    promise: Promise,
     daemon: Option<Daemon>,
 }
 
@@ -40,7 +40,7 @@ impl FastLog {
     /// Creates a store in `dir`, which must not exist or be empty; its parent must exist.
     ///
     /// # Errors
-    /// `NotEmpty`, `Unsupported` for a mode that is not built, `Io`.
+    /// `NotEmpty`, `Io`.
     pub fn create(
         vfs: Arc<dyn Vfs>,
         clock: Arc<dyn Clock>,
@@ -49,15 +49,14 @@ impl FastLog {
     ) -> Result<FastLog, Error> {
         let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
         let opened = ground.create()?;
-        Ok(FastLog::start(opened, clock, options))
+        FastLog::start(opened, clock, options)
     }
 
     /// Opens a store, recovering it if it was not closed.
     ///
     /// # Errors
     /// `NotFound`; `Locked` when somebody uses it; `Fault` when something durable is damaged or
-    /// missing, and then nothing was changed; `Unsupported` for another version or a mode that is
-    /// not built; `Io`.
+    /// missing, and then nothing was changed; `Unsupported` for another version; `Io`.
     pub fn open(
         vfs: Arc<dyn Vfs>,
         clock: Arc<dyn Clock>,
@@ -66,7 +65,7 @@ impl FastLog {
     ) -> Result<FastLog, Error> {
         let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
         let opened = ground.open()?;
-        Ok(FastLog::start(opened, clock, options))
+        FastLog::start(opened, clock, options)
     }
 
     /// Opens the store in `dir`, or creates it when the directory is missing or empty.
@@ -81,19 +80,19 @@ impl FastLog {
     ) -> Result<FastLog, Error> {
         let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
         let opened = ground.open_or_create()?;
-        Ok(FastLog::start(opened, clock, options))
+        FastLog::start(opened, clock, options)
     }
 
-    fn start(opened: Opened, clock: Arc<dyn Clock>, options: &Options) -> FastLog {
-        let Opened { writer, tables, settings, report, lock } = opened;
+    fn start(opened: Opened, clock: Arc<dyn Clock>, options: &Options) -> Result<FastLog, Error> {
+        let (report, settings) = (opened.report.clone(), opened.settings);
         let Settings { level, strategy, flush, .. } = settings;
         let promise = Promise::of(level, strategy, flush, options.queue_entries);
-        let core = Arc::new(Core::new(writer, tables, clock, flush, options, lock));
+        let core = Arc::new(Core::new(opened, promise, clock, options));
         let daemon = match options.stepping {
-            Stepping::Thread => Some(Daemon::start(Arc::clone(&core))),
+            Stepping::Thread => Some(Daemon::start(&core)?),
             Stepping::Caller => None,
         };
-        FastLog { core, report, settings, promise, daemon }
+        Ok(FastLog { core, report, settings, daemon })
     }
 
     /// What opening found and did.
@@ -108,7 +107,7 @@ impl FastLog {
 
     /// What that mode promises.
     pub fn promise(&self) -> Promise {
-        self.promise
+        self.core.promise()
     }
 
     /// The number of a group, or `None` when there is no such group.
@@ -121,7 +120,7 @@ impl FastLog {
         self.core.tables().names.iter().map(|(id, number)| (id.clone(), *number)).collect()
     }
 
-    /// Creates a group, durably, and returns its number.
+    /// Creates a group, acknowledged as the mode promises, and returns its number.
     ///
     /// # Errors
     /// `Refused` when it exists or its name is too large; else as [`FastLog::write`].
@@ -132,10 +131,14 @@ impl FastLog {
     }
 
     /// Accepts a batch: its place in the order is fixed and it was checked against everything
-    /// accepted before. Blocks while too much is waiting to be flushed.
+    /// accepted before. Blocks while too much is not flushed. With the strategy memory first,
+    /// readers see it at once.
+    ///
+    /// A batch that fails takes with it what was accepted after it, as that rests on it, but not
+    /// what is accepted later: wait before submitting what must not be there alone.
     ///
     /// # Errors
-    /// `Refused` with nothing done, `Poisoned`.
+    /// `Refused` with nothing done; `Io` when there was no room and making some failed; `Poisoned`.
     pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
         self.core.submit(batch)
     }
@@ -149,7 +152,7 @@ impl FastLog {
         self.submit(batch)?.wait()
     }
 
-    /// Makes everything accepted so far durable.
+    /// Makes everything accepted so far durable, at every level.
     ///
     /// # Errors
     /// `Io`, `Poisoned`.
@@ -160,6 +163,18 @@ impl FastLog {
     /// How far operations got, by their number in accepted order.
     pub fn watermarks(&self) -> Watermarks {
         self.core.watermarks()
+    }
+
+    /// How far the operations on one group got: the numbers of the last one that is accepted,
+    /// written, durable. Zeros for a group on which there was none since the opening.
+    pub fn group_watermarks(&self, group: GroupNo) -> Watermarks {
+        self.core.group_watermarks(group)
+    }
+
+    /// The log's time, which deadlines refer to: that of its clock, as long as that does not go
+    /// back.
+    pub fn now(&self) -> Duration {
+        self.core.now()
     }
 
     /// Everything of a group beside its entries; `None` when there is no such group.
@@ -201,8 +216,9 @@ impl FastLog {
         self.core.purge().map(|segments| Purged { segments })
     }
 
-    /// Steps the timers, for logs opened with [`Stepping::Caller`]; returns when to call again,
-    /// as a time of the log's clock.
+    /// Steps the timers, for logs opened with [`Stepping::Caller`]: flushes, syncs and writes sync
+    /// points as far as they are due. Returns when to call again, as [`FastLog::now`] tells time;
+    /// whatever is accepted or written in between may be due earlier.
     ///
     /// # Errors
     /// `Poisoned`.
@@ -217,5 +233,12 @@ impl FastLog {
     pub fn close(mut self) -> Result<(), Error> {
         drop(self.daemon.take());
         self.core.close()
+    }
+}
+
+impl Drop for FastLog {
+    fn drop(&mut self) {
+        drop(self.daemon.take());
+        self.core.leave();
     }
 }

@@ -11,9 +11,10 @@ use crate::fastlog::format::{
 };
 use crate::fastlog::lock::lock_exclusive;
 use crate::fastlog::pace::{SyncEvent, SyncPagePace};
-use crate::fastlog::policy::{Durability, Strategy};
+use crate::fastlog::policy::Durability;
 use crate::fastlog::recovery::{Case, TornTail, Verdict, judge};
 use crate::fastlog::segment::{Files, NamedFile};
+use crate::fastlog::syncs::Syncs;
 use crate::fastlog::tables::Tables;
 use crate::fastlog::walk::{Head, Walk};
 use crate::fastlog::writer::{Active, Writer, WriterOptions};
@@ -63,25 +64,18 @@ pub(super) struct Ground<'a> {
 
 impl Ground<'_> {
     fn writer_options(&self, settings: &Settings) -> WriterOptions {
+        let fill_step =
+            if settings.level == Durability::High { self.options.fill_step() } else { 0 };
         WriterOptions {
             segment_bytes: settings.segment_bytes,
-            fill_step: self.options.fill_step(),
+            fill_step,
+            on_request: settings.level == Durability::Low,
             bulk: self.bulk,
         }
     }
 
-    /// The mode to run in, given what the store records.
-    fn settings(&self, recorded: Option<Settings>) -> Result<Settings, Error> {
-        let settings = self.options.over(recorded);
-        if !self.bulk {
-            check_mode(self.dir, &settings)?;
-        }
-        Ok(settings)
-    }
-
     /// Creates a store in a directory that does not exist or is empty.
     pub(super) fn create(self) -> Result<Opened, Error> {
-        self.settings(None)?;
         match self.vfs.list(self.dir) {
             Ok(names) if names.is_empty() => {}
             Ok(_) => return Err(Error::NotEmpty { path: self.dir.to_owned() }),
@@ -109,7 +103,7 @@ impl Ground<'_> {
         file: NamedFile,
         lock: Box<dyn Held>,
     ) -> Result<Opened, Error> {
-        let settings = self.settings(None)?;
+        let settings = self.options.over(None);
         let uid = self.options.uid.unwrap_or_else(|| random_uid(self.clock));
         let wall = self.clock.wall().as_millis();
         let first = Anchor {
@@ -131,11 +125,12 @@ impl Ground<'_> {
             uid,
             anchor: AnchorFile::new(file, first),
             active: None,
+            unsynced: Vec::new(),
             head: Head { next: Sequence(1), previous: Masked(0) },
-            durable: Sequence(0),
+            syncs: Arc::new(Syncs::new(Sequence(0))),
             options: self.writer_options(&settings),
             pace: SyncPagePace::default(),
-            poison: None,
+            joined: Vec::new(),
         };
         writer.rotate(self.clock.monotonic())?;
         let tables = Tables::beginning();
@@ -156,7 +151,7 @@ impl Ground<'_> {
         let Some(anchor) = slots.newest().cloned() else {
             return self.begin_anew(files, slots, lock, &segments);
         };
-        let settings = self.settings(Some(anchor.settings))?;
+        let settings = self.options.over(Some(anchor.settings));
         let mut walk = Walk::new(&files, anchor.uid, anchor.oldest, &segments);
         walk.take_anchor(&slots);
         let stop = walk.run()?;
@@ -267,6 +262,7 @@ impl Repair {
             && verdict.case != Case::End
         {
             active.erase(active.end, active.end + verdict.behind.bytes)?;
+            active.file.sync()?;
         }
         let last = active.as_ref().map(|active| active.number);
         let newest = last.unwrap_or(SegmentNo(self.was.oldest.0.saturating_sub(1)));
@@ -295,11 +291,12 @@ impl Repair {
             uid: self.was.uid,
             anchor,
             active,
+            unsynced: Vec::new(),
             head: walk.head,
-            durable: written,
+            syncs: Arc::new(Syncs::new(written)),
             options,
             pace,
-            poison: None,
+            joined: Vec::new(),
         };
         if written > verdict.proven_before {
             writer.prove(Duration::ZERO)?;
@@ -327,7 +324,7 @@ fn open_active(files: &Files, walk: &Walk<'_>) -> Result<Option<Active>, IoError
     let file = files.open(&files.segment_path(*number), OpenMode::ReadWrite)?;
     Ok(Some(Active {
         number: *number,
-        file,
+        file: Arc::new(file),
         end: walked.end,
         filled: walked.size.max(walked.end),
         sync_counter: walked.sync_counter,
@@ -406,19 +403,4 @@ fn random_uid(clock: &dyn Clock) -> LogUid {
         half.copy_from_slice(&hasher.finish().to_le_bytes());
     }
     LogUid(uid)
-}
-
-/// Refuses modes that are not built yet.
-fn check_mode(dir: &Path, settings: &Settings) -> Result<(), Error> {
-    if settings.level == Durability::High && settings.strategy == Strategy::DiskFirst {
-        return Ok(());
-    }
-    Err(Error::Unsupported {
-        path: dir.to_owned(),
-        what: format!(
-            "writing at durability {} with {}; this version writes at 1 with disk-first",
-            settings.level,
-            settings.strategy.as_str()
-        ),
-    })
 }

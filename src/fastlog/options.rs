@@ -3,6 +3,8 @@ use crate::fastlog::policy::{Durability, Flush, QUEUE_ENTRIES, Strategy};
 
 /// Size at which a segment is full, when nothing else is said.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes that may wait to be flushed, when nothing else is said.
+pub const QUEUE_BYTES: u64 = 64 << 20;
 /// How far ahead of the frames a segment is filled, when nothing else is said.
 pub const FILL_AHEAD_BYTES: u64 = 4 << 20;
 
@@ -41,10 +43,13 @@ pub struct Options {
     pub flush: Option<Flush>,
     /// Size at which a segment is full, 16 KiB to 1 GiB; 64 MiB in a new store.
     pub segment_bytes: Option<u64>,
-    /// Filling ahead of the frames.
+    /// Filling ahead of the frames, at level 1.
     pub fill: Fill,
-    /// Entries that may wait to be flushed before accepting one more blocks.
+    /// Entries that may be accepted and not flushed under [`Flush::Immediate`], 1 at least;
+    /// accepting one more blocks. Under [`Flush::Batch`] it is twice the threshold.
     pub queue_entries: u32,
+    /// Bytes of accepted batches that may not be flushed; they are in memory until they are.
+    pub queue_bytes: u64,
     /// Who steps the timers.
     pub stepping: Stepping,
     /// The uid of a new store; `None` makes a random one.
@@ -60,6 +65,7 @@ impl Default for Options {
             segment_bytes: None,
             fill: Fill::Ahead { step_bytes: FILL_AHEAD_BYTES },
             queue_entries: QUEUE_ENTRIES,
+            queue_bytes: QUEUE_BYTES,
             stepping: Stepping::Thread,
             uid: None,
         }

@@ -1,4 +1,4 @@
-//! When to flush and when to write a sync point down: state machines stepped by time and events.
+//! When to flush, when to sync and when to write a sync point down: state machines stepped by time and events.
 //! Threads only step them, so that the simulator fixes every interleaving.
 
 use std::time::Duration;
@@ -81,12 +81,24 @@ impl SyncPagePace {
     }
 }
 
-/// Decides when what waits is flushed for a caller who waits for it.
+/// When something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// Now.
+    Now,
+    /// At this moment, unless something happens before.
+    At(Duration),
+    /// Not before something happens.
+    Never,
+}
+
+/// Decides when what waits is flushed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FlushPace {
     flush: Flush,
     entries: u32,
     oldest: Option<Duration>,
+    urgent: bool,
 }
 
 /// What happened to the queue.
@@ -96,47 +108,82 @@ pub(super) enum QueueEvent {
     Accepted {
         /// How many.
         entries: u32,
+        /// Whether its acknowledgement waits for more than a flush brings.
+        urgent: bool,
     },
     /// Everything that waited was taken.
     Taken,
-    /// Somebody waits for it.
-    Asked,
-}
-
-/// What to do about the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FlushAction {
-    /// Flush what waits.
-    Now,
-    /// Nothing before this moment, unless more is accepted.
-    WaitUntil(Duration),
+    /// Time passed, or somebody waits.
+    Tick,
 }
 
 impl FlushPace {
     pub(super) fn new(flush: Flush) -> FlushPace {
-        FlushPace { flush, entries: 0, oldest: None }
+        FlushPace { flush, entries: 0, oldest: None, urgent: false }
     }
 
-    /// Takes note of `event` at `now` and says what to do.
-    pub(super) fn step(&mut self, now: Duration, event: QueueEvent) -> FlushAction {
+    /// Takes note of `event` at `now` and says when to flush.
+    pub(super) fn step(&mut self, now: Duration, event: QueueEvent) -> Due {
         match event {
-            QueueEvent::Accepted { entries } => {
+            QueueEvent::Accepted { entries, urgent } => {
                 self.entries = self.entries.saturating_add(entries);
                 self.oldest.get_or_insert(now);
+                self.urgent |= urgent;
             }
-            QueueEvent::Taken => {
-                self.entries = 0;
-                self.oldest = None;
-            }
-            QueueEvent::Asked => {}
+            QueueEvent::Taken => *self = FlushPace::new(self.flush),
+            QueueEvent::Tick => {}
         }
-        match (self.flush, self.oldest) {
-            (Flush::Batch { threshold_entries, interval }, Some(oldest))
-                if self.entries < threshold_entries && now < oldest + interval =>
+        let Some(oldest) = self.oldest else { return Due::Never };
+        match self.flush {
+            Flush::Batch { threshold_entries, interval }
+                if !self.urgent
+                    && self.entries < threshold_entries
+                    && now < oldest.saturating_add(interval) =>
             {
-                FlushAction::WaitUntil(oldest + interval)
+                Due::At(oldest.saturating_add(interval))
             }
-            _ => FlushAction::Now,
+            _ => Due::Now,
+        }
+    }
+}
+
+/// Decides when what was written is synced although nobody asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SyncPace {
+    interval: Option<Duration>,
+    begun: Duration,
+}
+
+/// What happened to what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WrittenEvent {
+    /// A sync begins.
+    Syncing,
+    /// Time passed.
+    Tick {
+        /// Whether something written is not durable.
+        unsynced: bool,
+    },
+}
+
+impl SyncPace {
+    /// Syncs begin `interval` after each other, the first one that long after `now`.
+    pub(super) fn new(interval: Option<Duration>, now: Duration) -> SyncPace {
+        SyncPace { interval, begun: now }
+    }
+
+    /// Takes note of `event` at `now` and says when to sync.
+    pub(super) fn step(&mut self, now: Duration, event: WrittenEvent) -> Due {
+        match (event, self.interval) {
+            (WrittenEvent::Syncing, _) => {
+                self.begun = now;
+                Due::Never
+            }
+            (WrittenEvent::Tick { unsynced: true }, Some(interval)) => {
+                let due = self.begun.saturating_add(interval);
+                if now >= due { Due::Now } else { Due::At(due) }
+            }
+            (WrittenEvent::Tick { .. }, _) => Due::Never,
         }
     }
 }
@@ -172,24 +219,45 @@ mod tests {
         assert_eq!(pace.step(ms(500), SyncEvent::Tick), PageAction::Rest);
     }
 
+    fn accepted(entries: u32) -> QueueEvent {
+        QueueEvent::Accepted { entries, urgent: false }
+    }
+
     #[test]
-    fn immediate_flushes_whenever_somebody_asks() {
+    fn immediate_flushes_whatever_waits() {
         let mut pace = FlushPace::new(Flush::Immediate);
-        pace.step(ms(1), QueueEvent::Accepted { entries: 1 });
-        assert_eq!(pace.step(ms(1), QueueEvent::Asked), FlushAction::Now);
+        assert_eq!(pace.step(ms(0), QueueEvent::Tick), Due::Never);
+        assert_eq!(pace.step(ms(1), accepted(1)), Due::Now);
+        assert_eq!(pace.step(ms(1), QueueEvent::Taken), Due::Never);
     }
 
     #[test]
     fn batch_flushes_at_the_threshold_or_when_the_oldest_is_old() {
         let flush = Flush::Batch { threshold_entries: 3, interval: ms(20) };
         let mut pace = FlushPace::new(flush);
-        pace.step(ms(5), QueueEvent::Accepted { entries: 1 });
-        pace.step(ms(9), QueueEvent::Accepted { entries: 1 });
-        assert_eq!(pace.step(ms(24), QueueEvent::Asked), FlushAction::WaitUntil(ms(25)));
-        assert_eq!(pace.step(ms(25), QueueEvent::Asked), FlushAction::Now);
-        assert_eq!(pace.step(ms(10), QueueEvent::Accepted { entries: 1 }), FlushAction::Now);
-        pace.step(ms(26), QueueEvent::Taken);
-        pace.step(ms(30), QueueEvent::Accepted { entries: 1 });
-        assert_eq!(pace.step(ms(31), QueueEvent::Asked), FlushAction::WaitUntil(ms(50)));
+        pace.step(ms(5), accepted(1));
+        pace.step(ms(9), accepted(1));
+        assert_eq!(pace.step(ms(24), QueueEvent::Tick), Due::At(ms(25)));
+        assert_eq!(pace.step(ms(25), QueueEvent::Tick), Due::Now);
+        assert_eq!(pace.step(ms(10), accepted(1)), Due::Now);
+        assert_eq!(pace.step(ms(26), QueueEvent::Taken), Due::Never);
+        assert_eq!(pace.step(ms(30), accepted(1)), Due::At(ms(50)));
+        let urgent = QueueEvent::Accepted { entries: 0, urgent: true };
+        assert_eq!(pace.step(ms(31), urgent), Due::Now);
+        pace.step(ms(32), QueueEvent::Taken);
+        assert_eq!(pace.step(ms(33), accepted(1)), Due::At(ms(53)));
+    }
+
+    #[test]
+    fn syncs_begin_an_interval_after_each_other_or_at_once_when_late() {
+        let mut pace = SyncPace::new(Some(ms(1000)), ms(40));
+        let unsynced = WrittenEvent::Tick { unsynced: true };
+        assert_eq!(pace.step(ms(50), WrittenEvent::Tick { unsynced: false }), Due::Never);
+        assert_eq!(pace.step(ms(60), unsynced), Due::At(ms(1040)));
+        assert_eq!(pace.step(ms(1040), unsynced), Due::Now);
+        pace.step(ms(1040), WrittenEvent::Syncing);
+        assert_eq!(pace.step(ms(1041), unsynced), Due::At(ms(2040)));
+        assert_eq!(pace.step(ms(9000), unsynced), Due::Now);
+        assert_eq!(SyncPace::new(None, ms(0)).step(ms(9000), unsynced), Due::Never);
     }
 }

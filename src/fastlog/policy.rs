@@ -117,8 +117,15 @@ pub struct Promise {
     pub ack: Ack,
     /// What readers see: nothing that is less than this.
     pub visible: Ack,
-    /// What a change of term or vote waits for.
+    /// What a change of term or vote waits for, or of a stable key, which may hold one.
     pub vote_ack: Ack,
+    /// How far a flush brings what it takes.
+    pub flush_to: Ack,
+    /// Time between the beginnings of two syncs that nobody asked for, while there is something
+    /// to sync; `None` is never.
+    pub sync_interval: Option<Duration>,
+    /// Entries that may be accepted and not flushed; one more waits.
+    pub unflushed_entries: u32,
     /// What the end of the process may take.
     pub process_kill: Loss,
     /// What a power cut may take.
@@ -134,9 +141,13 @@ impl Promise {
             (Durability::High, Strategy::DiskFirst) => Ack::Durable,
             (Durability::Mid | Durability::Low, Strategy::DiskFirst) => Ack::Written,
         };
+        let unflushed_entries = match flush {
+            Flush::Immediate => queue_entries.max(1),
+            Flush::Batch { threshold_entries, .. } => threshold_entries.max(1).saturating_mul(2),
+        };
         let process_kill = match strategy {
             Strategy::DiskFirst => Loss::Nothing,
-            Strategy::MemFirst => unflushed(level, flush, queue_entries),
+            Strategy::MemFirst => unflushed(level, flush, unflushed_entries),
         };
         let power_cut = match (level, strategy) {
             (Durability::Low, _) => Loss::SinceSyncPoint,
@@ -145,7 +156,26 @@ impl Promise {
             (Durability::Mid, Strategy::MemFirst) => younger_than(flush_age(flush)),
         };
         let vote_ack = if level == Durability::Low { ack } else { Ack::Durable };
-        Promise { ack, visible: ack, vote_ack, process_kill, power_cut }
+        let flush_to = if level == Durability::High { Ack::Durable } else { Ack::Written };
+        let sync_interval = (level == Durability::Mid).then_some(SYNC_INTERVAL);
+        Promise {
+            ack,
+            visible: ack,
+            vote_ack,
+            flush_to,
+            sync_interval,
+            unflushed_entries,
+            process_kill,
+            power_cut,
+        }
+    }
+
+    /// What the acknowledgement of one operation with `entries` entries waits for; `votes` when it
+    /// changes a term, a vote or a stable key. More entries than may be unflushed are acknowledged
+    /// only when they are not.
+    pub fn ack_of(&self, entries: u32, votes: bool) -> Ack {
+        let ack = if votes { self.vote_ack } else { self.ack };
+        if entries > self.unflushed_entries { ack.max(self.flush_to) } else { ack }
     }
 }
 
@@ -157,11 +187,7 @@ fn flush_age(flush: Flush) -> Age {
     Age { fixed, flushes: 2, sync_window: false }
 }
 
-fn unflushed(level: Durability, flush: Flush, queue_entries: u32) -> Loss {
-    let entries = match flush {
-        Flush::Immediate => queue_entries,
-        Flush::Batch { threshold_entries, .. } => threshold_entries.saturating_mul(2),
-    };
+fn unflushed(level: Durability, flush: Flush, entries: u32) -> Loss {
     let age = (level != Durability::Low).then(|| flush_age(flush));
     Loss::Recent { entries: Some(entries), age }
 }
@@ -232,6 +258,20 @@ mod tests {
         let memory = promise(Durability::Low, Strategy::MemFirst, Flush::BATCH);
         assert_eq!(memory.process_kill, Loss::Recent { entries: Some(2000), age: None });
         assert_eq!(memory.power_cut, Loss::SinceSyncPoint);
+    }
+
+    #[test]
+    fn votes_wait_for_the_sync_and_large_batches_for_the_flush() {
+        let memory = promise(Durability::Mid, Strategy::MemFirst, Flush::Immediate);
+        assert_eq!(memory.ack_of(1024, false), Ack::Accepted);
+        assert_eq!(memory.ack_of(1025, false), Ack::Written);
+        assert_eq!(memory.ack_of(0, true), Ack::Durable);
+        let low = promise(Durability::Low, Strategy::MemFirst, Flush::BATCH);
+        assert_eq!((low.ack_of(2000, true), low.ack_of(2001, true)), (Ack::Accepted, Ack::Written));
+        assert_eq!(low.sync_interval, None);
+        assert_eq!(memory.sync_interval, Some(SYNC_INTERVAL));
+        let high = promise(Durability::High, Strategy::MemFirst, Flush::Immediate);
+        assert_eq!((high.ack_of(5000, false), high.flush_to), (Ack::Durable, Ack::Durable));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::fastlog::format::{
     EntryView, FRAME_HEADER_BYTES, Found, GroupNo, LogUid, Masked, Salt, SegmentNo, Sequence,
 };
 use crate::fastlog::memtable::{Memtable, Position, Tail};
-use crate::fastlog::segment::Files;
+use crate::fastlog::segment::{Files, FramePlace};
+use crate::fastlog::unwritten::Unwritten;
 use crate::model::{
     Code, Entry, EntryHead, Fault, FaultKind, IndexRange, IoError, LogIndex, Place, SharedBytes,
 };
@@ -42,6 +43,8 @@ pub(super) struct Source {
     pub(super) uid: LogUid,
     /// Whether somebody may remove entries meanwhile, so that a missing one is no damage.
     pub(super) live: bool,
+    /// What a live log has accepted and not written.
+    pub(super) unwritten: Arc<Unwritten>,
 }
 
 /// Reads entries of one group in index order.
@@ -166,6 +169,9 @@ impl RangeReader {
         {
             return Ok(frame.clone());
         }
+        if let Some(unwritten) = self.unwritten(position) {
+            return Ok(unwritten);
+        }
         let salt = Salt::new(self.source.uid, position.segment);
         let entry_end = u64::from(position.at) + u64::from(position.len);
         let mut need = FRAME_HEADER_BYTES + usize::try_from(entry_end).unwrap_or(usize::MAX);
@@ -197,6 +203,18 @@ impl RangeReader {
                 }
             }
         }
+    }
+
+    /// The frame that holds `position`, when it is not in the file yet.
+    fn unwritten(&mut self, position: &Position) -> Option<Verified> {
+        let (segment, offset) = (position.segment, position.frame_offset);
+        let payload = self.source.unwritten.records(FramePlace { segment, offset })?;
+        // The window may have been read before what is behind this was written.
+        self.window = None;
+        let path = Arc::from(self.source.files.segment_path(segment).as_path());
+        let frame = Verified { segment, offset, payload, path };
+        self.frame = Some(frame.clone());
+        Some(frame)
     }
 
     /// A segment that a live log removed meanwhile is no failure of the disk.

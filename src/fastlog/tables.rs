@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fastlog::batch::Ends;
 use crate::fastlog::format::{
     EntriesRecord, EntryView, GroupNo, Malformed, Op, Payload, Record, Records, SegmentNo,
     SnapshotFields, TooLarge,
@@ -163,6 +164,15 @@ impl Tables {
 
     pub(super) fn group(&self, group: GroupNo) -> Option<&Group> {
         self.groups.get(&group)
+    }
+
+    /// Where the entries of a group begin and end.
+    pub(super) fn ends(&self, group: GroupNo) -> Ends {
+        self.groups.get(&group).map_or(Ends::default(), |known| Ends {
+            exists: true,
+            bounds: known.bounds,
+            compacted: known.compacted.map(|id| id.index),
+        })
     }
 
     /// Oldest segment that holds an entry that counts, or `None` without entries.

@@ -1,9 +1,11 @@
+mod modes;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fastlog::format::{FRAME_HEADER_BYTES, FRAMES_OFFSET, GroupNo, LogUid, Salt, SegmentNo};
-use crate::fastlog::policy::{Durability, Flush, Strategy};
+use crate::fastlog::policy::{Ack, Durability, Flush, Strategy};
 use crate::fastlog::{
     AppliedAndSynced, Batch, Error, FastLog, Fill, LogView, OpNo, Options, Refusal, Standing,
     Stepping, Ticket,
@@ -14,7 +16,7 @@ use crate::model::{
 };
 use crate::vfs::os::{OsClock, OsFs};
 use crate::vfs::sim::{
-    CallNo, Damage, Fault, FaultPlan, Profile, Refusal as DiskRefusal, SimClock, SimFs,
+    CallNo, Damage, Fault, FaultPlan, Profile, Refusal as DiskRefusal, SimClock, SimFs, Tries,
 };
 use crate::vfs::{Clock, OpenMode, Vfs, read_exact_at};
 
@@ -170,16 +172,6 @@ fn an_entry_larger_than_a_segment_works_and_one_above_the_limit_is_refused() {
 }
 
 #[test]
-fn modes_that_are_not_built_are_refused_before_anything_is_touched() {
-    let fs = SimFs::new(Profile::StrictPosix);
-    let low = Options { level: Some(Durability::Low), ..options() };
-    assert!(matches!(sim_log(&fs, &low), Err(Error::Unsupported { .. })));
-    let memory = Options { strategy: Some(Strategy::MemFirst), ..options() };
-    assert!(matches!(sim_log(&fs, &memory), Err(Error::Unsupported { .. })));
-    assert_eq!(fs.calls(), CallNo(0));
-}
-
-#[test]
 fn readers_see_an_operation_only_when_it_is_durable() {
     let (_fs, log, group) = fresh(&options());
     let ticket = log.submit(appended(group, &[entry(1, 1, 5)])).expect("accepted");
@@ -225,7 +217,7 @@ fn a_batch_flush_waits_for_more_or_for_its_interval() {
     tickets.iter().for_each(|ticket| ticket.wait().expect("durable"));
     assert_eq!(clock.monotonic(), started);
     let ticket = submit(5);
-    assert!(ticket.wait_until(clock.monotonic()).is_none());
+    assert!(ticket.wait_until(Ack::Durable, clock.monotonic()).is_none());
 }
 
 #[test]

@@ -179,6 +179,7 @@ impl LogView {
             memtable: Arc::clone(&self.tables.memtable),
             uid: self.uid,
             live: false,
+            unwritten: Arc::default(),
         };
         let reader = RangeReader::new(source, number, bounds.intersection(range)?);
         Some(if range.count() == 1 { reader.reading_little() } else { reader })

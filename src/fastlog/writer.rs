@@ -1,29 +1,36 @@
 //! Writing frames: the active segment, rotation, syncing, sync points. No locks and no queue; what
-//! order the calls come in is decided above.
+//! order the calls come in is decided above, and where frames lie by the plan.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fastlog::Error;
 use crate::fastlog::anchor::AnchorFile;
 use crate::fastlog::format::{
-    BATCH_BYTES_MAX, Chain, FRAME_HEADER_BYTES, FRAMES_OFFSET, LogUid, Payload, Salt,
-    SegmentHeader, SegmentNo, Sequence, SyncSlot, TooLarge,
+    Anchor, FRAMES_OFFSET, LogUid, SegmentHeader, SegmentNo, Sequence, SyncSlot,
 };
 use crate::fastlog::pace::{PageAction, SyncEvent, SyncPagePace};
+use crate::fastlog::plan::{Placed, Plan};
 use crate::fastlog::segment::{Files, FramePlace, NamedFile};
+use crate::fastlog::syncs::{SyncJob, Syncs};
 use crate::fastlog::walk::Head;
-use crate::fastlog::{Error, Refusal};
 use crate::model::IoError;
 use crate::vfs::OpenMode;
 
 /// Zeros written at once.
 const ZEROS_BYTES: usize = 1 << 20;
+/// Full segments that may wait for a sync, as each stays open.
+const UNSYNCED_MAX: usize = 64;
+/// Batches up to this size are joined, to be written with one call.
+const JOIN_BYTES: usize = 32 << 10;
 
 /// What does not change while a log is open.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WriterOptions {
     pub(super) segment_bytes: u64,
     pub(super) fill_step: u64,
+    /// Level -1: nothing is synced but what the order of files requires, until somebody asks.
+    pub(super) on_request: bool,
     /// Nothing is synced before [`Writer::seal`]; for a target that does not exist until then.
     pub(super) bulk: bool,
 }
@@ -31,7 +38,7 @@ pub(super) struct WriterOptions {
 /// The segment that frames are appended to.
 pub(super) struct Active {
     pub(super) number: SegmentNo,
-    pub(super) file: NamedFile,
+    pub(super) file: Arc<NamedFile>,
     /// Offset behind the last frame.
     pub(super) end: u64,
     /// Offset through which the file was written, zeros included.
@@ -40,19 +47,25 @@ pub(super) struct Active {
     pub(super) sync_counter: u64,
 }
 
+/// A segment that is full and was not synced.
+pub(super) struct Unsynced {
+    number: SegmentNo,
+    file: Arc<NamedFile>,
+    last: Sequence,
+}
+
 /// The only one who writes to a store.
 pub(super) struct Writer {
     pub(super) files: Arc<Files>,
     pub(super) uid: LogUid,
     pub(super) anchor: AnchorFile,
     pub(super) active: Option<Active>,
+    pub(super) unsynced: Vec<Unsynced>,
     pub(super) head: Head,
-    /// Highest sequence known to be durable.
-    pub(super) durable: Sequence,
+    pub(super) syncs: Arc<Syncs>,
     pub(super) options: WriterOptions,
     pub(super) pace: SyncPagePace,
-    /// Set by a failed sync: nothing is written any more.
-    pub(super) poison: Option<Arc<IoError>>,
+    pub(super) joined: Vec<u8>,
 }
 
 impl Writer {
@@ -61,160 +74,156 @@ impl Writer {
         Sequence(self.head.next.0.saturating_sub(1))
     }
 
-    fn check(&self) -> Result<(), Error> {
-        match &self.poison {
-            Some(cause) => Err(Error::Poisoned { durable: self.durable, cause: Arc::clone(cause) }),
-            None => Ok(()),
-        }
+    /// Highest sequence known to be durable.
+    pub(super) fn durable(&self) -> Sequence {
+        self.syncs.durable()
     }
 
-    fn poisoned(&mut self, cause: IoError) -> Error {
-        let cause = Arc::new(cause);
-        self.poison = Some(Arc::clone(&cause));
-        Error::Poisoned { durable: self.durable, cause }
+    /// A plan that goes on where the files end.
+    pub(super) fn plan(&self) -> Plan {
+        let next = match &self.active {
+            Some(active) => FramePlace { segment: active.number, offset: active.end },
+            None => FramePlace { segment: SegmentNo(1), offset: FRAMES_OFFSET },
+        };
+        Plan::new(self.uid, self.options.segment_bytes, next, self.head)
     }
 
-    /// Writes batches in order and returns where the frames of each begin. A batch that failed,
-    /// and those behind it, are not in the log; `done` holds those before it.
+    /// Writes batches in order, each at its place, and counts those that were. One that failed,
+    /// and those behind it, are not in the log.
     pub(super) fn write(
         &mut self,
         now: Duration,
-        batches: &mut [&mut Payload],
-        done: &mut Vec<FramePlace>,
+        batches: &[&Placed],
+        done: &mut usize,
     ) -> Result<(), Error> {
-        self.check()?;
+        self.syncs.check()?;
         self.mark_dirty()?;
         let mut rest = batches;
         while let Some(first) = rest.first() {
-            let need = bytes_of(first);
-            self.make_room(now, need)?;
-            let Some(active) = &self.active else { return Err(Error::Closed) };
-            let room = self.options.segment_bytes.max(active.end + need) - active.end;
-            let mut used = 0u64;
-            let fits = rest.iter().take_while(|batch| {
-                used = used.saturating_add(bytes_of(batch));
-                used <= room
-            });
-            let count = fits.count();
-            let (now, later) = rest.split_at_mut(count);
-            self.write_run(now, done)?;
+            let number = first.place.segment;
+            if self.active.as_ref().is_none_or(|active| active.number != number) {
+                self.rotate(now)?;
+            }
+            let count = run_of(rest);
+            let (run, later) = rest.split_at(count);
+            self.write_run(run)?;
+            *done += count;
             rest = later;
         }
         Ok(())
     }
 
     /// The first write makes the anchor durable, without the flag that says that the log is closed.
-    fn mark_dirty(&mut self) -> Result<(), Error> {
-        if (self.anchor.current().clean || !self.anchor.is_durable())
-            && !self.options.bulk
-            && let Err(error) = self.anchor.update(|anchor| anchor.clean = false)
-        {
-            return Err(self.poisoned(error));
+    pub(super) fn mark_dirty(&mut self) -> Result<(), Error> {
+        if (self.anchor.current().clean || !self.anchor.is_durable()) && !self.options.bulk {
+            self.name(|anchor| anchor.clean = false)?;
         }
         Ok(())
     }
 
-    fn make_room(&mut self, now: Duration, need: u64) -> Result<(), Error> {
-        if need > BATCH_BYTES_MAX {
-            let small = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-            let limit = small(BATCH_BYTES_MAX);
-            return Err(Refusal::from(TooLarge { what: "batch", len: small(need), limit }).into());
-        }
-        let full = self.active.as_ref().is_none_or(|active| {
-            active.end > FRAMES_OFFSET && active.end + need > self.options.segment_bytes
-        });
-        if full { self.rotate(now) } else { Ok(()) }
+    /// Changes what the anchor says, durably.
+    fn name(&mut self, change: impl FnOnce(&mut Anchor)) -> Result<(), Error> {
+        self.anchor.update(change).map_err(|error| self.syncs.poisoned(error))
     }
 
-    /// Writes batches that fit into the active segment with one call.
-    fn write_run(
-        &mut self,
-        batches: &mut [&mut Payload],
-        done: &mut Vec<FramePlace>,
-    ) -> Result<(), Error> {
-        let Some(active) = &mut self.active else { return Err(Error::Closed) };
-        let salt = Salt::new(self.uid, active.number);
-        let mut chain =
-            Chain { next: self.head.next, previous: self.head.previous, sync_point: self.durable };
-        let mut offset = active.end;
-        for batch in batches.iter_mut() {
-            chain = batch.seal(chain, salt);
-            done.push(FramePlace { segment: active.number, offset });
-            offset += bytes_of(batch);
-        }
-        let joined: Vec<u8>;
-        let bytes = match &*batches {
-            [one] => one.bytes(),
-            many => {
-                joined = many.iter().map(|batch| batch.bytes()).collect::<Vec<_>>().concat();
-                &joined
-            }
+    /// Writes batches that lie behind each other in the active segment with one call.
+    fn write_run(&mut self, batches: &[&Placed]) -> Result<(), Error> {
+        let (Some(active), Some(first), Some(last)) =
+            (&mut self.active, batches.first(), batches.last())
+        else {
+            return Ok(());
         };
-        let written = active.fill_and_write(bytes, offset, &self.options);
-        if let Err(error) = written {
-            let kept = done.len().saturating_sub(batches.len());
-            done.truncate(kept);
-            let end = active.end;
-            return match active.erase(end, offset) {
-                Ok(()) => Err(error.into()),
-                Err(_) => Err(self.poisoned(error)),
+        let here = FramePlace { segment: active.number, offset: active.end };
+        if first.place != here || first.before != self.head {
+            let other = std::io::Error::other("a batch was planned for another place");
+            return Err(self.syncs.poisoned(active.file.error_at("write", active.end)(other)));
+        }
+        let bytes: &[u8] = if batches.len() == 1 {
+            &first.bytes
+        } else {
+            self.joined.clear();
+            batches.iter().for_each(|batch| self.joined.extend_from_slice(&batch.bytes));
+            &self.joined
+        };
+        let end = last.end();
+        if let Err(error) = active.fill_and_write(bytes, end, &self.options) {
+            let from = active.end;
+            return match active.erase(from, end).map(|()| self.syncs.sync(&active.file)) {
+                Ok(Ok(())) => Err(error.into()),
+                Ok(Err(poisoned)) => Err(poisoned),
+                Err(_) => Err(self.syncs.poisoned(error)),
             };
         }
-        active.end = offset;
-        self.head = Head { next: chain.next, previous: chain.previous };
+        active.end = end;
+        self.head = last.after;
         Ok(())
     }
 
-    /// Makes everything written durable.
-    pub(super) fn sync(&mut self, now: Duration) -> Result<(), Error> {
-        self.check()?;
-        let written = self.written();
-        if written <= self.durable {
-            return Ok(());
+    /// What must be synced to make everything written durable, or `None` when it is. A sync point
+    /// that is old enough rides along.
+    pub(super) fn sync_job(&mut self, now: Duration) -> Result<Option<SyncJob>, Error> {
+        self.syncs.check()?;
+        if self.written() <= self.durable() {
+            return Ok(None);
         }
         if let PageAction::Write(point) = self.pace.step(now, SyncEvent::Syncing) {
             self.write_sync_slot(point, now)?;
         }
-        self.sync_active()?;
-        self.durable = written;
-        self.pace.step(now, SyncEvent::Synced(written));
+        let sealed = self.unsynced.iter().map(|unsynced| &unsynced.file);
+        let files = sealed.chain(self.active.as_ref().map(|active| &active.file));
+        Ok(Some(SyncJob { files: files.cloned().collect(), through: self.written() }))
+    }
+
+    /// Takes note of what is durable after a sync.
+    pub(super) fn synced(&mut self, now: Duration) {
+        let durable = self.durable();
+        self.unsynced.retain(|unsynced| unsynced.last > durable);
+        self.pace.step(now, SyncEvent::Synced(durable));
+    }
+
+    /// Makes everything written durable.
+    pub(super) fn sync(&mut self, now: Duration) -> Result<(), Error> {
+        if let Some(job) = self.sync_job(now)? {
+            self.syncs.run(&job)?;
+            self.synced(now);
+        }
         Ok(())
     }
 
-    fn sync_active(&mut self) -> Result<(), Error> {
-        let synced = self.active.as_ref().map_or(Ok(()), |active| active.file.sync());
-        synced.map_err(|error| self.poisoned(error))
+    fn sync_active(&self) -> Result<(), Error> {
+        self.active.as_ref().map_or(Ok(()), |active| self.syncs.sync(&active.file))
     }
 
     fn write_sync_slot(&mut self, point: Sequence, now: Duration) -> Result<(), Error> {
         let Some(active) = &mut self.active else { return Ok(()) };
         let counter = active.sync_counter.saturating_add(1);
         let slot = SyncSlot { uid: self.uid, number: active.number, counter, sync_point: point };
-        if let Err(error) = active.file.write(slot.offset(), &slot.encode()) {
-            return Err(self.poisoned(error));
-        }
+        let written = active.file.write(slot.offset(), &slot.encode());
+        written.map_err(|error| self.syncs.poisoned(error))?;
         active.sync_counter = counter;
         self.pace.step(now, SyncEvent::Recorded(point));
         Ok(())
     }
 
-    /// Writes down, durably, that everything through [`Writer::durable`] is: in the segment, and
-    /// in the anchor, which shows that the segment is as long as it was.
+    /// Writes down, durably, how far the log is durable: in the segment, and in the anchor, which
+    /// shows that the segment is as long as it was.
     pub(super) fn prove(&mut self, now: Duration) -> Result<(), Error> {
-        self.record_durable(now)?;
-        let durable = self.durable;
-        let named = self.anchor.update(|anchor| anchor.sync_point = durable);
-        named.map_err(|error| self.poisoned(error))
+        let durable = self.durable();
+        self.record(durable, now)?;
+        self.name(|anchor| anchor.sync_point = durable)
     }
 
-    fn record_durable(&mut self, now: Duration) -> Result<(), Error> {
-        self.write_sync_slot(self.durable, now)?;
+    fn record(&mut self, durable: Sequence, now: Duration) -> Result<(), Error> {
+        self.write_sync_slot(durable, now)?;
         self.sync_active()
     }
 
     /// Writes the sync page when it is due; returns when to ask again.
     pub(super) fn tick(&mut self, now: Duration) -> Result<Option<Duration>, Error> {
-        self.check()?;
+        self.syncs.check()?;
+        if self.options.on_request || self.written() > self.durable() {
+            return Ok(None);
+        }
         match self.pace.step(now, SyncEvent::Tick) {
             PageAction::WriteAndSync(_) => {
                 self.prove(now)?;
@@ -227,10 +236,12 @@ impl Writer {
 
     /// Seals the active segment and begins the next one.
     pub(super) fn rotate(&mut self, now: Duration) -> Result<(), Error> {
-        if self.active.is_some() && !self.options.bulk {
-            self.sync_active()?;
-            self.durable = self.written();
-            self.record_durable(now)?;
+        if self.active.is_some() && !self.options.on_request && !self.options.bulk {
+            self.sync(now)?;
+            self.record(self.durable(), now)?;
+        }
+        if self.unsynced.len() >= UNSYNCED_MAX {
+            self.sync_oldest(now)?;
         }
         let number = self.anchor.current().newest.next();
         let active = match self.begin_segment(number) {
@@ -240,20 +251,36 @@ impl Writer {
                 return Err(error.into());
             }
         };
-        let durable = self.durable;
-        let name = |anchor: &mut crate::fastlog::format::Anchor| {
+        let durable = self.durable();
+        let change = |anchor: &mut Anchor| {
             anchor.newest = number;
             anchor.sync_point = durable;
             anchor.clean = false;
         };
-        let named =
-            if self.options.bulk { self.anchor.write(name) } else { self.anchor.update(name) };
-        if let Err(error) = named {
-            return Err(self.poisoned(error));
+        if self.options.bulk {
+            let named = self.anchor.write(change);
+            named.map_err(|error| self.syncs.poisoned(error))?;
+        } else {
+            self.name(change)?;
         }
-        self.active = Some(active);
-        self.pace = SyncPagePace::default();
+        let last = self.written();
+        if let Some(Active { number, file, .. }) = self.active.replace(active)
+            && last > durable
+            && !self.options.bulk
+        {
+            self.unsynced.push(Unsynced { number, file, last });
+        }
         self.pace.step(now, SyncEvent::Recorded(durable));
+        Ok(())
+    }
+
+    /// Syncs the full segment that has waited longest.
+    fn sync_oldest(&mut self, now: Duration) -> Result<(), Error> {
+        if let Some(oldest) = self.unsynced.first() {
+            let job = SyncJob { files: vec![Arc::clone(&oldest.file)], through: oldest.last };
+            self.syncs.run(&job)?;
+            self.synced(now);
+        }
         Ok(())
     }
 
@@ -271,10 +298,11 @@ impl Writer {
             uid: self.uid,
             number,
             first: self.head.next,
-            sync_point: self.durable,
+            sync_point: self.durable(),
             previous: self.head.previous,
             recycled: false,
         };
+        let file = Arc::new(file);
         let mut active = Active { number, file, end: FRAMES_OFFSET, filled: 0, sync_counter: 0 };
         active.fill(FRAMES_OFFSET, &WriterOptions { fill_step: 0, ..self.options })?;
         active.file.write(0, &header.encode())?;
@@ -294,12 +322,12 @@ impl Writer {
     /// Syncs everything and records that the log ends here. `trim` cuts the last segment to its
     /// frames.
     pub(super) fn seal(&mut self, now: Duration, trim: bool) -> Result<(), Error> {
-        self.check()?;
-        let clean = self.anchor.current().clean && self.written() <= self.durable;
-        if clean && self.anchor.current().sync_point == self.written() {
+        self.syncs.check()?;
+        let written = self.written();
+        let current = self.anchor.current();
+        if current.clean && current.sync_point == written && written <= self.durable() {
             return Ok(());
         }
-        let written = self.written();
         if let (true, Some(active)) = (trim, &mut self.active) {
             let cut = active.file.file.set_size(active.end);
             let cut = cut.map_err(active.file.error("shorten"));
@@ -307,63 +335,68 @@ impl Writer {
             cut?;
         }
         if self.options.bulk {
-            self.sync_kept(SegmentNo(1))?;
-            self.sync_directory()?;
+            self.sync_kept(now, SegmentNo(1))?;
+            self.files.sync_dir().map_err(|error| self.syncs.poisoned(error))?;
         } else {
-            self.sync_active()?;
+            self.sync(now)?;
         }
-        self.durable = written;
-        self.record_durable(now)?;
-        let named = self.anchor.update(|anchor| {
+        self.record(written, now)?;
+        self.name(|anchor| {
             anchor.sync_point = written;
             anchor.clean = true;
-        });
-        named.map_err(|error| self.poisoned(error))
-    }
-
-    fn sync_directory(&mut self) -> Result<(), Error> {
-        self.files.sync_dir().map_err(|error| self.poisoned(error))
+        })
     }
 
     /// Syncs every segment from `oldest` on, in order.
-    fn sync_kept(&mut self, oldest: SegmentNo) -> Result<(), Error> {
+    fn sync_kept(&mut self, now: Duration, oldest: SegmentNo) -> Result<(), Error> {
         let active = self.active.as_ref().map(|active| active.number);
         for number in oldest.0..=self.anchor.current().newest.0 {
             let number = SegmentNo(number);
-            let synced = if Some(number) == active {
-                self.sync_active()
+            let waiting = self.unsynced.iter().find(|unsynced| unsynced.number == number);
+            if Some(number) == active {
+                self.sync_active()?;
+            } else if let Some(waiting) = waiting {
+                self.syncs.sync(&waiting.file)?;
             } else {
                 let file = self.files.reading(number);
-                file.and_then(|file| file.sync()).map_err(|error| self.poisoned(error))
-            };
-            synced?;
+                self.syncs.sync(&*file.map_err(|error| self.syncs.poisoned(error))?)?;
+            }
         }
+        self.syncs.raise(self.written());
+        self.synced(now);
         Ok(())
     }
 
     /// Removes the segments before `oldest`. The base that makes them superfluous was written
     /// before, and becomes durable here.
     pub(super) fn purge(&mut self, now: Duration, oldest: SegmentNo) -> Result<u64, Error> {
-        self.check()?;
+        self.syncs.check()?;
         let before = self.anchor.current().oldest;
         if oldest <= before {
             return Ok(0);
         }
-        self.sync_kept(oldest)?;
-        let durable = self.written();
-        self.durable = durable;
-        self.pace.step(now, SyncEvent::Synced(durable));
-        let named = self.anchor.update(|anchor| {
+        self.sync_kept(now, oldest)?;
+        let durable = self.durable();
+        self.name(|anchor| {
             anchor.oldest = oldest;
             anchor.sync_point = durable;
-        });
-        named.map_err(|error| self.poisoned(error))?;
+        })?;
         for number in before.0..oldest.0 {
             self.files.remove(SegmentNo(number))?;
         }
         self.files.sync_dir()?;
         Ok(oldest.0 - before.0)
     }
+}
+
+/// How many of `batches`, one at least, are written with one call: those in the segment of the
+/// first one, as long as they are small.
+fn run_of(batches: &[&Placed]) -> usize {
+    let Some(first) = batches.first() else { return 0 };
+    let joins = |batch: &&&Placed| {
+        batch.place.segment == first.place.segment && batch.bytes.len() <= JOIN_BYTES
+    };
+    batches.iter().take_while(joins).count().max(1)
 }
 
 impl Active {
@@ -393,7 +426,7 @@ impl Active {
         Ok(())
     }
 
-    /// Makes everything from `from` to `to` zero again, durably.
+    /// Makes everything from `from` to `to` zero again, without a sync.
     pub(super) fn erase(&mut self, from: u64, to: u64) -> Result<(), IoError> {
         let to = to.min(self.file.size()?);
         let zeros = zeros();
@@ -404,29 +437,11 @@ impl Active {
             self.file.write(at, piece)?;
             at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         }
-        self.file.sync()
+        Ok(())
     }
 }
 
 fn zeros() -> &'static [u8] {
     static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
     &ZEROS
-}
-
-fn bytes_of(batch: &Payload) -> u64 {
-    u64::try_from(batch.bytes().len()).unwrap_or(u64::MAX)
-}
-
-/// The frames of a batch: where each lies, given where the first one does, and its payload.
-pub(super) fn frame_payloads(
-    batch: &Payload,
-    first: FramePlace,
-) -> impl Iterator<Item = (FramePlace, &[u8])> + '_ {
-    let starts = batch.starts();
-    starts.iter().enumerate().map(move |(number, start)| {
-        let end = starts.get(number + 1).copied().unwrap_or(batch.bytes().len());
-        let records = batch.bytes().get(start + FRAME_HEADER_BYTES..end).unwrap_or_default();
-        let offset = first.offset + u64::try_from(*start).unwrap_or(u64::MAX);
-        (FramePlace { offset, ..first }, records)
-    })
 }

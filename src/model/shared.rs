@@ -45,6 +45,13 @@ impl From<Vec<u8>> for SharedBytes {
     }
 }
 
+impl From<Arc<Vec<u8>>> for SharedBytes {
+    fn from(buffer: Arc<Vec<u8>>) -> Self {
+        let end = buffer.len();
+        SharedBytes { buffer: Some(buffer), start: 0, end }
+    }
+}
+
 impl From<&[u8]> for SharedBytes {
     fn from(bytes: &[u8]) -> Self {
         SharedBytes::from(bytes.to_vec())

@@ -4,14 +4,17 @@
 #![allow(clippy::disallowed_methods, dead_code)]
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use raftlog::fastlog::format::LogUid;
-use raftlog::fastlog::{AppliedAndSynced, Batch, Error, FastLog, Fill, Options, Stepping};
-use raftlog::model::{IndexRange, LogIndex};
+use raftlog::fastlog::policy::{Ack, Flush, Loss, Promise, Strategy};
+use raftlog::fastlog::{
+    AppliedAndSynced, Batch, Error, FastLog, Fill, Options, Stepping, Watermarks,
+};
+use raftlog::model::{Durability, IndexRange, LogIndex};
 use raftlog::vfs::sim::{Disk, SimClock, SimFs};
-use raftlog::vfs::{OpenMode, Vfs, read_exact_at};
+use raftlog::vfs::{Clock, OpenMode, Vfs, read_exact_at};
 
 use crate::workload::{Action, Batch as Actions, Model, State, Step, extra_entry};
 
@@ -19,19 +22,113 @@ use crate::workload::{Action, Batch as Actions, Model, State, Step, extra_entry}
 #[derive(Clone)]
 pub struct Point {
     pub disk: Disk,
-    /// Operations that must be there.
+    /// Operations that must be there after a power cut.
     pub promised: usize,
+    /// Operations that must be there after the end of the process alone.
+    pub promised_kill: usize,
     /// Operations that may be there.
     pub accepted: usize,
     /// What was about to happen.
     pub before: String,
 }
 
-#[derive(Default)]
+/// A combination of level, strategy and flush policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    pub level: Durability,
+    pub strategy: Strategy,
+    pub flush: Flush,
+}
+
+impl Mode {
+    pub const STRICT: Mode =
+        Mode { level: Durability::High, strategy: Strategy::DiskFirst, flush: Flush::Immediate };
+
+    /// Every combination, with limits that small workloads reach.
+    pub fn all() -> Vec<Mode> {
+        let interval = Duration::from_millis(20);
+        let flushes = [Flush::Immediate, Flush::Batch { threshold_entries: 3, interval }];
+        let mut all = Vec::new();
+        for level in Durability::ALL {
+            for strategy in Strategy::ALL {
+                all.extend(flushes.map(|flush| Mode { level, strategy, flush }));
+            }
+        }
+        all
+    }
+
+    pub fn promise(&self) -> Promise {
+        Promise::of(self.level, self.strategy, self.flush, QUEUE)
+    }
+}
+
+/// Queue limit in entries.
+const QUEUE: u32 = 4;
+
+/// An operation as its caller saw it.
+#[derive(Clone, Copy, Default)]
 struct Seen {
+    acknowledged: Option<Duration>,
+    entries: u32,
+    /// Whether it changed a term, a vote or a stable key.
+    votes: bool,
+}
+
+/// What callers were told so far, and the points met.
+struct Witness {
     points: Vec<Point>,
-    promised: usize,
-    accepted: usize,
+    mode: Mode,
+    clock: SimClock,
+    ops: Vec<Seen>,
+    /// Operations that were reported as durable.
+    durable: usize,
+    /// Longest time that one call took, and when the last one began.
+    flush: Duration,
+    began: Duration,
+}
+
+impl Witness {
+    /// How many operations `loss` leaves no choice about.
+    fn promised(&self, loss: Loss) -> usize {
+        let now = self.clock.monotonic();
+        let keeps_votes = self.mode.level != Durability::Low;
+        let last = |fits: &dyn Fn(&Seen, Duration) -> bool| {
+            let fits = |op: &Seen| op.acknowledged.is_some_and(|at| fits(op, now - at));
+            self.ops.iter().rposition(fits).map_or(0, |at| at + 1)
+        };
+        let voted = last(&|op, _| op.votes && keeps_votes);
+        let kept = match loss {
+            Loss::Nothing => last(&|_, _| true),
+            Loss::SinceSyncPoint => 0,
+            Loss::Recent { entries, age } => {
+                let flush = self.flush.max(now - self.began);
+                let bound = age.map(|age| age.bound(flush, flush));
+                let old = bound.map_or(0, |bound| last(&|_, age| age > bound));
+                old.max(entries.map_or(0, |most| self.beyond(most)))
+            }
+        };
+        kept.max(voted).max(self.durable)
+    }
+
+    /// The last operation that cannot be lost when acknowledged ones with `most` entries are.
+    fn beyond(&self, most: u32) -> usize {
+        let mut entries = 0;
+        for (at, op) in self.ops.iter().enumerate().rev() {
+            entries += if op.acknowledged.is_some() { op.entries } else { 0 };
+            if entries > most {
+                return at + 1;
+            }
+        }
+        0
+    }
+
+    fn note(&mut self, disk: Disk, before: String) {
+        let promise = self.mode.promise();
+        let promised = self.promised(promise.power_cut);
+        let promised_kill = self.promised(promise.process_kill).max(promised);
+        let accepted = self.ops.len();
+        self.points.push(Point { disk, promised, promised_kill, accepted, before });
+    }
 }
 
 /// A workload while it runs.
@@ -42,7 +139,9 @@ pub struct Run {
     model: Model,
     /// The state after each number of operations.
     pub history: Vec<State>,
-    seen: Arc<Mutex<Seen>>,
+    /// Operations before the last opening.
+    opened_at: usize,
+    witness: Arc<Mutex<Witness>>,
 }
 
 pub fn dir() -> &'static Path {
@@ -55,6 +154,7 @@ pub fn options() -> Options {
         fill: Fill::Ahead { step_bytes: 4096 },
         stepping: Stepping::Caller,
         uid: Some(LogUid(*b"a log in a test.")),
+        queue_entries: QUEUE,
         ..Options::default()
     }
 }
@@ -66,37 +166,130 @@ pub fn open(fs: &SimFs, clock: &SimClock) -> Result<FastLog, Error> {
 
 impl Run {
     pub fn new(fs: SimFs) -> Run {
-        let seen = Arc::<Mutex<Seen>>::default();
-        let watched = Arc::clone(&seen);
+        Run::in_mode(fs, Mode::STRICT)
+    }
+
+    pub fn in_mode(fs: SimFs, mode: Mode) -> Run {
+        Run::on_disk(fs, mode, None)
+    }
+
+    /// A run on a disk that is so slow to write and to sync.
+    pub fn on_disk(fs: SimFs, mode: Mode, times: Option<(Duration, Duration)>) -> Run {
+        let clock = SimClock::new();
+        let witness = Arc::new(Mutex::new(Witness {
+            points: Vec::new(),
+            mode,
+            clock: clock.clone(),
+            ops: Vec::new(),
+            durable: 0,
+            flush: Duration::ZERO,
+            began: Duration::ZERO,
+        }));
+        let watched = Arc::clone(&witness);
+        let disk_clock = clock.clone();
         fs.watch(move |moment| {
             if moment.operation.is_sync() {
                 let name = moment.path.file_name().unwrap_or_default().to_string_lossy();
                 let before = format!("{:?}({name})", moment.operation);
                 watched.lock().expect("not poisoned").note(moment.disk.clone(), before);
             }
+            if let Some((write, sync)) = times {
+                disk_clock.advance(if moment.operation.is_sync() { sync } else { write });
+            }
         });
         let history = vec![State::new()];
-        Run { fs, clock: SimClock::new(), log: None, model: Model::default(), history, seen }
+        Run { fs, clock, log: None, model: Model::default(), history, opened_at: 0, witness }
     }
 
     /// Does `steps` until one fails.
     pub fn steps(&mut self, steps: &[Step]) -> Result<(), Error> {
         if self.log.is_none() {
-            self.log = Some(open(&self.fs, &self.clock)?);
+            self.open()?;
         }
-        steps.iter().try_for_each(|step| self.step(step))
+        steps.iter().try_for_each(|step| {
+            self.step(step)?;
+            self.advance(Duration::ZERO)
+        })
+    }
+
+    fn open(&mut self) -> Result<(), Error> {
+        let mode = self.witness().mode;
+        let clock = Arc::new(self.clock.clone());
+        let options = Options {
+            level: Some(mode.level),
+            strategy: Some(mode.strategy),
+            flush: Some(mode.flush),
+            ..options()
+        };
+        let log = FastLog::open_or_create(Arc::new(self.fs.clone()), clock, dir(), &options)?;
+        assert_eq!(log.promise(), mode.promise());
+        self.log = Some(log);
+        self.opened_at = self.history.len() - 1;
+        self.witness().durable = self.opened_at;
+        Ok(())
+    }
+
+    fn witness(&self) -> MutexGuard<'_, Witness> {
+        self.witness.lock().expect("not poisoned")
+    }
+
+    /// Lets time pass, and the log do what is due, when it is due.
+    fn advance(&mut self, time: Duration) -> Result<(), Error> {
+        let end = self.clock.monotonic() + time;
+        loop {
+            self.begin();
+            let due = self.opened().step()?;
+            self.look();
+            let now = self.clock.monotonic();
+            match due {
+                Some(due) if due <= end.max(now) => {
+                    self.pass(due.saturating_sub(now));
+                }
+                _ => {
+                    self.pass(end.saturating_sub(now));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Time passes between two calls.
+    fn pass(&self, time: Duration) {
+        self.begin();
+        self.clock.advance(time);
+        self.witness().began = self.clock.monotonic();
+    }
+
+    /// A call begins.
+    fn begin(&self) {
+        let now = self.clock.monotonic();
+        let mut witness = self.witness();
+        witness.flush = witness.flush.max(now - witness.began);
+        witness.began = now;
+    }
+
+    /// Takes note of the durable watermark.
+    fn look(&self) {
+        let durable = self.opened_at + usize::try_from(self.marks().durable.0).expect("small");
+        let mut witness = self.witness();
+        witness.durable = witness.durable.max(durable);
+    }
+
+    fn marks(&self) -> Watermarks {
+        self.opened().watermarks()
     }
 
     /// The points met so far, and the end.
     pub fn points(&self) -> Vec<Point> {
-        let mut seen = self.seen.lock().expect("not poisoned");
         let end = self.fs.disk();
-        seen.note(end, "the end".to_owned());
-        seen.points.clone()
+        let mut witness = self.witness();
+        witness.note(end, "the end".to_owned());
+        witness.points.clone()
     }
 
     pub fn close(&mut self) {
         self.log.take().expect("open").close().expect("closed");
+        self.witness().durable = self.accepted();
     }
 
     /// Ends the process without closing.
@@ -125,29 +318,31 @@ impl Run {
         }
     }
 
-    pub fn promised(&self) -> usize {
-        self.seen.lock().expect("not poisoned").promised
+    /// The point of this moment.
+    pub fn here(&self) -> Point {
+        self.points().pop().expect("the end")
     }
 
     pub fn accepted(&self) -> usize {
-        self.seen.lock().expect("not poisoned").accepted
+        self.history.len() - 1
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
+        self.begin();
         match step {
             Step::Create(id) => {
                 self.model.create(id);
-                self.accept();
+                self.accept(Seen::default());
                 self.opened().create_group(id)?;
-                self.acknowledge(1);
+                self.acknowledge(self.accepted());
             }
             Step::Batches(batches) => self.batches(batches)?,
             Step::Purge => drop(self.opened().purge()?),
-            Step::Sync => drop(self.opened().sync()?),
-            Step::Wait { ms } => {
-                self.clock.advance(Duration::from_millis(*ms));
-                self.opened().step()?;
+            Step::Sync => {
+                let marks = self.opened().sync()?;
+                assert_eq!(marks.durable, marks.accepted, "a sync that returned");
             }
+            Step::Wait { ms } => self.advance(Duration::from_millis(*ms))?,
             Step::Reopen { closing } => {
                 let log = self.log.take().expect("open");
                 if *closing {
@@ -155,10 +350,11 @@ impl Run {
                 } else {
                     drop(log);
                 }
-                self.log = Some(open(&self.fs, &self.clock)?);
-                assert_eq!(Some(&state_of(self.opened())), self.history.last(), "opened again");
+                self.open()?;
+                assert_eq!(Some(&self.visible()), self.history.last(), "opened again");
             }
         }
+        self.look();
         Ok(())
     }
 
@@ -167,12 +363,22 @@ impl Run {
         for batch in batches {
             let put = self.encoded(batch);
             self.model.apply(batch);
-            self.accept();
-            tickets.push(self.opened().submit(put)?);
+            self.accept(seen(batch));
+            self.begin();
+            let ticket = self.opened().submit(put)?;
+            if ticket.ack() == Ack::Accepted {
+                self.acknowledge(self.accepted());
+            }
+            if self.witness().mode.strategy == Strategy::MemFirst {
+                assert_eq!(Some(&self.visible()), self.history.last(), "visible when accepted");
+            }
+            tickets.push((self.accepted(), ticket));
         }
-        for ticket in tickets {
+        for (op, ticket) in tickets {
+            self.begin();
             ticket.wait()?;
-            self.acknowledge(1);
+            self.acknowledge(op);
+            assert!(self.marks().at(ticket.ack()) >= ticket.op(), "acknowledged too early");
         }
         Ok(())
     }
@@ -203,24 +409,31 @@ impl Run {
         batch
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, seen: Seen) {
         self.history.push(self.model.state());
-        self.seen.lock().expect("not poisoned").accepted += 1;
+        self.witness().ops.push(seen);
     }
 
-    fn acknowledge(&mut self, ops: usize) {
-        let mut seen = self.seen.lock().expect("not poisoned");
-        seen.promised += ops;
+    /// Takes note that operation `op`, from 1, was acknowledged.
+    fn acknowledge(&mut self, op: usize) {
+        self.look();
         let disk = self.fs.disk();
-        seen.note(disk, "an acknowledgement".to_owned());
+        let now = self.clock.monotonic();
+        let mut witness = self.witness();
+        witness.ops[op - 1].acknowledged.get_or_insert(now);
+        witness.note(disk, "an acknowledgement".to_owned());
     }
 }
 
-impl Seen {
-    fn note(&mut self, disk: Disk, before: String) {
-        let (promised, accepted) = (self.promised, self.accepted);
-        self.points.push(Point { disk, promised, accepted, before });
-    }
+fn seen(batch: &Actions) -> Seen {
+    let entries = batch.iter().map(|(_, action)| match action {
+        Action::Append(entries) => u32::try_from(entries.len()).expect("small"),
+        _ => 0,
+    });
+    let votes = |(_, action): &(_, Action)| {
+        matches!(action, Action::Hard(_) | Action::Put(..) | Action::Delete(_))
+    };
+    Seen { acknowledged: None, entries: entries.sum(), votes: batch.iter().any(votes) }
 }
 
 /// Everything that a caller can see of a log.
@@ -282,5 +495,6 @@ pub fn live_on(log: &FastLog) -> Result<State, Error> {
         batch.append(number, &[entry])?;
         log.write(batch)?;
     }
+    log.sync()?;
     Ok(state_of(log))
 }

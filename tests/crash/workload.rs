@@ -164,7 +164,7 @@ impl Planner {
             2..=4 => Step::Purge,
             5 => Step::Reopen { closing: true },
             6 => Step::Reopen { closing: false },
-            7..=9 => Step::Wait { ms: [3, 12, 120][self.below(3)] },
+            7..=9 => Step::Wait { ms: [3, 12, 120, 900][self.below(4)] },
             10..=14 => {
                 let batches = (0..2 + self.below(3)).map(|_| self.batch()).collect();
                 Step::Batches(batches)

@@ -92,6 +92,18 @@ impl Payload {
         &self.starts
     }
 
+    /// The frames, and where each begins.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<usize>) {
+        (self.bytes, self.starts)
+    }
+
+    /// An empty payload in memory that was used before.
+    pub fn in_memory_of(mut bytes: Vec<u8>, mut starts: Vec<usize>) -> Payload {
+        bytes.clear();
+        starts.clear();
+        Payload { bytes, starts }
+    }
+
     /// Completes the headers for a place in `chain` and returns how the chain goes on.
     pub fn seal(&mut self, chain: Chain, salt: Salt) -> Chain {
         let count = self.starts.len();

@@ -1,0 +1,387 @@
+//! What was accepted and not flushed, and how far everything got.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::fastlog::batch::{Batch, Effect, Ends};
+use crate::fastlog::format::{GroupNo, Payload, Sequence};
+use crate::fastlog::marks::{OpNo, Trail, Watermarks};
+use crate::fastlog::pace::{Due, FlushPace, QueueEvent, SyncPace, WrittenEvent};
+use crate::fastlog::plan::{Placed, Plan};
+use crate::fastlog::policy::{Ack, Promise};
+use crate::fastlog::tables::Tables;
+use crate::fastlog::{Error, Refusal};
+use crate::model::{GroupId, LogIndex};
+
+/// How an operation ended; empty until then.
+pub(super) type Outcome = Arc<OnceLock<Result<(), Error>>>;
+/// What is called when an operation got somewhere, or failed.
+pub(super) type Callback = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// An operation that waits to be written; number 0 is the engine's own.
+pub(super) struct Waiting {
+    pub(super) placed: Arc<Placed>,
+    pub(super) op: OpNo,
+    pub(super) ack: Ack,
+    pub(super) outcome: Outcome,
+    pub(super) load: Load,
+}
+
+/// What an operation adds to the queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    entries: u64,
+    bytes: u64,
+}
+
+/// Somebody who wants to know when an operation got somewhere.
+pub(super) struct Watcher {
+    pub(super) op: OpNo,
+    pub(super) mark: Ack,
+    pub(super) outcome: Outcome,
+    pub(super) callback: Callback,
+}
+
+/// A watcher's callback, with what it is to be told.
+pub(super) type Told = (Callback, Result<(), Error>);
+
+/// A group as it will be when everything accepted is written.
+#[derive(Default)]
+struct Known {
+    /// `None` is: as the tables say.
+    ends: Option<Ends>,
+    trail: Trail,
+}
+
+/// What a batch does, checked against everything accepted before it.
+pub(super) struct Checked {
+    ends: BTreeMap<GroupNo, Ends>,
+    votes: bool,
+}
+
+/// Limits of the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
+}
+
+/// See the module.
+pub(super) struct Queue {
+    waiting: Vec<Waiting>,
+    /// What waits, and what is being flushed.
+    unflushed: Load,
+    room: Room,
+    groups: HashMap<GroupNo, Known>,
+    /// Names of groups that something not yet visible creates.
+    names: BTreeMap<GroupId, GroupNo>,
+    next_group: GroupNo,
+    marks: Watermarks,
+    /// The last operation that is being flushed, and that is being synced.
+    taken: OpNo,
+    syncing: OpNo,
+    plan: Plan,
+    pace: FlushPace,
+    sync_pace: SyncPace,
+    watchers: Vec<Watcher>,
+    /// Somebody flushes, or is about to.
+    pub(super) flushing: bool,
+    /// Nothing is accepted for a moment.
+    pub(super) paused: bool,
+    pub(super) closed: bool,
+    /// The thread sleeps, or is to end.
+    pub(super) dozing: bool,
+    pub(super) stopping: bool,
+}
+
+impl Queue {
+    pub(super) fn new(
+        plan: Plan,
+        next_group: GroupNo,
+        pace: FlushPace,
+        sync_pace: SyncPace,
+        room: Room,
+    ) -> Queue {
+        Queue {
+            waiting: Vec::new(),
+            unflushed: Load::default(),
+            room,
+            groups: HashMap::new(),
+            names: BTreeMap::new(),
+            next_group,
+            marks: Watermarks::default(),
+            taken: OpNo(0),
+            syncing: OpNo(0),
+            plan,
+            pace,
+            sync_pace,
+            watchers: Vec::new(),
+            flushing: false,
+            paused: false,
+            closed: false,
+            dozing: false,
+            stopping: false,
+        }
+    }
+
+    pub(super) fn marks(&self) -> Watermarks {
+        self.marks
+    }
+
+    pub(super) fn group_marks(&self, group: GroupNo) -> Watermarks {
+        let known = self.groups.get(&group);
+        known.map(|known| known.trail.watermarks(&self.marks)).unwrap_or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether one more fits. An operation above the limits fits when it is alone.
+    pub(super) fn has_room(&self, batch: &Batch) -> bool {
+        let load = Load::of(batch);
+        let Load { entries, bytes } = self.unflushed;
+        !self.paused
+            && (entries == 0
+                || (entries.saturating_add(load.entries) <= self.room.entries
+                    && bytes.saturating_add(load.bytes) <= self.room.bytes))
+    }
+
+    /// Whether somebody is to be told of something.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+
+    /// The number and name for a new group.
+    pub(super) fn reserve_group(
+        &mut self,
+        tables: &Tables,
+        id: &GroupId,
+    ) -> Result<GroupNo, Refusal> {
+        match tables.names.get(id).or_else(|| self.names.get(id)) {
+            Some(group) => Err(Refusal::GroupExists { group: *group }),
+            None => {
+                let group = self.next_group;
+                self.next_group = GroupNo(group.0.saturating_add(1));
+                Ok(group)
+            }
+        }
+    }
+
+    /// What `batch` does, or why it is refused. `visible` is what the tables show.
+    pub(super) fn check(
+        &self,
+        tables: &Tables,
+        visible: Ack,
+        batch: &Batch,
+    ) -> Result<Checked, Refusal> {
+        let mut checked = Checked { ends: BTreeMap::new(), votes: false };
+        for effect in &batch.effects {
+            let group = effect.group();
+            let known = self.groups.get(&group);
+            let shown = known.is_none_or(|known| known.trail.last() <= self.marks.at(visible));
+            let settled = shown && !checked.ends.contains_key(&group);
+            let ends = checked.ends.get(&group).copied();
+            let ends = ends.or_else(|| known.and_then(|known| known.ends));
+            let ends = ends.unwrap_or_else(|| tables.ends(group));
+            if let Effect::Name { id, .. } = effect {
+                let known = tables.names.get(id).or_else(|| self.names.get(id));
+                if let Some(other) = known.filter(|known| **known != group) {
+                    return Err(Refusal::GroupExists { group: *other });
+                }
+            } else if !ends.exists {
+                return Err(Refusal::UnknownGroup { group });
+            }
+            let term_at = |index: LogIndex| {
+                let inside = ends.bounds.is_some_and(|bounds| bounds.contains(index));
+                let position = tables.memtable.get(group, index).filter(|_| settled && inside);
+                position.map(|position| position.shape.term)
+            };
+            checked.votes |= match effect {
+                Effect::Stable { .. } => true,
+                Effect::Hard { hard, .. } => {
+                    let before = tables.group(group).filter(|_| settled).map(|known| &known.hard);
+                    before.is_none_or(|old| old.term != hard.term || old.vote != hard.vote)
+                }
+                _ => false,
+            };
+            let after = ends.after(effect, term_at)?;
+            checked.ends.insert(group, after);
+        }
+        Ok(checked)
+    }
+
+    /// Gives a batch its number and its place.
+    pub(super) fn accept(
+        &mut self,
+        now: Duration,
+        batch: Batch,
+        checked: Checked,
+        sync_point: Sequence,
+        promise: &Promise,
+    ) -> Result<Waiting, Error> {
+        let load = Load::of(&batch);
+        let placed = Arc::new(self.plan.place(batch.payload, sync_point)?);
+        let op = OpNo(self.marks.accepted.0 + 1);
+        let borders = [self.marks.durable, self.syncing, self.marks.written, self.taken];
+        for (group, ends) in checked.ends {
+            let known = self.groups.entry(group).or_default();
+            known.ends = Some(ends);
+            known.trail.push(op, &borders);
+        }
+        for effect in batch.effects {
+            match effect {
+                Effect::Name { group, id } => {
+                    self.names.insert(id, group);
+                    self.next_group = self.next_group.max(GroupNo(group.0.saturating_add(1)));
+                }
+                Effect::Remove { group } => self.names.retain(|_, number| *number != group),
+                _ => {}
+            }
+        }
+        self.marks.accepted = op;
+        let ack = promise.ack_of(batch.entries, checked.votes);
+        let urgent = ack > promise.ack.max(promise.flush_to);
+        self.unflushed.add(load);
+        let entries = u32::try_from(load.entries).unwrap_or(u32::MAX);
+        self.pace.step(now, QueueEvent::Accepted { entries, urgent });
+        Ok(Waiting { placed, op, ack, outcome: Outcome::default(), load })
+    }
+
+    /// Places records of the engine's own.
+    pub(super) fn accept_own(
+        &mut self,
+        now: Duration,
+        payload: Payload,
+        sync_point: Sequence,
+    ) -> Result<Waiting, Error> {
+        let placed = Arc::new(self.plan.place(payload, sync_point)?);
+        self.pace.step(now, QueueEvent::Accepted { entries: 0, urgent: true });
+        let (outcome, load) = (Outcome::default(), Load::default());
+        Ok(Waiting { placed, op: OpNo(0), ack: Ack::Written, outcome, load })
+    }
+
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
+
+    /// Everything that waits, to be flushed.
+    pub(super) fn take(&mut self, now: Duration) -> Vec<Waiting> {
+        self.pace.step(now, QueueEvent::Taken);
+        self.taken = self.marks.accepted;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Takes note of what was flushed; the last of `done` and all before it are `reached`.
+    pub(super) fn flushed(&mut self, done: &[Waiting], reached: Ack) {
+        let last = done.iter().map(|waiting| waiting.op).max().unwrap_or_default();
+        self.marks.written = self.marks.written.max(last);
+        if reached == Ack::Durable {
+            self.marks.durable = self.marks.durable.max(last);
+        }
+        for waiting in done {
+            self.unflushed.remove(waiting.load);
+            let _first_one_counts = waiting.outcome.set(Ok(()));
+        }
+        if self.waiting.is_empty() {
+            self.names.clear();
+        }
+    }
+
+    /// Lets `failed` and all that was accepted after it fail: it rests on something that is not
+    /// there. What is accepted next goes on where `plan` says.
+    pub(super) fn failed(&mut self, now: Duration, failed: &[Waiting], error: &Error, plan: Plan) {
+        let rest = self.take(now);
+        for waiting in failed.iter().chain(&rest) {
+            self.unflushed.remove(waiting.load);
+            let _first_one_counts = waiting.outcome.set(Err(error.clone()));
+        }
+        for known in self.groups.values_mut() {
+            known.ends = None;
+            known.trail.forget_after(self.marks.written);
+        }
+        self.names.clear();
+        self.plan = plan;
+    }
+
+    /// Begins a sync of everything written; returns the last operation that it covers.
+    pub(super) fn begin_sync(&mut self, now: Duration) -> OpNo {
+        self.sync_pace.step(now, WrittenEvent::Syncing);
+        self.syncing = self.marks.written;
+        self.marks.written
+    }
+
+    /// Takes note that everything through `op` is durable.
+    pub(super) fn synced(&mut self, op: OpNo) {
+        self.marks.durable = self.marks.durable.max(op);
+    }
+
+    /// When to flush.
+    pub(super) fn flush_due(&mut self, now: Duration) -> Due {
+        self.pace.step(now, QueueEvent::Tick)
+    }
+
+    /// When to sync: as the level says, or at once when somebody who does not wait wants it.
+    pub(super) fn sync_due(&mut self, now: Duration) -> Due {
+        let written = self.marks.written;
+        let unsynced = self.marks.durable < written;
+        let wanted = |watcher: &Watcher| watcher.mark == Ack::Durable && watcher.op <= written;
+        if unsynced && self.watchers.iter().any(wanted) {
+            return Due::Now;
+        }
+        self.sync_pace.step(now, WrittenEvent::Tick { unsynced })
+    }
+
+    /// How `op` stands with respect to `mark`.
+    pub(super) fn reached(
+        &self,
+        op: OpNo,
+        mark: Ack,
+        outcome: &Outcome,
+    ) -> Option<Result<(), Error>> {
+        match outcome.get() {
+            Some(Err(error)) => Some(Err(error.clone())),
+            _ if self.marks.at(mark) >= op => Some(Ok(())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn watch(&mut self, watcher: Watcher) {
+        self.watchers.push(watcher);
+    }
+
+    /// The watchers that are to be told something; with `broken`, all of them.
+    pub(super) fn told(&mut self, broken: Option<&Error>) -> Vec<Told> {
+        if self.watchers.is_empty() {
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        for watcher in std::mem::take(&mut self.watchers) {
+            let known = self.reached(watcher.op, watcher.mark, &watcher.outcome);
+            match known.or_else(|| broken.map(|error| Err(error.clone()))) {
+                Some(result) => told.push((watcher.callback, result)),
+                None => self.watchers.push(watcher),
+            }
+        }
+        told
+    }
+}
+
+impl Load {
+    /// Operations without entries count as one, so that their number is bounded as well.
+    fn of(batch: &Batch) -> Load {
+        let bytes = u64::try_from(batch.payload.bytes().len()).unwrap_or(u64::MAX);
+        Load { entries: u64::from(batch.entries.max(1)), bytes }
+    }
+
+    fn add(&mut self, other: Load) {
+        self.entries = self.entries.saturating_add(other.entries);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    fn remove(&mut self, other: Load) {
+        self.entries = self.entries.saturating_sub(other.entries);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+}
