@@ -443,9 +443,9 @@ impl Core {
         if queue.flush_due(now) == Due::Now && !queue.flushing {
             queue.flushing = true;
             drop(queue);
-            match self.flush() {
-                Err(error @ Error::Poisoned { .. }) => return Err(error),
-                Ok(()) | Err(_) => {}
+            // Other errors are told to those concerned, and the log goes on.
+            if let Err(error @ Error::Poisoned { .. }) = self.flush() {
+                return Err(error);
             }
             queue = locked(&self.queue);
         }

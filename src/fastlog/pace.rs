@@ -1,5 +1,5 @@
-//! When to flush, when to sync and when to write a sync point down: state machines stepped by time and events.
-//! Threads only step them, so that the simulator fixes every interleaving.
+//! When to flush, when to sync and when to write a sync point down: state machines stepped by time
+//! and events. Threads only step them, so that the simulator fixes every interleaving.
 
 use std::time::Duration;
 
