@@ -10,7 +10,7 @@ use crate::migrate::{self, Doors, Migration, Options, Outcome};
 use crate::model::{Code, Fault, Findings, Severity};
 use crate::report::{Exit, Source, Sources, migration};
 use crate::store::target::Target;
-use crate::store::{Format, OpenOptions, SinkOptions, StoreError};
+use crate::store::{Format, OpenOptions, Opened, SinkOptions, StoreError};
 
 /// Runs `migrate`.
 pub fn run(session: &Session, arguments: &Migrate) -> Exit {
@@ -44,18 +44,6 @@ fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
 fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     let path = &arguments.source;
     let context = session.context(path);
-    let sink = SinkOptions {
-        redb_format: arguments.redb_format.unwrap_or_default(),
-        durability: arguments.durability,
-    };
-    let options = Options {
-        to: arguments.to,
-        sink,
-        group: arguments.group.chosen(),
-        allow_loss: arguments.allow_loss.clone(),
-        accept: arguments.accept.clone(),
-        dry_run: arguments.dry_run,
-    };
     let open = OpenOptions { format: arguments.from, ..OpenOptions::default() };
     let opened = match opened(session, path, arguments.lock, &open) {
         Ok(opened) => opened,
@@ -74,6 +62,7 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
             return Answer::failed("migrate", Sources::One(source), failure);
         }
     };
+    let options = options(arguments, &opened);
     let doors = Doors { fs: &session.fs, clock: &session.clock };
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
@@ -93,6 +82,22 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
                 failure::of_migrate(error, &context, session.interruption.exit());
             stopped(session, arguments, source, failure, outcome)
         }
+    }
+}
+
+fn options(arguments: &Migrate, opened: &Opened) -> Options {
+    let sink = SinkOptions {
+        redb_format: arguments.redb_format.unwrap_or_default(),
+        durability: arguments.durability,
+        page_bytes: opened.store.page_bytes(),
+    };
+    Options {
+        to: arguments.to,
+        sink,
+        group: arguments.group.chosen(),
+        allow_loss: arguments.allow_loss.clone(),
+        accept: arguments.accept.clone(),
+        dry_run: arguments.dry_run,
     }
 }
 

@@ -4,6 +4,8 @@
 //! except to report a fault. Sources are opened read-only and never written.
 
 pub mod ahead;
+mod bolt;
+pub mod boltdb;
 pub mod codec;
 pub mod detect;
 pub mod fastlog;
@@ -272,6 +274,10 @@ pub trait Store: LogSource + RecordScan {
     ) -> Result<Checked, StoreError>;
     /// How the file space is used.
     fn space(&self) -> Result<Space, StoreError>;
+    /// Bytes of a page, in a format whose page size is its maker's choice.
+    fn page_bytes(&self) -> Option<u64> {
+        None
+    }
     /// What the store holds that is no part of a Raft log: names and row counts ("users", 12).
     fn other_contents(&self) -> Vec<(String, u64)> {
         Vec::new()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Durability;
+use crate::store::boltdb::{BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::detect::{Description, Detected, Product, detect, is_dkron};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
@@ -67,7 +68,7 @@ pub fn open(
 
 /// Whether stores of `format` are read, not only recognised.
 pub fn reads(format: Format) -> bool {
-    matches!(format, Format::Redb | Format::FastLog)
+    matches!(format, Format::Redb | Format::FastLog | Format::BoltDb)
 }
 
 fn open_described(
@@ -92,6 +93,12 @@ fn open_described(
             };
             let store = FastLogStore::open(fs, &description.store)?;
             drop(waited);
+            description.evidence.extend(store.evidence());
+            Ok(Box::new(store))
+        }
+        Format::BoltDb => {
+            let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
+            let store = BoltDbStore::open(fs.as_ref(), &description.store, lock)?;
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
@@ -153,6 +160,8 @@ pub struct SinkOptions {
     pub redb_format: RedbFormat,
     /// Level with which the target's engine opens it when nothing else is said; fastlog only.
     pub durability: Option<Durability>,
+    /// Bytes of a page, where the target is boltdb; 4096 without.
+    pub page_bytes: Option<u64>,
 }
 
 /// What a target of `format` can hold, before anything is created.
@@ -168,6 +177,7 @@ pub fn target_profile(
     match format {
         Format::Redb => Ok(&REDB_PROFILE),
         Format::FastLog => Ok(&FASTLOG_PROFILE),
+        Format::BoltDb => Ok(&BOLTDB_PROFILE),
         _ => Err(unwritten(format, target)),
     }
 }
@@ -180,6 +190,10 @@ pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
         }
         (Format::Redb, RedbFormat::V2) => {
             vec!["file format 2: for programs on redb 2; newer ones refuse it".to_owned()]
+        }
+        (Format::BoltDb, _) => {
+            let written = "opens with raft-boltdb 1 and 2; append times keep the source's form";
+            vec![written.to_owned()]
         }
         _ => Vec::new(),
     }
@@ -197,6 +211,7 @@ pub fn create_sink(
     match format {
         Format::Redb => Ok(Box::new(RedbSink::create(target, options.redb_format)?)),
         Format::FastLog => Ok(Box::new(FastLogSink::create(target, options.durability)?)),
+        Format::BoltDb => Ok(Box::new(BoltDbSink::create(target, options.page_bytes)?)),
         _ => Err(unwritten(format, target.path())),
     }
 }

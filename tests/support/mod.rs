@@ -20,6 +20,7 @@ pub const REDB_ARCHIVES: [&str; 9] = [
     "redb-unclean",
 ];
 
+pub mod bolt;
 pub mod made;
 
 static UNPACKING: Mutex<()> = Mutex::new(());

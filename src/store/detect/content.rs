@@ -59,7 +59,7 @@ pub(super) fn content(fs: &dyn Fs, path: &Path) -> Result<Content, StoreError> {
     if let Some(evidence) = recognise_redb(head) {
         return Ok(Content::Store(Format::Redb, evidence));
     }
-    if let Some(bolt) = bolt::recognise(file.as_ref(), path, size)? {
+    if let Some(bolt) = bolt::recognise(fs, path, head, size)? {
         return Ok(match bolt {
             Bolt::RaftBoltDb(evidence) => Content::Store(Format::BoltDb, evidence),
             Bolt::RaftWalMetadata(evidence) => Content::Part(Format::RaftWal, evidence),

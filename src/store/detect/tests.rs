@@ -69,15 +69,22 @@ fn bolt(buckets: &[&str]) -> Vec<u8> {
     file[16..80].copy_from_slice(&meta);
     file[1040..1104].copy_from_slice(&meta);
     let root = &mut file[2048..];
+    root[0] = 2;
     root[8] = 2;
     root[10] = buckets.len() as u8;
+    // An empty bucket lies inline: sixteen zeros, then a leaf page's header.
+    let mut empty = [0; 32];
+    empty[24] = 2;
     let mut name_at = 16 + 16 * buckets.len();
     for (at, name) in buckets.iter().enumerate() {
         let element = 16 + 16 * at;
+        root[element] = 1;
         root[element + 4..][..4].copy_from_slice(&((name_at - element) as u32).to_le_bytes());
         root[element + 8..][..4].copy_from_slice(&(name.len() as u32).to_le_bytes());
+        root[element + 12] = 32;
         root[name_at..][..name.len()].copy_from_slice(name.as_bytes());
-        name_at += name.len();
+        root[name_at + name.len()..][..32].copy_from_slice(&empty);
+        name_at += name.len() + 32;
     }
     file
 }
@@ -160,7 +167,7 @@ fn what_is_no_store_is_named() {
         ("empty", "an empty file"),
         ("noise", "no known format"),
         ("vault.db", "Vault"),
-        ("other.db", "buckets: jobs"),
+        ("other.db", "buckets jobs"),
         ("w/wal-meta.db", "raft-wal"),
         ("nothing", "no Raft log in this directory"),
         ("missing", "no such file"),
@@ -188,9 +195,12 @@ fn a_meta_page_that_was_lost_is_found_at_the_other_place() {
     file[30] ^= 1;
     room.file("a", &file);
     assert_eq!(room.described("a").format, Format::BoltDb);
+    // With neither, it is still one, and damaged.
     file[1050] ^= 1;
     room.file("a", &file);
-    room.refused("a");
+    assert_eq!(room.described("a").format, Format::BoltDb);
+    let opened = open(&room.fs, &OsClock, &room.path("a"), &OpenOptions::default());
+    assert!(matches!(opened, Err(StoreError::Fault(_))));
 }
 
 #[test]

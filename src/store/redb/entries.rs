@@ -1,8 +1,7 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
-use crate::model::{Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
-use crate::store::codec::{DecodedLog, decode_in};
-use crate::store::redb::PROFILE;
+use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex};
+use crate::store::codec::{decode_in, entry_faults, entry_head};
 use crate::store::redb::format::u64_at;
 use crate::store::redb::page::Leaf;
 use crate::store::redb::pages::Pages;
@@ -111,30 +110,6 @@ fn entry_at(pages: &Pages, leaf: &Leaf, at: usize, group: &GroupId) -> Result<Lo
     }
 }
 
-/// What is wrong with an entry that was decoded.
-fn entry_faults(decoded: &DecodedLog, place: &Place, group: &GroupId) -> Vec<Fault> {
-    let entry = &decoded.entry;
-    let mut faults = Vec::new();
-    let mut add = |code, what, expected: String, found: String| {
-        let kind = FaultKind::Field { what, expected, found };
-        let fault = Fault::new(code, kind).at(place.clone()).in_group(group);
-        faults.push(fault.at_index(entry.index).at_term(entry.term));
-    };
-    if decoded.index_inside != entry.index {
-        let (expected, found) = (entry.index.to_string(), decoded.index_inside.to_string());
-        add(Code::R120, "index inside the value", format!("{expected}, its key"), found);
-    }
-    if decoded.trailing_bytes > 0 {
-        let found = format!("{} more bytes", decoded.trailing_bytes);
-        add(Code::R124, "what follows the encoded entry", "nothing".to_owned(), found);
-    }
-    if entry.index.0 < PROFILE.index_usual_min {
-        let expected = format!("{} or more", PROFILE.index_usual_min);
-        add(Code::R127, "index of an entry", expected, entry.index.to_string());
-    }
-    faults
-}
-
 impl Iterator for EntryWalk<'_> {
     type Item = Result<Located, StoreError>;
 
@@ -151,15 +126,7 @@ impl Iterator for HeadWalk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         Some(self.0.advance()?.map(|Located { entry, place, faults }| {
-            let head = EntryHead {
-                index: entry.index,
-                term: entry.term,
-                kind: entry.kind,
-                kind_code: entry.kind_code,
-                payload_len_bytes: entry.payload_bytes().len() as u64,
-                extensions_len_bytes: entry.extensions_bytes().len() as u64,
-                place,
-            };
+            let head = entry_head(&entry, place);
             LocatedHead { head, faults }
         }))
     }

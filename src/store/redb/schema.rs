@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::model::{EntryKind, GroupId};
+use crate::store::codec::INDEX_USUAL_MIN;
 use crate::store::redb::tables::Table;
 use crate::store::{Format, Holds, Profile, StoreError, VoteForm};
 
@@ -38,7 +39,7 @@ pub static PROFILE: Profile = Profile {
         EntryKind::Unknown,
     ],
     index_min: 0,
-    index_usual_min: 1,
+    index_usual_min: INDEX_USUAL_MIN,
     // The largest value that redb takes.
     entry_bytes_max: 3 << 30,
 };

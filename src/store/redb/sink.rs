@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes};
-use crate::store::codec::encode;
+use crate::store::codec::{encode, stable_to_store};
 use crate::store::redb::PROFILE;
 use crate::store::redb::format::{HEADER_BYTES, Header};
+use crate::store::redb::schema;
 use crate::store::redb::sink::backend::Shared;
 use crate::store::redb::sink::writer::{Writer, writer};
-use crate::store::redb::{schema, stable};
 use crate::store::target::{Sealed, Target};
 use crate::store::{LogSink, Profile, RedbFormat, StoreError, io_error};
 use crate::vfs::{OpenMode, read_exact_at};
@@ -176,7 +176,7 @@ impl LogSink for RedbSink {
         if self.group.as_ref().is_some_and(|before| before >= group) {
             return Err(self.refused("groups do not ascend".to_owned()));
         }
-        self.piece.begin(group, Some(stable::to_store(&state.stable, &state.hard)));
+        self.piece.begin(group, Some(stable_to_store(&state.stable, &state.hard)));
         self.group = Some(group.clone());
         self.last = None;
         if self.piece.rows >= PIECE_ROWS {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState};
-use crate::store::codec::decode;
+use crate::store::codec::{decode, hard_state};
 use crate::store::redb::PROFILE;
 use crate::store::redb::commit::{Chosen, choose, refuse_version};
 use crate::store::redb::entries::{EntryWalk, HeadWalk, LOG_PAGE, bounds};
@@ -262,7 +262,7 @@ impl LogSource for RedbStore {
         let tables = self.tables(group)?;
         let (stable, _) = stable::read(&self.pages, tables.conf.as_ref(), group)?;
         Ok(LogState {
-            hard: stable::hard_state(&stable),
+            hard: hard_state(&stable),
             stable,
             bounds: bounds(&self.pages, tables.logs.as_ref())?,
             schema: Some(PROFILE.schema.to_owned()),

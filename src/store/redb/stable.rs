@@ -1,28 +1,11 @@
-//! The stable keys of a group, as raft-boltdb stores them: integers of eight bytes, big-endian.
+//! The stable keys of a group, out of its conf table.
 
-use crate::model::{
-    ByteOrder, Candidate, Code, Fault, FaultKind, GroupId, HardState, Place, SharedBytes,
-    StableMap, StableValue, Term, Vote,
-};
+use crate::model::{Fault, GroupId, StableMap};
 use crate::store::StoreError;
+use crate::store::codec::{odd_integer, stable_value};
 use crate::store::redb::pages::Pages;
 use crate::store::redb::tables::Table;
 use crate::store::redb::tree::{Visit, Walk};
-
-/// Current term.
-pub const CURRENT_TERM: &[u8] = b"CurrentTerm";
-/// Term of the last vote.
-pub const LAST_VOTE_TERM: &[u8] = b"LastVoteTerm";
-/// Who got the last vote.
-pub const LAST_VOTE_CANDIDATE: &[u8] = b"LastVoteCand";
-
-/// Terms stay far below this; a larger one that is small when its bytes are turned around was
-/// written in the wrong order.
-const PLAUSIBLE_TERM_END: u64 = 1 << 32;
-
-fn is_integer(key: &[u8]) -> bool {
-    [CURRENT_TERM, LAST_VOTE_TERM].contains(&key)
-}
 
 /// Reads the stable keys of `group` out of its conf table, and what is wrong with them.
 ///
@@ -51,75 +34,8 @@ pub fn read(
             let start = leaf.value_range(row).map_or(0, |range| range.start as u64);
             let place = pages.place(leaf.offset_bytes.saturating_add(start), value.len() as u64);
             faults.extend(odd_integer(key, &value, place).map(|fault| fault.in_group(group)));
-            let integer = is_integer(key).then_some(ByteOrder::Big);
-            stable.insert(key.to_vec(), StableValue { bytes: value.detached(), integer });
+            stable.insert(key.to_vec(), stable_value(key, value.detached()));
         }
     }
     Ok((stable, faults))
-}
-
-fn odd_integer(key: &[u8], value: &[u8], place: Place) -> Option<Fault> {
-    if !is_integer(key) {
-        return None;
-    }
-    let what = if key == CURRENT_TERM { "CurrentTerm" } else { "LastVoteTerm" };
-    let Ok(bytes) = <[u8; 8]>::try_from(value) else {
-        let expected = "8 bytes, a big-endian number".to_owned();
-        let found = format!("{} bytes", value.len());
-        return Some(Fault::new(Code::R125, FaultKind::Field { what, expected, found }).at(place));
-    };
-    let (big, little) = (u64::from_be_bytes(bytes), u64::from_le_bytes(bytes));
-    if big < PLAUSIBLE_TERM_END || little >= PLAUSIBLE_TERM_END {
-        return None;
-    }
-    let expected = "a big-endian number".to_owned();
-    let found = format!("{big}, which read as little-endian would be {little}");
-    Some(Fault::new(Code::R125, FaultKind::Field { what, expected, found }).at(place))
-}
-
-/// The HardState that the stable keys mean to hashicorp/raft.
-pub fn hard_state(stable: &StableMap) -> HardState {
-    let term = |key: &[u8]| stable.get(key).and_then(StableValue::as_u64).map(Term);
-    // The library reads an empty candidate as "no vote".
-    let candidate = stable
-        .get(LAST_VOTE_CANDIDATE)
-        .filter(|value| !value.bytes.is_empty())
-        .map(|value| Candidate::Bytes(value.bytes.clone()));
-    let vote = Vote { term: term(LAST_VOTE_TERM), candidate };
-    HardState {
-        term: term(CURRENT_TERM),
-        vote: (vote != Vote::default()).then_some(vote),
-        commit: None,
-    }
-}
-
-/// The bytes to store for each stable key of a group: what it has, integers in our byte order, and
-/// what only its HardState knows.
-pub fn to_store(stable: &StableMap, hard: &HardState) -> Vec<(Vec<u8>, SharedBytes)> {
-    let mut rows = Vec::with_capacity(stable.len() + 3);
-    for (key, value) in stable {
-        let bytes = match value.as_u64() {
-            Some(number) if is_integer(key) => SharedBytes::from(&number.to_be_bytes()[..]),
-            _ => value.bytes.clone(),
-        };
-        rows.push((key.clone(), bytes));
-    }
-    let mut add = |key: &[u8], bytes: Option<SharedBytes>| {
-        if let Some(bytes) = bytes.filter(|_| !stable.contains_key(key)) {
-            rows.push((key.to_vec(), bytes));
-        }
-    };
-    let number = |term: Term| SharedBytes::from(&term.0.to_be_bytes()[..]);
-    add(CURRENT_TERM, hard.term.map(number));
-    if let Some(vote) = &hard.vote {
-        add(LAST_VOTE_TERM, vote.term.map(number));
-        add(
-            LAST_VOTE_CANDIDATE,
-            vote.candidate.as_ref().map(|candidate| match candidate {
-                Candidate::Bytes(bytes) => bytes.clone(),
-                Candidate::Id(id) => SharedBytes::from(id.to_string().into_bytes()),
-            }),
-        );
-    }
-    rows
 }

@@ -1,0 +1,71 @@
+//! The BoltDB file of hashicorp/raft-boltdb, versions 1 and 2: bucket `logs`, key the index as
+//! eight bytes big-endian, value the msgpack of raft.Log; bucket `conf`, the stable keys.
+//!
+//! Both versions keep the same bytes. Other buckets are no part of the log and are counted.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::host_endian_bytes
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::disallowed_methods
+    )
+)]
+
+mod entries;
+mod scan;
+mod sink;
+mod source;
+
+use crate::model::EntryKind;
+use crate::store::codec::INDEX_USUAL_MIN;
+use crate::store::{Format, Holds, Profile, VoteForm};
+
+pub use sink::BoltDbSink;
+pub use source::BoltDbStore;
+
+/// The bucket of the entries.
+const LOGS: &[u8] = b"logs";
+/// The bucket of the stable keys.
+const CONF: &[u8] = b"conf";
+
+/// What a file of raft-boltdb can hold.
+pub static PROFILE: Profile = Profile {
+    format: Format::BoltDb,
+    schema: "raft-boltdb",
+    holds: Holds {
+        many_groups: false,
+        holes: true,
+        terms: true,
+        appended_at: true,
+        extensions: true,
+        notes: false,
+        nil_payload: true,
+        commit: false,
+        vote: VoteForm::Bytes,
+        stable_keys: true,
+        snapshot_marker: false,
+    },
+    kinds: &[
+        EntryKind::Command,
+        EntryKind::Noop,
+        EntryKind::Barrier,
+        EntryKind::Configuration,
+        EntryKind::AddPeer,
+        EntryKind::RemovePeer,
+        EntryKind::Unknown,
+    ],
+    index_min: 0,
+    index_usual_min: INDEX_USUAL_MIN,
+    // The largest value that the library takes.
+    entry_bytes_max: (1 << 31) - 2,
+};

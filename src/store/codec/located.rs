@@ -1,0 +1,44 @@
+//! A decoded entry with its place: what is wrong with it although it decoded, and its head.
+
+use crate::model::{Code, Entry, EntryHead, Fault, FaultKind, GroupId, Place};
+use crate::store::codec::DecodedLog;
+
+/// Lowest index that hashicorp/raft ever writes.
+pub const INDEX_USUAL_MIN: u64 = 1;
+
+/// What is wrong with an entry that was decoded.
+pub fn entry_faults(decoded: &DecodedLog, place: &Place, group: &GroupId) -> Vec<Fault> {
+    let entry = &decoded.entry;
+    let mut faults = Vec::new();
+    let mut add = |code, what, expected: String, found: String| {
+        let kind = FaultKind::Field { what, expected, found };
+        let fault = Fault::new(code, kind).at(place.clone()).in_group(group);
+        faults.push(fault.at_index(entry.index).at_term(entry.term));
+    };
+    if decoded.index_inside != entry.index {
+        let (expected, found) = (entry.index.to_string(), decoded.index_inside.to_string());
+        add(Code::R120, "index inside the value", format!("{expected}, its key"), found);
+    }
+    if decoded.trailing_bytes > 0 {
+        let found = format!("{} more bytes", decoded.trailing_bytes);
+        add(Code::R124, "what follows the encoded entry", "nothing".to_owned(), found);
+    }
+    if entry.index.0 < INDEX_USUAL_MIN {
+        let expected = format!("{} or more", INDEX_USUAL_MIN);
+        add(Code::R127, "index of an entry", expected, entry.index.to_string());
+    }
+    faults
+}
+
+/// An entry without its contents.
+pub fn entry_head(entry: &Entry, place: Option<Place>) -> EntryHead {
+    EntryHead {
+        index: entry.index,
+        term: entry.term,
+        kind: entry.kind,
+        kind_code: entry.kind_code,
+        payload_len_bytes: entry.payload_bytes().len() as u64,
+        extensions_len_bytes: entry.extensions_bytes().len() as u64,
+        place,
+    }
+}

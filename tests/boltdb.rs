@@ -1,0 +1,235 @@
+//! BoltDB files of raft-boltdb through the real binary: every bundled file against what its owning
+//! library read out of it, field by field, and through the other formats.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::bolt::{DUMPED, Dump, dump, file, unpack};
+use support::{raftlog, told};
+
+/// Runs a command that must succeed; returns what it printed.
+fn done(arguments: &[&str]) -> String {
+    let (code, out, err) = told(&raftlog(arguments));
+    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+    out
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// An entry of a dump in one form, whatever the library left out: kind as number, contents in
+/// hexadecimal digits or digest, null and empty the same where the library cannot tell them apart.
+fn dumped(line: &Value) -> Value {
+    let kinds = ["command", "noop", "add-peer", "remove-peer", "barrier", "configuration"];
+    let kind = match (&line["type"], &line["kind"]) {
+        (Value::Number(number), _) | (_, Value::Number(number)) => number.as_u64(),
+        (_, Value::String(name)) => kinds.iter().position(|k| k == name).map(|n| n as u64),
+        other => panic!("{other:?}"),
+    };
+    let hex = |hex: &str, base64: &str| match (&line[hex], &line[base64]) {
+        (Value::String(hex), _) => HEXLOWER.decode(hex.as_bytes()).expect("hex"),
+        (_, Value::String(text)) => BASE64.decode(text.as_bytes()).expect("base64"),
+        _ => Vec::new(),
+    };
+    let digest = match &line["data_sha256"] {
+        Value::String(digest) => digest.clone(),
+        _ => HEXLOWER.encode(&Sha256::digest(hex("data_hex", "data"))),
+    };
+    let time = line["appended_at"].as_str().filter(|time| !time.starts_with("0001-"));
+    json!({
+        "index": line["index"],
+        "term": line["term"],
+        "kind": kind.expect("a kind"),
+        "data_sha256": digest,
+        "extensions": HEXLOWER.encode(&hex("ext_hex", "extensions")),
+        "appended_at_ns": time.map(nanoseconds),
+    })
+}
+
+fn nanoseconds(time: &str) -> String {
+    // The library prints seconds in a zone's offset, which no standard knows.
+    let (time, odd_seconds) = match time.strip_suffix("+01:00:17") {
+        Some(rest) => (format!("{rest}+01:00"), 17),
+        None => (time.to_owned(), 0),
+    };
+    let time: jiff::Timestamp = time.parse().unwrap_or_else(|error| panic!("{time}: {error}"));
+    (time.as_nanosecond() - odd_seconds * 1_000_000_000).to_string()
+}
+
+/// An entry as `inspect --entries --payload hex` prints it, in the same form.
+fn inspected(line: &Value) -> Value {
+    let hex = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    let data = HEXLOWER.decode(hex("data_hex").as_bytes()).expect("hex");
+    json!({
+        "index": line["index"],
+        "term": line["term"],
+        "kind": line["kind_code"],
+        "data_sha256": HEXLOWER.encode(&Sha256::digest(data)),
+        "extensions": hex("extensions_hex"),
+        "appended_at_ns": line["appended_at"].as_str().map(nanoseconds),
+    })
+}
+
+/// Everything that `inspect` says about the log at `path`.
+fn inspect(path: &Path) -> Dump {
+    let arguments = ["inspect", text(path), "--entries", "--payload", "hex", "--format", "jsonl"];
+    let lines: Vec<Value> =
+        done(&arguments).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let entries = lines.into_iter().filter(|line| line["type"] == "entry").collect();
+    let state: Value =
+        serde_json::from_str(&done(&["inspect", text(path), "--state", "--json"])).expect("JSON");
+    let mut stable = BTreeMap::new();
+    for (key, value) in state["result"]["groups"][0]["stable"].as_object().expect("stable keys") {
+        stable.insert(key.clone(), value["hex"].as_str().expect("hex").to_owned());
+    }
+    Dump { stable, entries }
+}
+
+fn assert_equals_dump(path: &Path, wanted: &Dump, name: &str) {
+    let found = inspect(path);
+    assert_eq!(found.stable, wanted.stable, "{name}");
+    assert_eq!(found.entries.len(), wanted.entries.len(), "{name}: number of entries");
+    for (found, wanted) in found.entries.iter().zip(&wanted.entries) {
+        assert_eq!(inspected(found), dumped(wanted), "{name}");
+    }
+}
+
+#[test]
+fn every_bundled_file_reads_as_its_own_library_reads_it() {
+    let dir = tempfile::tempdir().expect("directory");
+    for bundled in &DUMPED {
+        let path = file(bundled, dir.path());
+        let before = std::fs::read(&path).expect("file");
+        let wanted = dump(bundled);
+        assert!(!wanted.stable.is_empty(), "{}: no dump", bundled.file);
+        assert_equals_dump(&path, &wanted, bundled.file);
+        done(&["verify", "--strict", text(&path)]);
+        assert_eq!(std::fs::read(&path).expect("file"), before, "{} was changed", bundled.file);
+    }
+}
+
+#[test]
+fn every_bundled_file_goes_to_fastlog_and_redb_without_a_loss() {
+    let dir = tempfile::tempdir().expect("directory");
+    for (number, bundled) in DUMPED.iter().enumerate() {
+        let path = file(bundled, dir.path());
+        let wanted = dump(bundled);
+        for to in ["fastlog", "redb"] {
+            let target = dir.path().join(format!("{number}.{to}"));
+            done(&["migrate", text(&path), text(&target), "--to", to]);
+            done(&["diff", text(&path), text(&target)]);
+            assert_equals_dump(&target, &wanted, bundled.file);
+        }
+    }
+}
+
+#[test]
+fn every_bundled_file_comes_back_from_fastlog_as_a_compact_file_of_equal_entries() {
+    let dir = tempfile::tempdir().expect("directory");
+    for (number, bundled) in DUMPED.iter().enumerate() {
+        let path = file(bundled, dir.path());
+        let wanted = dump(bundled);
+        let between = dir.path().join(format!("{number}.fl"));
+        done(&["migrate", text(&path), text(&between), "--to", "fastlog"]);
+        for (from, name) in [(&between, "back"), (&path, "straight")] {
+            let target = dir.path().join(format!("{number}.{name}.db"));
+            done(&["migrate", text(from), text(&target), "--to", "boltdb"]);
+            assert_equals_dump(&target, &wanted, bundled.file);
+            done(&["verify", "--strict", text(&target)]);
+            let said = done(&["diff", text(&path), text(&target)]);
+            assert!(said.contains("identical"), "{said}");
+            let sizes = [&path, &target].map(|path| std::fs::metadata(path).expect("file").len());
+            assert!(sizes[1] <= sizes[0], "{}: {} became {}", bundled.file, sizes[0], sizes[1]);
+        }
+        // What the values are made of is the same, so both ways give the same bytes.
+        let [back, straight] = ["back", "straight"].map(|name| {
+            std::fs::read(dir.path().join(format!("{number}.{name}.db"))).expect("file")
+        });
+        assert!(back == straight, "{}: two files of one log differ", bundled.file);
+    }
+}
+
+/// The values of the `logs` bucket, by the places that `inspect` names.
+fn values(path: &Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).expect("file");
+    let of = |line: &Value| {
+        let at = line["place"]["offset_bytes"].as_u64().expect("offset") as usize;
+        bytes[at..at + line["place"]["len_bytes"].as_u64().expect("length") as usize].to_vec()
+    };
+    inspect(path).entries.iter().map(of).collect()
+}
+
+#[test]
+fn a_copy_holds_the_values_byte_for_byte() {
+    let dir = tempfile::tempdir().expect("directory");
+    unpack("small", dir.path());
+    let small = ["v1.db", "v2.db", "fresh.db"].map(|name| dir.path().join(name));
+    let files = DUMPED.iter().map(|bundled| file(bundled, dir.path())).chain(small);
+    for (number, path) in files.enumerate() {
+        for hop in ["redb", "fastlog"] {
+            let between = dir.path().join(format!("{number}.{hop}"));
+            done(&["migrate", text(&path), text(&between), "--to", hop]);
+            let target = dir.path().join(format!("{number}.{hop}.db"));
+            done(&["migrate", text(&between), text(&target), "--to", "boltdb"]);
+            assert!(values(&path) == values(&target), "{} over {hop}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_smallest_files_are_read() {
+    let dir = tempfile::tempdir().expect("directory");
+    unpack("small", dir.path());
+    for name in ["v1.db", "v2.db"] {
+        let found = inspect(&dir.path().join(name));
+        let data: Vec<&str> =
+            found.entries.iter().map(|line| line["data_hex"].as_str().expect("hex")).collect();
+        assert_eq!(data, ["01", "0202", "030303"], "{name}");
+        assert_eq!(found.stable["CurrentTerm"], "0102030405060708", "{name}");
+        assert_eq!(found.stable["LastVoteTerm"], "0000000000000007", "{name}");
+        let third = found.entries[2]["appended_at"].as_str();
+        assert_eq!(third, Some("2024-01-02T03:04:05.678901234Z"), "{name}");
+    }
+    let fresh = inspect(&dir.path().join("fresh.db"));
+    assert!(fresh.entries.is_empty() && fresh.stable.is_empty());
+    let (code, _, err) = told(&raftlog(["inspect", text(&dir.path().join("empty.db"))]));
+    assert_eq!(code, 10, "{err}");
+    assert!(err.contains("no buckets"), "{err}");
+}
+
+#[test]
+fn a_file_that_its_server_holds_open_is_refused_with_the_holder() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = file(&DUMPED[0], dir.path());
+    let server = std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("open");
+    server.try_lock().expect("a free file");
+    let (code, out, err) = told(&raftlog(["inspect", text(&path)]));
+    assert_eq!((code, out.as_str()), (11, ""), "{err}");
+    assert!(err.contains(&std::process::id().to_string()), "{err}");
+    server.unlock().expect("unlock");
+    done(&["inspect", text(&path)]);
+}
+
+#[test]
+fn a_data_directory_is_named_after_the_program_that_made_it() {
+    let dir = tempfile::tempdir().expect("directory");
+    let products = [
+        ("dkron-single", "dkron-single", "dkron"),
+        ("nomad-bolt", "nomad-bolt", "nomad"),
+        ("openbao-raft", "openbao-raft", "vault"),
+    ];
+    for (fixture, root, product) in products {
+        unpack(fixture, dir.path());
+        let said = done(&["inspect", text(&dir.path().join(root)), "--json"]);
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(said["source"]["layout"]["product"], product);
+        assert_eq!(said["source"]["format"], "boltdb");
+    }
+}

@@ -1,0 +1,204 @@
+// Command interop opens files that raftlog wrote with the libraries that own the format.
+//
+//	interop check  FILE                 bbolt's own check of pages, keys and freelist
+//	interop dump   v1|v2 old|new FILE   stable keys and entries as JSON lines, through raft-boltdb
+//	interop append v1|v2 FILE COUNT     COUNT entries behind the last one, then the first one deleted
+//	interop elect  v1|v2 FILE           a node of hashicorp/raft on the file; prints the leader's term
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/raft"
+	boltdb1 "github.com/hashicorp/raft-boltdb"
+	boltdb2 "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+)
+
+// store is what both versions of raft-boltdb are.
+type store interface {
+	raft.LogStore
+	raft.StableStore
+	Close() error
+}
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	switch {
+	case len(args) == 2 && args[0] == "check":
+		return check(args[1])
+	case len(args) == 4 && args[0] == "dump":
+		return dump(args[1], args[2] == "new", args[3])
+	case len(args) == 4 && args[0] == "append":
+		count, err := strconv.ParseUint(args[3], 10, 64)
+		if err != nil {
+			return err
+		}
+		return extend(args[1], args[2], count)
+	case len(args) == 3 && args[0] == "elect":
+		return elect(args[1], args[2])
+	}
+	return fmt.Errorf("usage: interop check|dump|append|elect ...")
+}
+
+func open(version string, newTime bool, path string) (store, error) {
+	if version == "v1" {
+		return boltdb1.NewBoltStore(path)
+	}
+	return boltdb2.New(boltdb2.Options{Path: path, MsgpackUseNewTimeFormat: newTime})
+}
+
+func check(path string) error {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(tx *bbolt.Tx) error {
+		var first error
+		for err := range tx.Check() {
+			if first == nil {
+				first = err
+			}
+		}
+		return first
+	})
+}
+
+type entry struct {
+	Index      uint64  `json:"index"`
+	Term       uint64  `json:"term"`
+	Kind       uint8   `json:"kind"`
+	Data       string  `json:"data_hex"`
+	Extensions *string `json:"extensions_hex"`
+	AppendedAt string  `json:"appended_at"`
+}
+
+func dump(version string, newTime bool, path string) error {
+	logs, err := open(version, newTime, path)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	out := json.NewEncoder(os.Stdout)
+	for _, key := range []string{"CurrentTerm", "LastVoteTerm", "LastVoteCand"} {
+		value, err := logs.Get([]byte(key))
+		if err != nil && err.Error() != "not found" {
+			return err
+		}
+		if err := out.Encode(map[string]string{"stable": key, "hex": hex.EncodeToString(value)}); err != nil {
+			return err
+		}
+	}
+	first, err := logs.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := logs.LastIndex()
+	if err != nil {
+		return err
+	}
+	for index := first; index != 0 && index <= last; index++ {
+		var log raft.Log
+		if err := logs.GetLog(index, &log); err == raft.ErrLogNotFound {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("entry %d: %w", index, err)
+		}
+		line := entry{
+			Index: log.Index, Term: log.Term, Kind: uint8(log.Type), Data: hex.EncodeToString(log.Data),
+			AppendedAt: log.AppendedAt.UTC().Format(time.RFC3339Nano),
+		}
+		if log.Extensions != nil {
+			text := hex.EncodeToString(log.Extensions)
+			line.Extensions = &text
+		}
+		if err := out.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extend appends entries, small and large, and deletes the first one: leaves split, pages are freed.
+func extend(version, path string, count uint64) error {
+	logs, err := open(version, false, path)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	last, err := logs.LastIndex()
+	if err != nil {
+		return err
+	}
+	for n := uint64(1); n <= count; n++ {
+		data := make([]byte, n*n%5000)
+		log := &raft.Log{Index: last + n, Term: 1 << 20, Type: raft.LogCommand, Data: data, AppendedAt: time.Unix(1700000000, 0)}
+		if err := logs.StoreLog(log); err != nil {
+			return err
+		}
+	}
+	first, err := logs.FirstIndex()
+	if err != nil {
+		return err
+	}
+	if first > 0 {
+		if err := logs.DeleteRange(first, first); err != nil {
+			return err
+		}
+	}
+	return logs.SetUint64([]byte("CurrentTerm"), 1<<20)
+}
+
+type machine struct{ applied uint64 }
+
+func (m *machine) Apply(*raft.Log) any { m.applied++; return nil }
+
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return nil, fmt.Errorf("no snapshots here") }
+
+func (m *machine) Restore(in io.ReadCloser) error { return in.Close() }
+
+// elect starts the single voter of the log and appends one command through it.
+func elect(version, path string) error {
+	logs, err := open(version, false, path)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	config := raft.DefaultConfig()
+	config.LocalID = "n1"
+	config.LogOutput = io.Discard
+	config.HeartbeatTimeout, config.ElectionTimeout = 100*time.Millisecond, 100*time.Millisecond
+	config.LeaderLeaseTimeout, config.CommitTimeout = 50*time.Millisecond, 5*time.Millisecond
+	_, transport := raft.NewInmemTransport("n1")
+	fsm := &machine{}
+	node, err := raft.NewRaft(config, fsm, logs, logs, raft.NewInmemSnapshotStore(), transport)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-node.LeaderCh():
+	case <-time.After(10 * time.Second):
+		return fmt.Errorf("no leader after ten seconds")
+	}
+	if err := node.Apply([]byte("one more"), 10*time.Second).Error(); err != nil {
+		return err
+	}
+	if err := node.Barrier(10 * time.Second).Error(); err != nil {
+		return err
+	}
+	fmt.Printf("{\"term\":%s,\"last\":%d,\"applied\":%d}\n", node.Stats()["term"], node.LastIndex(), fsm.applied)
+	return node.Shutdown().Error()
+}
