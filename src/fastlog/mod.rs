@@ -1,5 +1,6 @@
 //! FastLog: a log engine for many Raft groups in one write-ahead log.
-
+//!
+#![doc = include_str!("GUIDE.md")]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,0 +1,152 @@
+//! A file system whose syncs wait at a gate, and that counts what is done to segments.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+
+use raftlog::vfs::sim::SimFs;
+use raftlog::vfs::{Held, LockError, LockMode, OpenMode, Vfs, VfsFile};
+
+/// Calls on segments.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub writes: usize,
+    pub syncs: usize,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    waiting: usize,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Gate {
+    state: Mutex<State>,
+    opened: Condvar,
+}
+
+#[derive(Clone)]
+pub struct Gated {
+    fs: SimFs,
+    gate: Arc<Gate>,
+}
+
+struct GatedFile {
+    file: Box<dyn VfsFile>,
+    gate: Arc<Gate>,
+    counts: bool,
+}
+
+impl Gated {
+    pub fn new(fs: SimFs) -> Gated {
+        Gated { fs, gate: Arc::default() }
+    }
+
+    pub fn close_gate(&self) {
+        self.gate.state.lock().expect("not poisoned").closed = true;
+    }
+
+    pub fn open_gate(&self) {
+        self.gate.state.lock().expect("not poisoned").closed = false;
+        self.gate.opened.notify_all();
+    }
+
+    /// Syncs that wait now.
+    pub fn waiting(&self) -> usize {
+        self.gate.state.lock().expect("not poisoned").waiting
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.gate.state.lock().expect("not poisoned").counts
+    }
+}
+
+impl Gate {
+    fn pass(&self) {
+        let mut state = self.state.lock().expect("not poisoned");
+        state.waiting += 1;
+        while state.closed {
+            state = self.opened.wait(state).expect("not poisoned");
+        }
+        state.waiting -= 1;
+    }
+}
+
+impl Vfs for Gated {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>> {
+        let file = self.fs.open(path, mode)?;
+        let counts = path.extension().is_some_and(|extension| extension == "seg");
+        Ok(Box::new(GatedFile { file, gate: Arc::clone(&self.gate), counts }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.fs.list(dir)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.fs.create_dir(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.fs.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.fs.remove(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.fs.remove_dir(dir)
+    }
+
+    fn lock(&self, path: &Path, mode: LockMode) -> Result<Box<dyn Held>, LockError> {
+        self.fs.lock(path, mode)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.fs.sync_dir(dir)
+    }
+}
+
+impl GatedFile {
+    fn count(&self, add: impl FnOnce(&mut Counts)) {
+        if self.counts {
+            add(&mut self.gate.state.lock().expect("not poisoned").counts);
+        }
+    }
+}
+
+impl VfsFile for GatedFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(offset, buf)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.count(|counts| counts.writes += 1);
+        self.file.write_at(offset, bytes)
+    }
+
+    fn allocate(&self, size: u64) -> io::Result<()> {
+        self.file.allocate(size)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.file.set_size(size)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.count(|counts| counts.syncs += 1);
+        self.gate.pass();
+        self.file.sync_data()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
