@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::limits::{compressor, copy_and_sync, files_at, read_and_crc, tar_and_compress};
+use crate::bench::limits::{
+    compressor, copy_and_sync, files_at, read_and_crc, settle, tar_and_compress,
+};
 use crate::bench::{BenchResult, JobRow, LogShape, Machine, Spread};
 use crate::event::{Event, Observer};
 use crate::model::IoError;
@@ -145,6 +147,12 @@ impl Run<'_, '_> {
     }
 
     fn once(&mut self, job: &Job, measured: &mut Measured) -> Result<(), Error> {
+        let scratch = self.dir.join("limit");
+        let writing_bytes = match &job.target {
+            Some(_) => files_at(self.fs.as_ref(), &job.source)?.iter().map(|(_, len)| len).sum(),
+            None => 0,
+        };
+        settle(self.fs.as_ref(), &scratch, writing_bytes)?;
         let launched = (self.launch)(&job.arguments)
             .map_err(|message| Error::Job { job: job.name.to_owned(), message })?;
         measured.seconds.push(launched.elapsed.as_secs_f64());
@@ -152,7 +160,7 @@ impl Run<'_, '_> {
         if let Some(target) = &job.target {
             remove_tree(self.fs.as_ref(), target)?;
         }
-        let scratch = self.dir.join("limit");
+        settle(self.fs.as_ref(), &scratch, writing_bytes)?;
         let start = self.clock.monotonic();
         match job.limit {
             Limit::CopyAndSync => copy_and_sync(self.fs.as_ref(), &job.source, &scratch)?,
@@ -177,7 +185,7 @@ impl Run<'_, '_> {
             entries: shape.entries,
             source_bytes: files.iter().map(|(_, size_bytes)| size_bytes).sum(),
             seconds: Spread::of(&measured.seconds),
-            limit: limit_words(job.limit),
+            limit: limit_words(job),
             limit_seconds: Spread::of(&measured.limit_seconds),
             times_limit,
             target_times_limit: job.target_times_limit,
@@ -194,11 +202,13 @@ impl Run<'_, '_> {
     }
 }
 
-fn limit_words(limit: Limit) -> String {
-    match limit {
-        Limit::CopyAndSync => "copy and sync".to_owned(),
-        Limit::ReadAndCrc => "read and CRC-32".to_owned(),
-        Limit::TarAndCompress => format!("tar | {}", compressor()),
+/// What the limit does, and with the bytes of which file or directory.
+fn limit_words(job: &Job) -> String {
+    let name = job.source.file_name().unwrap_or_default().to_string_lossy();
+    match job.limit {
+        Limit::CopyAndSync => format!("copy and sync {name}"),
+        Limit::ReadAndCrc => format!("read and CRC-32 {name}"),
+        Limit::TarAndCompress => format!("tar {name} | {}", compressor()),
     }
 }
 

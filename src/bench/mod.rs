@@ -2,7 +2,8 @@
 //!
 //! The jobs themselves are handed in as functions that run one command in a fresh process and
 //! report its time and peak memory; the limits (a plain copy with a sync, a read with CRC-32,
-//! `tar | pigz`) are measured here, on the same bytes, in the same rounds.
+//! `tar | pigz`) are measured here, on the same bytes, in the same rounds. Job and limit begin
+//! alike: nothing waits to be written out, and who writes finds memory touched just before.
 
 mod jobs;
 mod limits;
@@ -37,7 +38,7 @@ pub struct JobRow {
     pub log: String,
     /// Entries in it.
     pub entries: u64,
-    /// Bytes of the files the job reads.
+    /// Bytes of the files that the limit reads: the job's source; for restore, what comes out.
     pub source_bytes: u64,
     /// Seconds the job took.
     pub seconds: Spread,

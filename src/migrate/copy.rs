@@ -73,7 +73,8 @@ impl Copying<'_> {
             }
             let size = located.entry.payload_bytes().len();
             bytes += size + located.entry.extensions_bytes().len();
-            batch.push(fit.entry(located.entry));
+            fit.entry(&mut located.entry);
+            batch.push(located.entry);
             if bytes >= BATCH_BYTES || batch.len() >= BATCH_ENTRIES {
                 self.write(&mut batch, group, preflight)?;
                 bytes = 0;

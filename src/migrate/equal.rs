@@ -8,7 +8,7 @@ use crate::migrate::{Compared, Ends, Error, Options};
 use crate::model::{Field, GroupId, IndexRange, LogState, Severity};
 use crate::store::ahead::{Ahead, read_ahead};
 use crate::store::target::Sealed;
-use crate::store::{Located, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Why a comparison did not end well.
 pub(super) enum Unequal {
@@ -125,17 +125,20 @@ impl Pair<'_> {
         let mut written = written.map_err(of_target)?;
         let mut count = 0;
         for read in source {
-            let wanted = fit.entry(read?.entry);
+            let mut read = read?;
+            let wanted = &mut read.entry;
+            fit.entry(wanted);
             let index = wanted.index;
             let found = match written.next() {
                 None => return Err(self.differs(format!("entry {index} is missing"))),
                 Some(Err(error)) => return Err(self.differs(error.to_string())),
-                Some(Ok(Located { entry, .. })) => entry,
+                Some(Ok(located)) => located,
             };
+            let found = &found.entry;
             if found.index != index {
                 return Err(self.differs(format!("entry {} stands for {index}", found.index)));
             }
-            if let Some(field) = wanted.difference(&found, &fields) {
+            if let Some(field) = wanted.difference(found, &fields) {
                 return Err(self.differs(format!("{field} of entry {index}")));
             }
             count += 1;

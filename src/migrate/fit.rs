@@ -69,8 +69,8 @@ impl Fit {
         }
     }
 
-    /// `entry` without what does not fit.
-    pub(super) fn entry(&self, mut entry: Entry) -> Entry {
+    /// Takes from `entry` what does not fit.
+    pub(super) fn entry(&self, entry: &mut Entry) {
         let holds = &self.target.holds;
         if !self.target.kinds.contains(&entry.kind) {
             entry.kind = EntryKind::Unknown;
@@ -84,7 +84,6 @@ impl Fit {
         if !self.keeps_form {
             entry.extra.note = SharedBytes::default();
         }
-        entry
     }
 
     /// `state` without what does not fit.

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod any_source_to_any_target;
+mod reading_ahead;
 
 use std::cell::RefCell;
 use std::fs;
@@ -49,6 +50,8 @@ struct MemoryEnds {
     /// Done to what was written before it is opened again.
     spoil: Box<dyn Fn(&mut MemoryStore)>,
     batches: Arc<Mutex<Vec<usize>>>,
+    /// Batches that the target's disk has room for.
+    full_after: Option<usize>,
 }
 
 struct MemorySink {
@@ -58,6 +61,7 @@ struct MemorySink {
     group: GroupId,
     sealed: bool,
     batches: Arc<Mutex<Vec<usize>>>,
+    full_after: Option<usize>,
 }
 
 impl Ends for MemoryEnds {
@@ -82,6 +86,7 @@ impl Ends for MemoryEnds {
             group: GroupId::Unnamed,
             sealed: false,
             batches: Arc::clone(&self.batches),
+            full_after: self.full_after,
         }))
     }
 
@@ -106,7 +111,13 @@ impl LogSink for MemorySink {
     }
 
     fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
-        self.batches.lock().expect("whole").push(batch.len());
+        let mut batches = self.batches.lock().expect("whole");
+        if self.full_after.is_some_and(|most| batches.len() >= most) {
+            let full = std::io::ErrorKind::StorageFull.into();
+            return Err(crate::model::IoError::new("write", self.target.partial(), full).into());
+        }
+        batches.push(batch.len());
+        drop(batches);
         let mut store = self.written.lock().expect("whole");
         let pieces = batch.iter().cloned().map(|entry| Ok(located(entry)));
         store.group(&self.group).1.extend(pieces);
@@ -144,6 +155,7 @@ fn bench(profile: &'static Profile) -> Bench {
             written: Arc::default(),
             spoil: Box::new(|_| {}),
             batches: Arc::default(),
+            full_after: None,
         },
         options: Options::to(profile.format),
     }

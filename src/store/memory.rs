@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::model::{
     AppendTime, Entry, EntryExtra, EntryHead, EntryKind, Fault, GroupId, HardState, IndexRange,
-    LogIndex, LogState, Place, SharedBytes, Term,
+    IoError, LogIndex, LogState, Place, SharedBytes, Term,
 };
 use crate::store::{
     Checked, Entries, Format, Heads, Holds, Level, Located, LocatedHead, LogSource, Profile,
@@ -50,6 +50,8 @@ pub struct MemoryStore {
     pub records: Vec<Record>,
     pub other: Vec<(String, u64)>,
     pub files: Vec<StoreFile>,
+    /// Where the disk fails while entries are read.
+    pub fails_at: Option<LogIndex>,
 }
 
 impl Default for MemoryStore {
@@ -62,6 +64,7 @@ impl Default for MemoryStore {
             records: Vec::new(),
             other: Vec::new(),
             files: vec![StoreFile { path: PathBuf::from("memory"), size_bytes: 4_096 }],
+            fails_at: None,
         }
     }
 }
@@ -153,10 +156,20 @@ impl LogSource for MemoryStore {
 
     fn entries(&self, group: &GroupId, range: IndexRange) -> Result<Entries<'_>, StoreError> {
         let pieces = self.groups[group].1.iter();
-        Ok(Box::new(pieces.filter_map(move |piece| match piece {
+        let fails_at = self.fails_at;
+        let mut failed = false;
+        let items = pieces.filter_map(move |piece| match piece {
+            Ok(located) if fails_at == Some(located.entry.index) => {
+                let lost = std::io::ErrorKind::TimedOut.into();
+                Some(Err(IoError::new("read", "memory", lost).into()))
+            }
             Ok(located) if range.contains(located.entry.index) => Some(Ok(located.clone())),
             Ok(_) => None,
             Err(fault) => Some(Err(StoreError::Fault(fault.clone()))),
+        });
+        // Behind an error of the disk nothing comes.
+        Ok(Box::new(items.take_while(move |item| {
+            !std::mem::replace(&mut failed, matches!(item, Err(StoreError::Io(_))))
         })))
     }
 

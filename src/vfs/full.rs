@@ -162,6 +162,10 @@ impl Fs for FullDisk {
         Ok(None)
     }
 
+    fn sync_file_system(&self, dir: &Path) -> io::Result<()> {
+        self.below.sync_file_system(dir)
+    }
+
     fn probe_lock(&self, path: &Path) -> io::Result<LockState> {
         self.below.probe_lock(path)
     }

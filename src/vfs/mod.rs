@@ -170,6 +170,11 @@ pub trait Fs: Vfs {
     fn set_attributes(&self, path: &Path, mode: u32, modified_unix_ns: i128) -> io::Result<()>;
     /// Bytes that an ordinary process can still write below `dir`; `None` where unknown.
     fn free_bytes(&self, dir: &Path) -> io::Result<Option<u64>>;
+    /// Has everything written out that any program wrote to the file system of `dir` before; in
+    /// memory nothing waits. For measuring: what must be durable is synced by its own calls.
+    fn sync_file_system(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// Probes, without waiting and without changing the file, for flock and OFD range locks that
     /// a live user of `path` holds.
     fn probe_lock(&self, path: &Path) -> io::Result<LockState>;

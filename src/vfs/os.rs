@@ -99,6 +99,10 @@ impl Fs for OsFs {
         Ok(Some(found.f_bavail.saturating_mul(found.f_frsize)))
     }
 
+    fn sync_file_system(&self, dir: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(dir)?)?)
+    }
+
     fn probe_lock(&self, path: &Path) -> io::Result<LockState> {
         lock::probe(path)
     }

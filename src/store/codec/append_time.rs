@@ -70,6 +70,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<AppendInstant, FaultKind> {
     Ok(instant.0)
 }
 
+/// Reads the old form without seconds in its zone if [`encode`] gives the same bytes back.
+pub(super) fn usual(bytes: &[u8; 15]) -> Option<AppendInstant> {
+    let [1, rest @ ..] = bytes else { return None };
+    let (instant, nanoseconds) = old(rest, 0).ok()?;
+    let inside = (0..NANOS_PER_SECOND).contains(&nanoseconds);
+    let nanoseconds = u32::try_from(nanoseconds).ok().filter(|_| inside)?;
+    Some(AppendInstant { nanoseconds, ..instant })
+}
+
 fn head(bytes: &[u8]) -> &[u8] {
     bytes.get(..1).unwrap_or_default()
 }

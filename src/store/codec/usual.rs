@@ -52,7 +52,7 @@ struct Cursor<'a> {
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl Cursor<'_> {
     #[inline]
     fn literal(&mut self, expected: &[u8]) -> Option<()> {
         let end = self.at + expected.len();
@@ -64,11 +64,9 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let end = self.at.checked_add(len)?;
-        let taken = self.bytes.get(self.at..end)?;
-        self.at = end;
-        Some(taken)
+    fn skip(&mut self, len: usize) -> Option<Range<usize>> {
+        let end = self.at.checked_add(len).filter(|end| *end <= self.bytes.len())?;
+        Some(std::mem::replace(&mut self.at, end)..end)
     }
 
     #[inline]
@@ -87,9 +85,7 @@ impl<'a> Cursor<'a> {
             0xdb => usize::try_from(u32::from_be_bytes(self.array()?)).ok()?,
             _ => return None,
         };
-        let start = self.at;
-        self.take(len)?;
-        Some(Some(start..self.at))
+        self.skip(len).map(Some)
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -108,12 +104,7 @@ impl<'a> Cursor<'a> {
     fn time(&mut self) -> Option<AppendTime> {
         match self.array()? {
             [NIL] => Some(AppendTime::Nil),
-            [OLD_TIME] => {
-                let bytes = self.take(usize::from(OLD_TIME & 0x1f))?;
-                let instant = append_time::decode(bytes).ok()?;
-                let ours = append_time::encode(&instant).ok()??;
-                (ours.as_slice() == bytes).then_some(AppendTime::At(instant))
-            }
+            [OLD_TIME] => append_time::usual(&self.array()?).map(AppendTime::At),
             _ => None,
         }
     }

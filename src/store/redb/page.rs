@@ -266,6 +266,14 @@ impl Leaf {
         u64_at(self.key(n), 0).unwrap_or_default()
     }
 
+    /// The keys in their order, where all of them are numbers.
+    pub fn keys_u64(&self) -> Option<impl Iterator<Item = u64>> {
+        let Layout::Fixed { width: 8 } = self.keys.layout else { return None };
+        let end = self.keys.end(&self.bytes, self.rows.checked_sub(1)?)?;
+        let (keys, _) = self.bytes.get(self.keys.start..end)?.as_chunks::<8>();
+        Some(keys.iter().map(|key| u64::from_le_bytes(*key)))
+    }
+
     /// Key of the last row.
     pub fn last_key(&self) -> &[u8] {
         self.key(self.rows.saturating_sub(1))
