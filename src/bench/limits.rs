@@ -160,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         for writing_bytes in [0, 1, 3 * CHUNK_BYTES as u64] {
             settle(&OsFs, &dir.path().join("scratch"), writing_bytes).expect("settled");
-            assert_eq!(names(dir.path()), [PathBuf::new(); 0]);
+            assert!(names(dir.path()).is_empty(), "something is left");
         }
     }
 }
