@@ -127,8 +127,21 @@ impl Meter {
     /// # Errors
     /// [`Stopped`] when the observer wants the job to stop.
     pub fn entry(&mut self, bytes: u64, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        self.entries(EntryCount(1), bytes, observer)
+    }
+
+    /// Counts entries of `bytes` bytes together.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn entries(
+        &mut self,
+        entries: EntryCount,
+        bytes: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Stopped> {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.entries += 1;
+        self.entries = self.entries.saturating_add(entries.0);
         let untold = (self.bytes - self.told_bytes, self.entries - self.told_entries);
         if untold.0 < Self::BYTES_STEP && untold.1 < Self::ENTRIES_STEP {
             return Ok(());

@@ -4,8 +4,8 @@
 //! library writes) and what lies around the log comes in as [`Surroundings`].
 
 use crate::model::{
-    Code, EntryHead, EntryKind, Fault, FaultKind, Findings, GroupId, HardState, LogId, LogIndex,
-    LogState, Severity, Term,
+    Code, EntryHead, EntryKind, Fault, FaultKind, Findings, GroupId, HardState, HeadRun, LogId,
+    LogIndex, LogState, Severity, Term,
 };
 
 /// What the rules must know beside a group's own state.
@@ -71,6 +71,25 @@ impl<'s> Checker<'s> {
         self.alone(head, findings);
         self.unreadable = false;
         self.previous = Some(LogId { index: head.index, term: head.term });
+    }
+
+    /// Takes consecutive entries of one term and kind in one step, where no rule can find anything
+    /// about any of them; otherwise returns false, and they must be fed one by one.
+    pub fn run(&mut self, run: &HeadRun) -> bool {
+        let (first, last) = (run.range.first(), run.range.last());
+        let Some(previous) = self.previous else { return false };
+        let follows = previous.index.next() == Some(first) && previous.term <= run.term;
+        let snapshot = self.state.snapshot.as_ref();
+        let contradicted = snapshot.is_some_and(|snapshot| run.range.contains(snapshot.index));
+        let usual = run.kind != EntryKind::Unknown
+            && run.payload_bytes_max <= self.around.payload_bytes_max
+            && first >= self.around.index_usual_min;
+        if !follows || contradicted || !usual {
+            return false;
+        }
+        self.unreadable = false;
+        self.previous = Some(LogId { index: last, term: run.term });
+        true
     }
 
     /// Takes note that something here could not be read. What is missing up to the next entry is
@@ -313,7 +332,7 @@ impl<'s> Checker<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{HardState, SharedBytes, SnapshotNote, Vote};
+    use crate::model::{HardState, IndexRange, SharedBytes, SnapshotNote, Vote};
 
     const AROUND: Surroundings = Surroundings {
         index_usual_min: LogIndex(1),
@@ -391,6 +410,39 @@ mod tests {
 
         let openraft = Surroundings { index_usual_min: LogIndex(0), ..AROUND };
         assert_eq!(judge(&state(1), &log(&[(0, 0), (1, 1)]), openraft), []);
+    }
+
+    #[test]
+    fn a_run_is_taken_whole_only_where_no_rule_speaks() {
+        let plain = HeadRun {
+            range: IndexRange::new(LogIndex(2), LogIndex(9)).unwrap(),
+            term: Term(3),
+            kind: EntryKind::Command,
+            kind_code: None,
+            payload_bytes: 80,
+            payload_bytes_max: 10,
+            encoded_bytes: 100,
+        };
+        let log_of = |state: &LogState, run: &HeadRun, first: &[EntryHead]| {
+            let mut findings = Findings::default();
+            let mut checker = Checker::new(&GroupId::Unnamed, state, AROUND);
+            first.iter().for_each(|head| checker.entry(head, &mut findings));
+            let taken = checker.run(run);
+            taken.then_some(checker.previous)
+        };
+        let last = Some(LogId { index: LogIndex(9), term: Term(3) });
+        let (state, before) = (state(3), [head(1, 3)]);
+        assert_eq!(log_of(&state, &plain, &before), Some(last));
+        assert_eq!(log_of(&state, &plain, &[]), None, "the first entry has rules of its own");
+        assert_eq!(log_of(&state, &plain, &[head(1, 4)]), None, "the term goes down");
+        let hole = HeadRun { range: IndexRange::new(LogIndex(3), LogIndex(9)).unwrap(), ..plain };
+        assert_eq!(log_of(&state, &hole, &before), None);
+        let unknown = HeadRun { kind: EntryKind::Unknown, ..plain };
+        assert_eq!(log_of(&state, &unknown, &before), None);
+        let large = HeadRun { payload_bytes_max: 1_001, ..plain };
+        assert_eq!(log_of(&state, &large, &before), None);
+        let covered = LogState { snapshot: snapshot(9, 3), ..state };
+        assert_eq!(log_of(&covered, &plain, &before), None);
     }
 
     #[test]

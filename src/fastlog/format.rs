@@ -13,7 +13,7 @@ mod wire;
 
 pub use decode::{EntriesRecord, Op, Record, Records, SnapshotFields};
 pub use encode::{Chain, Payload, TooLarge};
-pub use entry::{EntryView, EntryWalk};
+pub use entry::{EntrySizes, EntryView, EntryWalk};
 pub use frame::{Found, Frame, FrameType, seal_frame};
 pub use sector::{Anchor, SectorError, SegmentHeader, Settings, SyncSlot};
 pub use wire::Malformed;

@@ -4,14 +4,14 @@
 //! before the bounds that make it visible; whatever removes entries replaces their chunk, so that a
 //! reader who holds the old one still reads what was there.
 
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_skiplist::SkipMap;
 
 use crate::fastlog::format::{GroupNo, SegmentNo};
-use crate::model::{EntryKind, LogIndex, Term};
+use crate::model::{EntryKind, HeadRun, IndexRange, LogIndex, Term};
 
 /// Positions in a full chunk; chunks begin at multiples of it.
 const CHUNK: u64 = 256;
@@ -59,6 +59,14 @@ pub struct Memtable {
 #[derive(Clone, Default)]
 pub struct Tail(Option<Arc<Chunk>>);
 
+impl Tail {
+    /// What the chunk knows of the entries from the first of `range` on that are alike; `None`
+    /// when that one is not in it.
+    pub fn run(&self, range: IndexRange) -> Option<HeadRun> {
+        self.0.as_ref()?.run(range)
+    }
+}
+
 impl Memtable {
     /// The position of an entry, or `None` where there is none.
     pub fn get(&self, group: GroupNo, index: LogIndex) -> Option<Position> {
@@ -84,22 +92,42 @@ impl Memtable {
         if tail.0.as_ref().is_none_or(|chunk| base_of(chunk.first) != base) {
             let known = self.chunks.get(&(group, base)).map(|found| Arc::clone(found.value()));
             tail.0 = Some(known.unwrap_or_else(|| {
-                let chunk = Arc::new(Chunk::starting(index, CHUNK_FIRST));
+                let chunk = Arc::new(Chunk::starting(index, CHUNK_FIRST, &mut Slots::alone));
                 self.chunks.insert((group, base), Arc::clone(&chunk));
                 chunk
             }));
         }
         let Some(chunk) = &mut tail.0 else { return };
         if index < chunk.first {
-            *chunk = Arc::new(chunk.copied(index, chunk.last_possible(), usize::MAX));
+            let last = chunk.last_possible();
+            *chunk = Arc::new(chunk.copied(index, last, usize::MAX, &mut Slots::alone));
             self.chunks.insert((group, base), Arc::clone(chunk));
         } else if chunk.slot(index).is_none() {
             let slots = offset(chunk.first, index) + 1;
             let room = slots.max(chunk.slots.len() * 4);
-            *chunk = Arc::new(chunk.copied(chunk.first, chunk.last_possible(), room));
+            let last = chunk.last_possible();
+            *chunk = Arc::new(chunk.copied(chunk.first, last, room, &mut Slots::alone));
             self.chunks.insert((group, base), Arc::clone(chunk));
         }
         chunk.set(index, position);
+    }
+
+    /// Records a run above all other entries of its group, as if each was pushed.
+    pub fn adopt(&self, group: GroupNo, tail: &mut Tail, run: Run) {
+        for chunk in run.chunks.into_iter().filter(|chunk| !chunk.slots.is_empty()) {
+            let base = base_of(chunk.first);
+            if self.chunks.contains_key(&(group, base)) {
+                for at in 0..chunk.slots.len() {
+                    let index = chunk.index_of(at);
+                    if let Some(position) = chunk.get(index) {
+                        self.push(group, tail, index, &position);
+                    }
+                }
+            } else {
+                self.chunks.insert((group, base), Arc::clone(&chunk));
+                tail.0 = Some(chunk);
+            }
+        }
     }
 
     /// Removes every position of `group` from `first` on. The caller forgets its [`Tail`].
@@ -109,7 +137,8 @@ impl Memtable {
         while let Some(chunk) = found.filter(|chunk| chunk.key().0 == group) {
             if chunk.key().1 == base && chunk.value().first < first {
                 if let Some(last) = first.previous() {
-                    let kept = chunk.value().copied(chunk.value().first, last, usize::MAX);
+                    let whole = chunk.value();
+                    let kept = whole.copied(whole.first, last, usize::MAX, &mut Slots::alone);
                     self.chunks.insert((group, base), Arc::new(kept));
                 }
             } else {
@@ -163,6 +192,87 @@ impl Memtable {
     }
 }
 
+/// Where a thread that gathers many runs takes their memory from: one piece for many chunks, as
+/// asking the system for each would hold up every other thread. A piece is given back with the last
+/// of its chunks.
+#[derive(Default)]
+pub struct Slab {
+    slots: Arc<[Slot]>,
+    used: usize,
+}
+
+impl Slab {
+    /// Slots of a piece.
+    const SLOTS: usize = 22 * 256;
+
+    fn take(&mut self, len: usize) -> Slots {
+        if self.slots.len() - self.used < len {
+            *self = Slab { slots: Slots::memory(len.max(Slab::SLOTS)), used: 0 };
+        }
+        let slots = Slots { memory: Arc::clone(&self.slots), start: self.used, len };
+        self.used += len;
+        slots
+    }
+}
+
+/// Positions of consecutive entries, gathered apart from a table to be put into it as a whole.
+pub struct Run {
+    chunks: Vec<Arc<Chunk>>,
+    /// Shape of the entry pushed last, with its number in the last chunk.
+    shape: Option<(Shape, u8)>,
+    slots: usize,
+}
+
+impl Run {
+    /// A run whose first entry will be `first`.
+    pub fn starting(first: LogIndex) -> Run {
+        let chunk = Arc::new(Chunk::starting(first, 0, &mut Slots::alone));
+        Run { chunks: vec![chunk], shape: None, slots: 0 }
+    }
+
+    /// Adds the next entry, which about `more` others will follow.
+    #[inline]
+    pub fn push(&mut self, slab: &mut Slab, index: LogIndex, position: &Position, more: u64) {
+        if self.chunks.last().is_none_or(|chunk| chunk.slot(index).is_none()) {
+            self.make_room(slab, index, more);
+        }
+        let Some(chunk) = self.chunks.last() else { return };
+        let number = match self.shape {
+            Some((shape, number)) if shape == position.shape => number,
+            _ => chunk.shapes.number_of(position.shape),
+        };
+        self.shape = Some((position.shape, number));
+        if let Some(slot) = chunk.slot(index) {
+            slot.set(position, number);
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, slab: &mut Slab, index: LogIndex, more: u64) {
+        let Some(last) = self.chunks.last_mut() else { return };
+        let asked = usize::try_from(more).unwrap_or(usize::MAX).saturating_add(1);
+        self.slots -= last.slots.len();
+        if base_of(last.first) == base_of(index) {
+            let room = offset(last.first, index).saturating_add(asked.max(CHUNK_FIRST));
+            let room = room.max(last.slots.len() * 4);
+            let grown = last.copied(last.first, last.last_possible(), room, &mut |n| slab.take(n));
+            *last = Arc::new(grown);
+            self.slots += last.slots.len();
+        } else {
+            // Who came to the end of a chunk mostly fills the next one too.
+            let chunk = Chunk::starting(index, usize::MAX, &mut |len| slab.take(len));
+            self.slots += last.slots.len() + chunk.slots.len();
+            self.chunks.push(Arc::new(chunk));
+        }
+        self.shape = None;
+    }
+
+    /// Memory that it takes, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.slots * size_of::<Slot>() + self.chunks.len() * size_of::<Chunk>()
+    }
+}
+
 fn base_of(index: LogIndex) -> u64 {
     index.0 - index.0 % CHUNK
 }
@@ -175,21 +285,53 @@ fn offset(first: LogIndex, index: LogIndex) -> usize {
 /// A run of positions, some of which may be missing.
 struct Chunk {
     first: LogIndex,
-    slots: Box<[Slot]>,
+    slots: Slots,
     shapes: Shapes,
 }
 
+/// A part of a piece of memory.
+struct Slots {
+    memory: Arc<[Slot]>,
+    start: usize,
+    len: usize,
+}
+
+impl Slots {
+    /// Slots in a piece of their own.
+    fn alone(len: usize) -> Slots {
+        Slots { memory: Slots::memory(len), start: 0, len }
+    }
+
+    fn memory(len: usize) -> Arc<[Slot]> {
+        (0..len).map(|_| Slot::default()).collect()
+    }
+}
+
+impl Deref for Slots {
+    type Target = [Slot];
+
+    #[inline]
+    fn deref(&self) -> &[Slot] {
+        self.memory.get(self.start..self.start + self.len).unwrap_or_default()
+    }
+}
+
 impl Chunk {
-    fn starting(first: LogIndex, room: usize) -> Chunk {
+    fn starting(first: LogIndex, room: usize, slots: &mut dyn FnMut(usize) -> Slots) -> Chunk {
         let most = offset(first, LogIndex(base_of(first) + (CHUNK - 1))) + 1;
-        let slots = (0..room.min(most)).map(|_| Slot::default()).collect();
-        Chunk { first, slots, shapes: Shapes::default() }
+        Chunk { first, slots: slots(room.min(most)), shapes: Shapes::default() }
     }
 
     /// A chunk from `first` on with room for `room` slots that holds what this one has of
     /// `first..=last`.
-    fn copied(&self, first: LogIndex, last: LogIndex, room: usize) -> Chunk {
-        let copy = Chunk::starting(first, room);
+    fn copied(
+        &self,
+        first: LogIndex,
+        last: LogIndex,
+        room: usize,
+        slots: &mut dyn FnMut(usize) -> Slots,
+    ) -> Chunk {
+        let copy = Chunk::starting(first, room, slots);
         for (at, slot) in self.slots.iter().enumerate() {
             let index = self.index_of(at);
             if index < first || index > last {
@@ -216,6 +358,35 @@ impl Chunk {
 
     fn get(&self, index: LogIndex) -> Option<Position> {
         self.slot(index)?.get(&self.shapes)
+    }
+
+    fn run(&self, range: IndexRange) -> Option<HeadRun> {
+        let from = offset(self.first, range.first());
+        let first = self.get(range.first())?;
+        let mut run = HeadRun {
+            range: IndexRange::new(range.first(), range.first())?,
+            term: first.shape.term,
+            kind: first.shape.kind,
+            kind_code: first.shape.kind_code,
+            payload_bytes: 0,
+            payload_bytes_max: 0,
+            encoded_bytes: 0,
+        };
+        let mut like = None;
+        let mut last = range.first();
+        for (at, slot) in self.slots.iter().enumerate().skip(from) {
+            let index = self.index_of(at);
+            let Some(lens) = slot.lens().filter(|_| index <= range.last()) else { break };
+            if *like.get_or_insert(lens.shape) != lens.shape {
+                break;
+            }
+            run.payload_bytes += u64::from(lens.payload);
+            run.payload_bytes_max = run.payload_bytes_max.max(u64::from(lens.payload));
+            run.encoded_bytes += u64::from(lens.entry);
+            last = index;
+        }
+        run.range = IndexRange::new(range.first(), last)?;
+        Some(run)
     }
 
     fn set(&self, index: LogIndex, position: &Position) {
@@ -265,26 +436,52 @@ impl Slot {
         entry.store(at | len << 31 | (shape & 3) << 62, Ordering::Release);
     }
 
-    fn get(&self, shapes: &Shapes) -> Option<Position> {
-        let [place, entry, lens] = &self.0;
+    /// Lengths and shape alone, `None` when empty.
+    #[inline]
+    fn lens(&self) -> Option<Lens> {
+        let [_, entry, lens] = &self.0;
         let entry = entry.load(Ordering::Acquire);
         if entry == 0 {
             return None;
         }
-        let place = place.load(Ordering::Relaxed);
         let lens = lens.load(Ordering::Relaxed);
-        let shape = (entry >> 62) | (lens >> 58) << 2;
-        let small = |bits: u64| u32::try_from(bits).unwrap_or(u32::MAX);
+        Some(Lens {
+            at: small(entry & BITS_31),
+            entry: small((entry >> 31) & BITS_31),
+            payload: small(lens & BITS_29),
+            extensions: small((lens >> 29) & BITS_29),
+            shape: (entry >> 62) | (lens >> 58) << 2,
+        })
+    }
+
+    fn get(&self, shapes: &Shapes) -> Option<Position> {
+        let lens = self.lens()?;
+        let [place, _, _] = &self.0;
+        let place = place.load(Ordering::Relaxed);
         Some(Position {
             segment: SegmentNo(place >> 32),
             frame_offset: place & u64::from(u32::MAX),
-            at: small(entry & BITS_31),
-            len: small((entry >> 31) & BITS_31),
-            payload_len: small(lens & BITS_29),
-            extensions_len: small((lens >> 29) & BITS_29),
-            shape: shapes.at(usize::try_from(shape).ok()?)?,
+            at: lens.at,
+            len: lens.entry,
+            payload_len: lens.payload,
+            extensions_len: lens.extensions,
+            shape: shapes.at(usize::try_from(lens.shape).ok()?)?,
         })
     }
+}
+
+/// What a slot holds beside its place.
+struct Lens {
+    at: u32,
+    entry: u32,
+    payload: u32,
+    extensions: u32,
+    /// Number of the shape in the chunk.
+    shape: u64,
+}
+
+fn small(bits: u64) -> u32 {
+    u32::try_from(bits).unwrap_or(u32::MAX)
 }
 
 /// The different shapes in a chunk: at most as many as it has slots, so a byte can number them.

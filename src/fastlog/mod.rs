@@ -40,6 +40,7 @@ mod queue;
 mod read;
 mod records;
 mod recovery;
+mod scan;
 mod segment;
 mod steady;
 mod syncs;

@@ -154,7 +154,7 @@ impl Ground<'_> {
         let settings = self.options.over(Some(anchor.settings));
         let mut walk = Walk::new(&files, anchor.uid, anchor.oldest, &segments);
         walk.take_anchor(&slots);
-        let stop = walk.run()?;
+        let stop = walk.run_on_all_processors()?;
         let verdict = judge(&mut walk, stop, anchor.newest)?;
         let place = |number: SegmentNo, offset_bytes: u64, len_bytes: u64| Place {
             file: Arc::from(files.segment_path(number).as_path()),

@@ -12,7 +12,8 @@ use crate::fastlog::memtable::{Memtable, Position, Tail};
 use crate::fastlog::segment::{Files, FramePlace};
 use crate::fastlog::unwritten::Unwritten;
 use crate::model::{
-    Code, Entry, EntryHead, Fault, FaultKind, IndexRange, IoError, LogIndex, Place, SharedBytes,
+    Code, Entry, EntryHead, Fault, FaultKind, HeadRun, IndexRange, IoError, LogIndex, Place,
+    SharedBytes,
 };
 
 /// Bytes read at once when a range is streamed.
@@ -140,6 +141,17 @@ impl RangeReader {
             extensions_len_bytes: u64::from(position.extensions_len),
             place: Some(place_of(path, &position)),
         }))
+    }
+
+    /// The next entries that are alike, at least one, without contents.
+    pub(super) fn next_run(&mut self) -> Option<Result<HeadRun, Error>> {
+        let (first, _) = match self.next_position()? {
+            Ok(found) => found,
+            Err(error) => return Some(Err(error)),
+        };
+        let run = self.near.run(IndexRange::new(first, self.last)?)?;
+        self.next = run.range.last().next();
+        Some(Ok(run))
     }
 
     fn read(&mut self, index: LogIndex, position: &Position) -> Result<PlacedEntry, Error> {

@@ -11,8 +11,11 @@ use crate::fastlog::format::{
 use crate::model::{IoError, Place};
 use crate::vfs::{OpenMode, Vfs, VfsFile};
 
-/// Bytes read at once when a segment is walked.
-const READ_BYTES: usize = 2 << 20;
+/// Bytes read at once when a segment is walked: what stays in a processor's own cache until it is
+/// checksummed.
+const READ_BYTES: usize = 256 << 10;
+/// Buffers grow by multiples of this, as frames of about the same length follow one another.
+const BUFFER_STEP_BYTES: usize = 64 << 10;
 /// Segments that stay open for reading at the same time.
 const OPEN_MAX: usize = 64;
 
@@ -255,10 +258,14 @@ impl SegmentReader {
         if kept > 0 {
             self.buffer.copy_within(from..self.filled, 0);
         }
-        let want = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(READ_BYTES);
-        let want = want.max(len);
-        if self.buffer.len() < want || self.buffer.len() > want.max(4 * READ_BYTES) {
-            self.buffer.resize(want, 0);
+        // A large frame is read with the header behind it and nothing more, so that no part of the
+        // next large one has to be moved.
+        let large = len > READ_BYTES / 2;
+        let want = if large { len.saturating_add(FRAME_HEADER_BYTES) } else { READ_BYTES };
+        let want = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(want).max(len);
+        if self.buffer.len() < want || self.buffer.len() > want.max(8 * READ_BYTES) {
+            let room = want.checked_next_multiple_of(BUFFER_STEP_BYTES).unwrap_or(want);
+            self.buffer.resize(room, 0);
         }
         self.start = self.next;
         let offset = self.next + u64::try_from(kept).unwrap_or(u64::MAX);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::fastlog::batch::Ends;
 use crate::fastlog::format::{
-    EntriesRecord, EntryView, GroupNo, Malformed, Op, Payload, Record, Records, SegmentNo,
+    EntriesRecord, EntrySizes, GroupNo, Malformed, Op, Payload, Record, Records, SegmentNo,
     SnapshotFields, TooLarge,
 };
-use crate::fastlog::memtable::{Memtable, Position, Shape, Tail};
+use crate::fastlog::memtable::{Memtable, Position, Run, Shape, Tail};
+use crate::fastlog::scan::StepOp;
 use crate::fastlog::segment::FramePlace;
 use crate::model::{
     GroupId, HardState, IndexRange, LogId, LogIndex, LogState, SharedBytes, SnapshotNote, StableMap,
@@ -138,10 +139,15 @@ impl Tables {
         self.trust = Trust::Whole;
     }
 
-    /// From now on something may be missing. A base that was begun has no end then: groups that
-    /// it did not come to stay as they were.
+    /// From now on something may be missing, the end of a base that was begun included.
     pub(super) fn distrust(&mut self) {
         self.trust = Trust::Partial;
+        self.abandon_base();
+    }
+
+    /// Forgets a base that was begun and not ended: groups that it did not come to stay as they
+    /// were.
+    pub(super) fn abandon_base(&mut self) {
         if let BaseProgress::Replacing(before) =
             std::mem::replace(&mut self.base, BaseProgress::None)
         {
@@ -211,6 +217,40 @@ impl Tables {
         Ok(())
     }
 
+    /// Applies what was read ahead.
+    pub(super) fn apply_step(&mut self, op: StepOp) -> Result<(), ApplyError> {
+        match op {
+            StepOp::Entries(group, range, run) => self.append_run(group, range, run),
+            StepOp::Record(place, bytes) => {
+                let mut records = Records::new(&bytes);
+                while let Some(record) = records.next_record()? {
+                    self.apply_record(place, record)?;
+                }
+                Ok(())
+            }
+            StepOp::BaseEnd => {
+                self.end_batch();
+                Ok(())
+            }
+        }
+    }
+
+    fn append_run(
+        &mut self,
+        number: GroupNo,
+        range: IndexRange,
+        run: Run,
+    ) -> Result<(), ApplyError> {
+        if matches!(self.base, BaseProgress::Skipping) {
+            return Ok(());
+        }
+        let memtable = Arc::clone(&self.memtable);
+        let group = self.room_for(number, range, 0)?;
+        memtable.adopt(number, &mut group.tail, run);
+        group.reach(range);
+        Ok(())
+    }
+
     fn end_batch(&mut self) {
         if let BaseProgress::Replacing(gone) = std::mem::replace(&mut self.base, BaseProgress::None)
         {
@@ -276,6 +316,24 @@ impl Tables {
         entries: &EntriesRecord<'_>,
         at: usize,
     ) -> Result<(), ApplyError> {
+        let memtable = Arc::clone(&self.memtable);
+        let group = self.room_for(number, entries.range, at)?;
+        let mut walk = entries.walk();
+        while let Some(sizes) = walk.next_sizes()? {
+            memtable.push(number, &mut group.tail, sizes.index, &position(place, &sizes));
+        }
+        group.reach(entries.range);
+        Ok(())
+    }
+
+    /// The group that the entries of a record are added to, with everything from their first
+    /// index on removed. `at` is where the record lies.
+    fn room_for(
+        &mut self,
+        number: GroupNo,
+        range: IndexRange,
+        at: usize,
+    ) -> Result<&mut Group, ApplyError> {
         let trust = self.trust;
         let group = match trust {
             Trust::Whole => self.groups.get_mut(&number),
@@ -284,7 +342,6 @@ impl Tables {
         let Some(group) = group else {
             return Err(ApplyError::UnknownGroup { group: number, at });
         };
-        let range = entries.range;
         let expected = match (group.bounds, group.compacted) {
             (Some(bounds), _) => bounds.last().next(),
             (None, Some(compacted)) => compacted.index.next(),
@@ -300,13 +357,7 @@ impl Tables {
         if group.bounds.is_some_and(|bounds| range.first() <= bounds.last()) {
             group.truncate(&self.memtable, number, range.first());
         }
-        let mut walk = entries.walk();
-        while let Some(view) = walk.next_entry()? {
-            self.memtable.push(number, &mut group.tail, view.index, &position(place, &view));
-        }
-        let first = group.bounds.map_or(range.first(), IndexRange::first);
-        group.bounds = IndexRange::new(first, range.last());
-        Ok(())
+        Ok(group)
     }
 
     fn name_group(&mut self, number: GroupNo, id: GroupId, schema: Option<&str>, note: &[u8]) {
@@ -371,19 +422,18 @@ impl Tables {
     }
 }
 
-fn position(place: FramePlace, view: &EntryView) -> Position {
-    let len = |range: &Option<std::ops::Range<usize>>| {
-        range.as_ref().map_or(0, |range| u32::try_from(range.len()).unwrap_or(u32::MAX))
-    };
+/// Where an entry of the frame at `place` lies.
+#[inline]
+pub(super) fn position(place: FramePlace, sizes: &EntrySizes) -> Position {
     let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Position {
         segment: place.segment,
         frame_offset: place.offset,
-        at: small(view.span.start),
-        len: small(view.span.len()),
-        payload_len: len(&view.payload),
-        extensions_len: len(&view.extensions),
-        shape: Shape { term: view.term, kind: view.kind, kind_code: view.kind_code },
+        at: small(sizes.at),
+        len: small(sizes.len),
+        payload_len: small(sizes.payload_len),
+        extensions_len: small(sizes.extensions_len),
+        shape: Shape { term: sizes.term, kind: sizes.kind, kind_code: sizes.kind_code },
     }
 }
 
@@ -396,6 +446,12 @@ impl Group {
         memtable.truncate(number, first);
         self.tail = Tail::default();
         self.bounds = first.previous().and_then(|last| IndexRange::new(bounds.first(), last));
+    }
+
+    /// Takes note of entries that were added at the end.
+    fn reach(&mut self, range: IndexRange) {
+        let first = self.bounds.map_or(range.first(), IndexRange::first);
+        self.bounds = IndexRange::new(first, range.last());
     }
 
     fn compact(&mut self, memtable: &Memtable, number: GroupNo, through: LogId) {

@@ -15,7 +15,7 @@ use crate::fastlog::segment::Files;
 use crate::fastlog::tables::Tables;
 use crate::fastlog::walk::Walk;
 use crate::model::{
-    Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogState, Place, Severity,
+    Code, EntryHead, Fault, FaultKind, GroupId, HeadRun, IndexRange, LogState, Place, Severity,
 };
 use crate::vfs::{Held, OpenMode, Vfs};
 
@@ -74,7 +74,7 @@ impl LogView {
         if let Some(slots) = &slots {
             walk.take_anchor(slots);
         }
-        opening.walk(&files, &mut walk, newest)?;
+        walk.with_threads(|walk| opening.walk(&files, walk, newest))?;
         opening.leftovers(&files, &segments, oldest, &walk);
         let mut file_bytes = slots.as_ref().map_or(Ok(0), |slots| slots.file.size())?;
         for number in &segments {
@@ -169,6 +169,16 @@ impl LogView {
     ) -> impl Iterator<Item = Result<EntryHead, Error>> + use<> {
         let mut reader = self.range_reader(group, range);
         std::iter::from_fn(move || reader.as_mut()?.next_head())
+    }
+
+    /// As [`LogView::heads`], with neighbours that differ only in their lengths taken together.
+    pub fn head_runs(
+        &self,
+        group: &GroupId,
+        range: IndexRange,
+    ) -> impl Iterator<Item = Result<HeadRun, Error>> + use<> {
+        let mut reader = self.range_reader(group, range);
+        std::iter::from_fn(move || reader.as_mut()?.next_run())
     }
 
     fn range_reader(&self, group: &GroupId, range: IndexRange) -> Option<RangeReader> {

@@ -11,12 +11,13 @@ use crate::fastlog::format::{
     FRAMES_OFFSET, Found, Frame, FrameType, LogUid, Masked, SYNC_PAGE_OFFSET, Salt, SectorError,
     SegmentHeader, SegmentNo, Sequence,
 };
+use crate::fastlog::scan::{Ahead, ahead};
 use crate::fastlog::segment::{Files, FramePlace, NamedFile, SegmentReader};
 use crate::fastlog::tables::{ApplyError, Tables};
 use crate::model::{Code, Fault, FaultKind, IoError, Severity};
 
 /// Bytes of frames between two places that a walk remembers.
-const MARK_BYTES: u64 = 256 << 10;
+pub(super) const MARK_BYTES: u64 = 256 << 10;
 /// Where the log stands after a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -24,6 +25,13 @@ pub(super) struct Head {
     pub(super) next: Sequence,
     /// Checksum of the last frame.
     pub(super) previous: Masked,
+}
+
+impl Head {
+    /// Whether a frame goes on from here, by its sequence and what it says of the one before.
+    pub(super) fn fits(&self, frame: &Frame) -> bool {
+        frame.sequence == self.next && frame.previous == self.previous
+    }
 }
 
 /// What is known of a segment that was walked.
@@ -85,6 +93,8 @@ pub(super) struct Walk<'f> {
     /// there.
     pub(super) inside: bool,
     pub(super) buffer: Vec<u8>,
+    /// What threads read of the segments to come.
+    pub(super) read_ahead: Ahead,
     pending: Option<Pending>,
 }
 
@@ -112,6 +122,7 @@ impl<'f> Walk<'f> {
             written_ends: BTreeMap::new(),
             inside: false,
             buffer: Vec::new(),
+            read_ahead: Ahead::default(),
             pending: None,
         }
     }
@@ -125,6 +136,25 @@ impl<'f> Walk<'f> {
 
     pub(super) fn file(&self, number: SegmentNo) -> Result<Arc<NamedFile>, IoError> {
         self.files.reading(number)
+    }
+
+    /// As [`Walk::run`], with threads that read ahead.
+    ///
+    /// # Errors
+    /// As [`Walk::run`].
+    pub(super) fn run_on_all_processors(&mut self) -> Result<Stop, Error> {
+        self.with_threads(Walk::run)
+    }
+
+    /// Does `work` while threads read ahead of it.
+    pub(super) fn with_threads<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let segments = self.ahead.clone();
+        ahead(self.files, self.uid, &segments, |read_ahead| {
+            self.read_ahead = read_ahead;
+            let done = work(self);
+            self.read_ahead = Ahead::default();
+            done
+        })
     }
 
     /// Walks on until something is not the next frame.
@@ -271,8 +301,46 @@ impl<'f> Walk<'f> {
         Ok(reader)
     }
 
+    /// Takes over what was read ahead of the segment `number`, as far as it fits where the walk
+    /// stands and can be applied.
+    fn take_parts(&mut self, number: SegmentNo) {
+        self.read_ahead.forget_before(number);
+        let begun = (self.frames, self.frame_bytes);
+        while let Some(part) = self.read_ahead.next_part(number) {
+            let Some(walked) = self.walked.get(&number) else { break };
+            if part.from.offset != walked.end || part.from.head != self.head {
+                break;
+            }
+            self.proven = self.proven.max(part.proven);
+            self.marks.extend(part.marks);
+            let mut reached = part.to;
+            let mut failed = false;
+            for step in part.steps {
+                if self.tables.apply_step(step.op).is_err() {
+                    // The walk comes to it again, frame by frame, and says what is wrong.
+                    self.tables.abandon_base();
+                    (reached, failed) = (step.from, true);
+                    break;
+                }
+            }
+            self.head = reached.head;
+            self.frames = begun.0 + reached.frames;
+            self.frame_bytes = begun.1 + reached.frame_bytes;
+            if let Some(walked) = self.walked.get_mut(&number) {
+                walked.end = reached.offset;
+            }
+            if failed {
+                break;
+            }
+        }
+        self.read_ahead.forget_before(number.next());
+    }
+
     /// Walks the frames of the last segment begun; returns what stands where the next should.
     fn walk_frames(&mut self) -> Result<FaultKind, Error> {
+        if let Some(number) = self.walked.keys().next_back().copied() {
+            self.take_parts(number);
+        }
         let Some((number, end)) = self.walked.iter().next_back().map(|(no, w)| (*no, w.end)) else {
             return Ok(FaultKind::Note { found: "no segment".to_owned() });
         };
@@ -322,9 +390,7 @@ impl<'f> Walk<'f> {
             (None, FrameType::Filler) => frame.part,
             (Some(_), FrameType::Filler) => return false,
         };
-        frame.sequence == self.head.next
-            && frame.previous == self.head.previous
-            && frame.part == expected_part
+        self.head.fits(frame) && frame.part == expected_part
     }
 
     fn take_frame(

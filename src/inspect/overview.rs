@@ -9,9 +9,9 @@ use crate::inspect::{
     TermStats, chosen, damage, of_reading,
 };
 use crate::model::{
-    EntryHead, EntryKind, Fault, Findings, GroupId, IndexRange, LogIndex, LogState, Term,
+    EntryHead, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState, Term,
 };
-use crate::store::{Store, StoreError};
+use crate::store::{HeadPiece, HeadRuns, Store, StoreError};
 
 /// Runs of missing indexes that are listed.
 const HOLES_MAX: usize = 1_000;
@@ -71,9 +71,18 @@ fn look(
     let mut views = Vec::new();
     for (group, state) in groups.iter().zip(&states) {
         let mut log = Log::new();
-        for head in store.heads(group, IndexRange::ALL)? {
-            match head {
-                Ok(located) => {
+        let pieces: HeadRuns<'_> = if with_stats {
+            Box::new(store.heads(group, IndexRange::ALL)?.map(|head| head.map(HeadPiece::One)))
+        } else {
+            store.head_runs(group, IndexRange::ALL)?
+        };
+        for piece in pieces {
+            match piece {
+                Ok(HeadPiece::Run(run)) => {
+                    log.run(&run);
+                    meter.entries(EntryCount(run.range.count()), run.payload_bytes, observer)?;
+                }
+                Ok(HeadPiece::One(located)) => {
                     log.entry(&located.head);
                     if with_stats {
                         survey.entry(group, &located.head);
@@ -162,7 +171,21 @@ impl Log {
     }
 
     fn entry(&mut self, head: &EntryHead) {
-        let hole = match (self.reached.and_then(LogIndex::next), head.index.previous()) {
+        let Some(range) = IndexRange::new(head.index, head.index) else { return };
+        self.run(&HeadRun {
+            range,
+            term: head.term,
+            kind: head.kind,
+            kind_code: head.kind_code,
+            payload_bytes: head.payload_len_bytes,
+            payload_bytes_max: head.payload_len_bytes,
+            encoded_bytes: 0,
+        });
+    }
+
+    fn run(&mut self, run: &HeadRun) {
+        let (first, last) = (run.range.first(), run.range.last());
+        let hole = match (self.reached.and_then(LogIndex::next), first.previous()) {
             (Some(after), Some(before)) => IndexRange::new(after, before),
             _ => None,
         };
@@ -172,17 +195,17 @@ impl Log {
                 self.holes.push(hole);
             }
         }
-        self.first.get_or_insert((head.index, head.term));
-        self.last = Some((head.index, head.term));
-        self.reached = self.reached.max(Some(head.index));
-        self.entries += 1;
-        self.payload_bytes = self.payload_bytes.saturating_add(head.payload_len_bytes);
-        count(&mut self.by_kind, head.kind);
-        if carries_membership(head.kind) {
-            if self.memberships.len() == MEMBERSHIPS_TRIED {
-                self.memberships.remove(0);
-            }
-            self.memberships.push(head.index);
+        self.first.get_or_insert((first, run.term));
+        self.last = Some((last, run.term));
+        self.reached = self.reached.max(Some(last));
+        self.entries += run.range.count();
+        self.payload_bytes = self.payload_bytes.saturating_add(run.payload_bytes);
+        count(&mut self.by_kind, run.kind, run.range.count());
+        if carries_membership(run.kind) {
+            let newest: Vec<u64> = (first.0..=last.0).rev().take(MEMBERSHIPS_TRIED).collect();
+            self.memberships.extend(newest.into_iter().rev().map(LogIndex));
+            let excess = self.memberships.len().saturating_sub(MEMBERSHIPS_TRIED);
+            self.memberships.drain(..excess);
         }
     }
 
@@ -223,10 +246,10 @@ fn carries_membership(kind: EntryKind) -> bool {
     matches!(kind, EntryKind::Configuration | EntryKind::AddPeer | EntryKind::RemovePeer)
 }
 
-fn count(by_kind: &mut [u64; EntryKind::ALL.len()], kind: EntryKind) {
+fn count(by_kind: &mut [u64; EntryKind::ALL.len()], kind: EntryKind, entries: u64) {
     let position = EntryKind::ALL.iter().position(|other| *other == kind);
     if let Some(count) = position.and_then(|position| by_kind.get_mut(position)) {
-        *count += 1;
+        *count += entries;
     }
 }
 
@@ -240,7 +263,7 @@ struct Survey {
 impl Survey {
     fn entry(&mut self, group: &GroupId, head: &EntryHead) {
         self.sizes.add(head.payload_len_bytes);
-        count(&mut self.by_kind, head.kind);
+        count(&mut self.by_kind, head.kind, 1);
         if let Some(row) = self.by_term.last_mut()
             && row.term == head.term
             && row.group == *group

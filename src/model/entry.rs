@@ -1,4 +1,4 @@
-use crate::model::{LogId, LogIndex, Place, SharedBytes, Term};
+use crate::model::{IndexRange, LogId, LogIndex, Place, SharedBytes, Term};
 
 /// What an entry is for, in words that all Raft libraries share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,6 +164,25 @@ impl Entry {
     pub fn extensions_bytes(&self) -> &[u8] {
         self.extra.extensions.as_deref().unwrap_or_default()
     }
+}
+
+/// Consecutive entries of one term and one kind, without their contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadRun {
+    /// Their indexes; each is there.
+    pub range: IndexRange,
+    /// Term in which they were proposed.
+    pub term: Term,
+    /// What they are for.
+    pub kind: EntryKind,
+    /// The number of the kind in the source, where it has one.
+    pub kind_code: Option<u32>,
+    /// Length of all payloads together.
+    pub payload_bytes: u64,
+    /// Length of the longest payload.
+    pub payload_bytes_max: u64,
+    /// Length of the encoded entries together.
+    pub encoded_bytes: u64,
 }
 
 /// An entry without its contents: what the Raft rules and listings need.

@@ -18,7 +18,7 @@ pub use code::{Code, Severity};
 pub use difference::{EntryFields, Field, StateDifference, StateFields};
 pub use durability::Durability;
 pub use entry::{
-    AppendInstant, AppendTime, Entry, EntryExtra, EntryHead, EntryKind, TimeForm, Zone,
+    AppendInstant, AppendTime, Entry, EntryExtra, EntryHead, EntryKind, HeadRun, TimeForm, Zone,
 };
 pub use fault::{Fault, FaultKind, IoError, Place};
 pub use findings::Findings;

@@ -17,9 +17,9 @@ use crate::fastlog::{BulkWriter, Error, LogView, Options, RecordView, Standing};
 use crate::model::{Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoError, LogState};
 use crate::store::target::{Sealed, Target, remove_tree};
 use crate::store::{
-    Checked, Entries, Format, Heads, Holds, Level, Located, LocatedHead, LogSink, LogSource,
-    Profile, Record, RecordChecksum, RecordScan, RecordStatus, Space, Store, StoreError, StoreFile,
-    VoteForm, io_error,
+    Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Holds, Level, Located, LocatedHead,
+    LogSink, LogSource, Profile, Record, RecordChecksum, RecordScan, RecordStatus, Space, Store,
+    StoreError, StoreFile, VoteForm, io_error,
 };
 use crate::vfs::{Fs, OpenMode, Vfs};
 
@@ -183,6 +183,15 @@ impl LogSource for FastLogStore {
             Err(error) => Err(in_group(store_error(&dir, error), &group)),
         })))
     }
+
+    fn head_runs(&self, group: &GroupId, range: IndexRange) -> Result<HeadRuns<'_>, StoreError> {
+        self.known(group)?;
+        let (dir, group) = (self.dir(), group.clone());
+        Ok(Box::new(self.view.head_runs(&group, range).map(move |run| match run {
+            Ok(run) => Ok(HeadPiece::Run(run)),
+            Err(error) => Err(in_group(store_error(&dir, error), &group)),
+        })))
+    }
 }
 
 impl RecordScan for FastLogStore {
@@ -225,9 +234,8 @@ impl Store for FastLogStore {
     fn space(&self) -> Result<Space, StoreError> {
         let mut live_bytes = 0;
         for group in self.view.groups() {
-            let heads = self.view.heads(&group, IndexRange::ALL);
-            let places = heads.filter_map(|head| head.ok()?.place);
-            live_bytes += places.map(|place| place.len_bytes).sum::<u64>();
+            let runs = self.view.head_runs(&group, IndexRange::ALL).filter_map(Result::ok);
+            live_bytes += runs.map(|run| run.encoded_bytes).sum::<u64>();
         }
         let file_bytes = self.view.counts().file_bytes;
         Ok(Space { file_bytes, live_bytes, free_bytes: None })

@@ -19,7 +19,9 @@ pub mod target;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Entry, EntryHead, Fault, GroupId, IndexRange, IoError, LogState, Place};
+use crate::model::{
+    Entry, EntryHead, Fault, GroupId, HeadRun, IndexRange, IoError, LogState, Place,
+};
 use crate::vfs::Holder;
 
 pub use detect::{Description, Detected, Layout, Product};
@@ -128,6 +130,18 @@ pub type Entries<'s> = Box<dyn Iterator<Item = Result<Located, StoreError>> + Se
 
 /// As [`Entries`], without contents.
 pub type Heads<'s> = Box<dyn Iterator<Item = Result<LocatedHead, StoreError>> + 's>;
+
+/// A piece of a log, as [`LogSource::head_runs`] gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeadPiece {
+    /// Entries that are sound and follow one another.
+    Run(HeadRun),
+    /// One entry.
+    One(LocatedHead),
+}
+
+/// As [`Heads`], in pieces.
+pub type HeadRuns<'s> = Box<dyn Iterator<Item = Result<HeadPiece, StoreError>> + 's>;
 
 /// How thoroughly a container is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,6 +269,11 @@ pub trait LogSource {
     fn entries(&self, group: &GroupId, range: IndexRange) -> Result<Entries<'_>, StoreError>;
     /// As [`LogSource::entries`] without contents; an index answers it without reading payloads.
     fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError>;
+    /// As [`LogSource::heads`], with neighbours that differ only in their lengths taken together
+    /// where an index can do that: for jobs that count.
+    fn head_runs(&self, group: &GroupId, range: IndexRange) -> Result<HeadRuns<'_>, StoreError> {
+        Ok(Box::new(self.heads(group, range)?.map(|head| head.map(HeadPiece::One))))
+    }
 }
 
 /// An opened source: both ways of reading, its own check, and what opening it showed.

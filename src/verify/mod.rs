@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use crate::decode;
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
-use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogIndex, LogState, Place};
+use crate::model::{
+    Code, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState, Place,
+};
 use crate::rules::{Checker, Surroundings};
-use crate::store::{Checked, Description, Level, Store, StoreError};
+use crate::store::{Checked, Description, HeadPiece, Level, LocatedHead, Store, StoreError};
 
 /// What is verified.
 #[derive(Clone, Debug)]
@@ -228,40 +230,78 @@ impl Job<'_> {
         let usual_min = LogIndex(profile.index_usual_min);
         let around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
         let mut checker = Checker::new(group, state, around);
-        let heads = match self.store.heads(group, IndexRange::ALL) {
-            Ok(heads) => heads,
+        let pieces = match self.store.head_runs(group, IndexRange::ALL) {
+            Ok(pieces) => pieces,
             Err(error) => {
                 let fault = damage(error)?;
                 self.add(fault);
                 return Ok(());
             }
         };
-        for head in heads {
-            match head {
-                Ok(located) => {
-                    let head = located.head;
-                    self.entries += 1;
-                    self.bytes = self.bytes.saturating_add(head.payload_len_bytes);
-                    checker.entry(&head, &mut self.findings);
-                    if decode::must_be_membership(head.kind, head.kind_code) {
-                        let decodes = self.membership_decodes(group, head.index)?;
-                        checker.membership(&head, decodes, &mut self.findings);
-                    }
-                    // The rules above speak of unusual indexes themselves.
-                    let faults = located.faults.into_iter();
-                    faults
-                        .filter(|fault| fault.code != Code::R127)
-                        .for_each(|fault| self.add(fault));
-                    meter.entry(head.payload_len_bytes, observer)?;
+        for piece in pieces {
+            match piece {
+                Ok(HeadPiece::Run(run)) => {
+                    self.run(&run, &mut checker, group)?;
+                    let count = EntryCount(run.range.count());
+                    meter.entries(count, run.payload_bytes, observer)?;
                 }
-                Err(error) => {
-                    checker.unreadable();
-                    let fault = damage(error)?;
-                    self.add(fault);
+                Ok(HeadPiece::One(located)) => {
+                    let bytes = located.head.payload_len_bytes;
+                    self.head(located, &mut checker, group)?;
+                    meter.entry(bytes, observer)?;
                 }
+                Err(error) => self.unreadable(error, &mut checker)?,
             }
         }
         checker.finish(&mut self.findings);
+        Ok(())
+    }
+
+    /// Takes entries that are alike at once, or one by one where something is to be said of one.
+    fn run(
+        &mut self,
+        run: &HeadRun,
+        checker: &mut Checker<'_>,
+        group: &GroupId,
+    ) -> Result<(), Error> {
+        if !decode::must_be_membership(run.kind, run.kind_code) && checker.run(run) {
+            self.entries += run.range.count();
+            self.bytes = self.bytes.saturating_add(run.payload_bytes);
+            return Ok(());
+        }
+        for head in self.store.heads(group, run.range)? {
+            match head {
+                Ok(located) => self.head(located, checker, group)?,
+                Err(error) => self.unreadable(error, checker)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn head(
+        &mut self,
+        located: LocatedHead,
+        checker: &mut Checker<'_>,
+        group: &GroupId,
+    ) -> Result<(), Error> {
+        let head = located.head;
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(head.payload_len_bytes);
+        checker.entry(&head, &mut self.findings);
+        if decode::must_be_membership(head.kind, head.kind_code) {
+            let decodes = self.membership_decodes(group, head.index)?;
+            checker.membership(&head, decodes, &mut self.findings);
+        }
+        // The rules above speak of unusual indexes themselves.
+        let faults = located.faults.into_iter();
+        faults.filter(|fault| fault.code != Code::R127).for_each(|fault| self.add(fault));
+        Ok(())
+    }
+
+    fn unreadable(&mut self, error: StoreError, checker: &mut Checker<'_>) -> Result<(), Error> {
+        checker.unreadable();
+        let fault = damage(error)?;
+        self.add(fault);
         Ok(())
     }
 

@@ -118,6 +118,7 @@ fn put_time(out: &mut Vec<u8>, instant: AppendInstant) {
     }
 }
 
+#[inline(always)]
 fn take_time(wire: &mut Wire<'_>) -> Result<AppendInstant, Malformed> {
     let unix_seconds = wire.zigzag("append time")?;
     let start = wire.malformed("nanoseconds");
@@ -208,6 +209,27 @@ impl EntryView {
     }
 }
 
+/// What an index needs of an entry; decoded as carefully as an [`EntryView`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntrySizes {
+    /// Index of the entry.
+    pub index: LogIndex,
+    /// Term of the entry.
+    pub term: Term,
+    /// What it is for.
+    pub kind: EntryKind,
+    /// The number of the kind in the source.
+    pub kind_code: Option<u32>,
+    /// Where the encoded entry begins in the frame's payload.
+    pub at: usize,
+    /// Length of the encoded entry, in bytes.
+    pub len: usize,
+    /// Length of the payload, in bytes.
+    pub payload_len: usize,
+    /// Length of the extensions, in bytes.
+    pub extensions_len: usize,
+}
+
 /// Walks the entries of one record, in index order.
 #[derive(Clone, Debug)]
 pub struct EntryWalk<'a> {
@@ -237,11 +259,64 @@ impl<'a> EntryWalk<'a> {
         }
         let Some(index) = self.next else { return Err(self.wire.malformed("entry index")) };
         let view = take_entry(&mut self.wire, index, self.term)?;
-        self.left -= 1;
-        self.next = index.next();
-        self.term = Some(view.term);
+        self.stepped(index, view.term);
         Ok(Some(view))
     }
+
+    /// As [`EntryWalk::next_entry`], for an index.
+    ///
+    /// # Errors
+    /// As [`EntryWalk::next_entry`].
+    #[inline]
+    pub fn next_sizes(&mut self) -> Result<Option<EntrySizes>, Malformed> {
+        if self.left == 0 {
+            return self.next_entry().map(|_| None);
+        }
+        let Some(index) = self.next else { return Err(self.wire.malformed("entry index")) };
+        let start = self.wire;
+        let fields = take_fields(&mut self.wire, self.term)?;
+        let [payload, extensions, note] =
+            [fields.payload, fields.extensions, fields.note].map(Option::unwrap_or_default);
+        if self.wire.skip(payload + extensions + note).is_none() {
+            self.wire = start;
+            return self.next_entry().map(|_| None);
+        }
+        self.stepped(index, fields.term);
+        Ok(Some(EntrySizes {
+            index,
+            term: fields.term,
+            kind: fields.kind,
+            kind_code: fields.kind_code,
+            at: start.at(),
+            len: self.wire.at() - start.at(),
+            payload_len: payload,
+            extensions_len: extensions,
+        }))
+    }
+
+    #[inline]
+    fn stepped(&mut self, index: LogIndex, term: Term) {
+        self.left -= 1;
+        self.next = index.next();
+        self.term = Some(term);
+    }
+}
+
+#[inline(always)]
+fn take_len(wire: &mut Wire<'_>, flag: u8, what: &'static str) -> Result<Option<usize>, Malformed> {
+    if flag == 0 { Ok(None) } else { wire.len(ENTRY_CONTENT_MAX, what).map(Some) }
+}
+
+/// An entry up to its byte strings.
+struct Fields {
+    term: Term,
+    kind: EntryKind,
+    kind_code: Option<u32>,
+    appended_at: AppendTime,
+    /// Lengths of the byte strings that are there; each alone is within what is left.
+    payload: Option<usize>,
+    extensions: Option<usize>,
+    note: Option<usize>,
 }
 
 #[inline]
@@ -251,6 +326,24 @@ fn take_entry(
     previous: Option<Term>,
 ) -> Result<EntryView, Malformed> {
     let start = wire.at();
+    let Fields { term, kind, kind_code, appended_at, payload, extensions, note } =
+        take_fields(wire, previous)?;
+    let mut range = |len: Option<usize>, what| match len {
+        None => Ok(None),
+        Some(len) => {
+            let at = wire.at();
+            wire.take(len, what).map(|_| Some(at..at + len))
+        }
+    };
+    let payload = range(payload, "payload")?;
+    let extensions = range(extensions, "extensions")?;
+    let note = range(note, "note")?.unwrap_or(0..0);
+    let span = start..wire.at();
+    Ok(EntryView { index, term, kind, kind_code, appended_at, span, payload, extensions, note })
+}
+
+#[inline(always)]
+fn take_fields(wire: &mut Wire<'_>, previous: Option<Term>) -> Result<Fields, Malformed> {
     let newer = wire.newer("entry flags");
     let flags = wire.u8("entry flags")?;
     if flags & UNUSED != 0 || flags & TIME_MASK == TIME_MASK {
@@ -274,22 +367,8 @@ fn take_entry(
         TIME_NIL => AppendTime::Nil,
         _ => AppendTime::At(take_time(wire)?),
     };
-    let mut len = |flag: u8, what| {
-        if flags & flag == 0 { Ok(None) } else { wire.len(ENTRY_CONTENT_MAX, what).map(Some) }
-    };
-    let payload = len(HAS_PAYLOAD, "payload length")?;
-    let extensions = len(HAS_EXTENSIONS, "extensions length")?;
-    let note = len(HAS_NOTE, "note length")?;
-    let mut range = |len: Option<usize>, what| match len {
-        None => Ok(None),
-        Some(len) => {
-            let at = wire.at();
-            wire.take(len, what).map(|_| Some(at..at + len))
-        }
-    };
-    let payload = range(payload, "payload")?;
-    let extensions = range(extensions, "extensions")?;
-    let note = range(note, "note")?.unwrap_or(0..0);
-    let span = start..wire.at();
-    Ok(EntryView { index, term, kind, kind_code, appended_at, span, payload, extensions, note })
+    let payload = take_len(wire, flags & HAS_PAYLOAD, "payload length")?;
+    let extensions = take_len(wire, flags & HAS_EXTENSIONS, "extensions length")?;
+    let note = take_len(wire, flags & HAS_NOTE, "note length")?;
+    Ok(Fields { term, kind, kind_code, appended_at, payload, extensions, note })
 }

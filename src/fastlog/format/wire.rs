@@ -44,7 +44,7 @@ impl<'a> Wire<'a> {
         Malformed { what, at: self.at, newer: true }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u8(&mut self, what: &'static str) -> Result<u8, Malformed> {
         let byte = self.bytes.get(self.at).copied().ok_or(self.malformed(what))?;
         self.at += 1;
@@ -58,19 +58,23 @@ impl<'a> Wire<'a> {
         Ok(u32::from_le_bytes(bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn varint(&mut self, what: &'static str) -> Result<u64, Malformed> {
-        let first = self.u8(what)?;
-        if first < 0x80 {
-            return Ok(u64::from(first));
+        if let Some(word) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>())
+            && let Some((value, len)) = short_varint(u64::from_le_bytes(*word))
+        {
+            self.at += len;
+            return Ok(value);
         }
-        self.long_varint(first, what)
+        self.long_varint(what)
     }
 
-    fn long_varint(&mut self, first: u8, what: &'static str) -> Result<u64, Malformed> {
+    /// A varint of any length, or near the end.
+    #[cold]
+    fn long_varint(&mut self, what: &'static str) -> Result<u64, Malformed> {
         let start = self.malformed(what);
-        let mut value = u64::from(first & 0x7f);
-        let mut shift = 7u32;
+        let mut value = 0u64;
+        let mut shift = 0u32;
         loop {
             let byte = self.u8(what).map_err(|_| start)?;
             let bits = u64::from(byte & 0x7f);
@@ -85,13 +89,14 @@ impl<'a> Wire<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn zigzag(&mut self, what: &'static str) -> Result<i64, Malformed> {
         let folded = self.varint(what)?;
         Ok((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
     }
 
     /// A length that is not beyond `limit` nor behind the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn len(&mut self, limit: usize, what: &'static str) -> Result<usize, Malformed> {
         let start = *self;
         match usize::try_from(self.varint(what)?) {
@@ -106,6 +111,13 @@ impl<'a> Wire<'a> {
         let taken = self.bytes.get(self.at..end).ok_or(self.malformed(what))?;
         self.at = end;
         Ok(taken)
+    }
+
+    /// Steps over `len` bytes; `None` when fewer are left.
+    #[inline]
+    pub(super) fn skip(&mut self, len: usize) -> Option<()> {
+        self.at = self.at.checked_add(len).filter(|end| *end <= self.bytes.len())?;
+        Some(())
     }
 
     /// A byte string with its length before it.
@@ -123,6 +135,23 @@ impl<'a> Wire<'a> {
         let start = *self;
         std::str::from_utf8(self.string(limit, what)?).map_err(|_| start.malformed(what))
     }
+}
+
+/// The varint at the beginning of eight bytes, read as one little-endian number, and its length;
+/// `None` when it is longer.
+#[inline(always)]
+fn short_varint(word: u64) -> Option<(u64, usize)> {
+    let ends = !word & 0x8080_8080_8080_8080;
+    if ends == 0 {
+        return None;
+    }
+    // Bits up to the end of the first byte that does not go on.
+    let kept = word & (ends ^ ends.wrapping_sub(1)) & 0x7f7f_7f7f_7f7f_7f7f;
+    let pairs = (kept & 0x007f_007f_007f_007f) | ((kept & 0x7f00_7f00_7f00_7f00) >> 1);
+    let fours = (pairs & 0x0000_3fff_0000_3fff) | ((pairs & 0x3fff_0000_3fff_0000) >> 2);
+    let value = (fours & 0x0000_0000_0fff_ffff) | ((fours & 0x0fff_ffff_0000_0000) >> 4);
+    let len = usize::try_from(ends.trailing_zeros() / 8 + 1).ok()?;
+    Some((value, len))
 }
 
 pub(super) fn put_zigzag(out: &mut Vec<u8>, value: i64) {
@@ -157,6 +186,12 @@ mod tests {
             let mut number = wire(&out);
             assert_eq!(number.varint("number"), Ok(value));
             assert_eq!(number.left(), 0);
+            for behind in [0u8, 0x80, 0xff] {
+                let longer = [out.as_slice(), &[behind; 9]].concat();
+                let mut number = wire(&longer);
+                assert_eq!(number.varint("number"), Ok(value));
+                assert_eq!(number.at(), out.len());
+            }
             for cut in 0..out.len() {
                 assert!(wire(&out[..cut]).varint("number").is_err());
             }
