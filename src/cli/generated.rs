@@ -64,8 +64,16 @@ pub fn man(session: &Session, arguments: &Man) -> Exit {
 fn create(session: &Session, dir: &Path) -> Result<(), Box<Failure>> {
     match session.fs.create_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        created => created.map_err(|error| io_failure(session, "create", dir, error)),
+        created => created
+            .and_then(|()| for_everyone(session, dir, 0o755))
+            .map_err(|error| io_failure(session, "create", dir, error)),
     }
+}
+
+/// What is created is private, and a manual is not.
+fn for_everyone(session: &Session, path: &Path, mode: u32) -> io::Result<()> {
+    let modified_unix_ns = session.fs.metadata(path)?.modified_unix_ns;
+    session.fs.set_attributes(path, mode, modified_unix_ns)
 }
 
 /// Writes a page, unless it is there already; another file of its name is left alone.
@@ -73,6 +81,7 @@ fn write_page(session: &Session, path: &Path, page: &str) -> Result<(), Box<Fail
     match session.fs.open(path, OpenMode::CreateNew) {
         Ok(file) => file
             .write_at(0, page.as_bytes())
+            .and_then(|()| for_everyone(session, path, 0o644))
             .and_then(|()| file.sync())
             .map_err(|error| io_failure(session, "write", path, error)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

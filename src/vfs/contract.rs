@@ -43,6 +43,16 @@ fn get(fs: &dyn Fs, path: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn what_is_created_only_its_owner_can_read() {
+    each(|fs, root| {
+        put(fs, &root.join("f"), b"secret");
+        fs.create_dir(&root.join("d")).expect("created");
+        let mode = |name: &str| fs.metadata(&root.join(name)).expect("there").mode;
+        assert_eq!((mode("f"), mode("d")), (PRIVATE_FILE_MODE, PRIVATE_DIR_MODE));
+    });
+}
+
+#[test]
 fn files_are_created_once_and_opened_only_if_they_exist() {
     each(|fs, root| {
         let path = root.join("f");

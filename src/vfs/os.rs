@@ -12,10 +12,12 @@ mod tree;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::vfs::{
-    Fs, Held, LockError, LockMode, LockState, Metadata, OpenMode, Vfs, VfsFile, one_directory,
+    Fs, Held, LockError, LockMode, LockState, Metadata, OpenMode, PRIVATE_DIR_MODE, Vfs, VfsFile,
+    one_directory,
 };
 
 pub use clock::OsClock;
@@ -39,7 +41,7 @@ impl Vfs for OsFs {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir(dir)
+        fs::DirBuilder::new().mode(PRIVATE_DIR_MODE).create(dir)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -26,8 +26,6 @@ use crate::vfs::{OpenMode, read_exact_at};
 const PIECE_BYTES: usize = 4 << 20;
 /// Rows that are collected at most, however small they are.
 const PIECE_ROWS: usize = 1 << 16;
-/// File mode, as raft-boltdb's.
-const MODE: u32 = 0o600;
 
 /// Rows of one group that wait to be written.
 pub struct GroupPiece {
@@ -83,9 +81,6 @@ impl RedbSink {
             piece: Piece::default(),
             sealed: false,
         };
-        let found = fs.metadata(&sink.partial).map_err(io_error("look at", &sink.partial))?;
-        fs.set_attributes(&sink.partial, MODE, found.modified_unix_ns)
-            .map_err(io_error("set the mode of", &sink.partial))?;
         sink.writer = Some(writer(format, file).map_err(|error| sink.failed(error))?);
         Ok(sink)
     }

@@ -15,7 +15,7 @@ use crate::vfs::os::{OsClock, OsFs};
 use crate::vfs::sim::{
     CallNo, Fault as Failure, FaultPlan, Profile, Refusal, SimClock, SimFs, Tries,
 };
-use crate::vfs::{Clock, Fs, LockMode, OpenMode, Vfs};
+use crate::vfs::{Clock, Fs, LockMode, Vfs};
 
 const TARGET: &str = "/copy.redb";
 
@@ -225,12 +225,4 @@ fn a_file_that_redb_itself_has_open_is_locked() {
     let refused = opened(&fs, &OsClock, &dir.path().join("live2.redb"));
     assert!(matches!(refused, Err(StoreError::Locked { .. })));
     drop(live);
-}
-
-#[test]
-fn the_file_mode_of_a_target_is_raft_boltdbs() {
-    let fs: Arc<dyn Fs> = Arc::new(SimFs::new(Profile::StrictPosix));
-    write(&fs, RedbFormat::V3, Last::Small).expect("written");
-    assert_eq!(fs.metadata(Path::new(TARGET)).expect("metadata").mode, 0o600);
-    assert!(fs.open(Path::new(TARGET), OpenMode::Read).is_ok());
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
-use crate::vfs::{OpenMode, VfsFile};
+use crate::vfs::{OpenMode, PRIVATE_FILE_MODE, VfsFile};
 
 /// An open regular file.
 pub(super) struct OsFile {
@@ -28,7 +28,7 @@ impl OsFile {
                 options.write(true);
             }
             OpenMode::CreateNew => {
-                options.write(true).create_new(true);
+                options.write(true).create_new(true).mode(PRIVATE_FILE_MODE);
             }
         }
         Ok(OsFile { file: open_regular(path, &mut options, mode)?, unsynced: false.into() })

@@ -3,7 +3,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::vfs::{FileKind, Held, LockMode, Metadata, OpenMode, VfsFile, read_exact_at};
+use crate::vfs::{
+    FileKind, Held, LockMode, Metadata, OpenMode, PRIVATE_FILE_MODE, VfsFile, read_exact_at,
+};
 
 const PAGE_BYTES: usize = 4096;
 const FILE_BYTES_MAX: u64 = 1 << 44;
@@ -45,7 +47,7 @@ impl OverlayFile {
             size_bytes: 0,
             below_bytes: 0,
             pages: BTreeMap::new(),
-            mode: 0o644,
+            mode: PRIVATE_FILE_MODE,
             modified_unix_ns: 0,
         };
         OverlayFile { below: None, identity, state: RwLock::new(state), locks: Mutex::default() }

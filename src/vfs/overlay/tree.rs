@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::OverlayFile;
-use crate::vfs::{FileKind, Fs, Metadata};
+use crate::vfs::{FileKind, Fs, Metadata, PRIVATE_DIR_MODE};
 
 /// Something whose name, content or attributes are not simply those below.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl Node {
 
     /// An empty directory that does not exist below.
     pub(super) fn new_dir(identity: (u64, u64)) -> Node {
-        let attributes = Some((0o755, 0));
+        let attributes = Some((PRIVATE_DIR_MODE, 0));
         Node::Dir(Dir { below: None, identity, attributes, changes: BTreeMap::new() })
     }
 }

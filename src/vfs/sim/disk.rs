@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file::FileNode;
 use super::profile::Profile;
-use crate::vfs::{FileKind, Metadata};
+use crate::vfs::{FileKind, Metadata, PRIVATE_DIR_MODE};
 
 /// Number of a mutating call, counted from 0 in the order in which calls were made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -282,7 +282,7 @@ impl Disk {
     }
 
     pub(super) fn create_dir(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, Node::Dir(DirNode::new(Arc::default(), 0o755))).map(|_| ())
+        self.add(path, Node::Dir(DirNode::new(Arc::default(), PRIVATE_DIR_MODE))).map(|_| ())
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path, replace: bool) -> io::Result<()> {

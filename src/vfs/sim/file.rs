@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::disk::{Attributes, CallNo, Step};
 use super::page::{Content, PAGE_BYTES, Page, PageNo, masked, page_of};
+use crate::vfs::PRIVATE_FILE_MODE;
 
 /// A file: what the process sees, what is certainly durable, and every change in between.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ impl Cause {
 impl Default for FileNode {
     fn default() -> FileNode {
         let empty = Arc::default();
-        FileNode::at_rest(empty, Attributes { mode: 0o644, modified_unix_ns: 0 })
+        FileNode::at_rest(empty, Attributes { mode: PRIVATE_FILE_MODE, modified_unix_ns: 0 })
     }
 }
 
