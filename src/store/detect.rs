@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use crate::model::{Code, Fault, FaultKind, Place};
 use crate::store::detect::content::{Content, content};
-use crate::store::detect::layout::{data_dir_of, is_served, layout, who_opens};
+use crate::store::detect::layout::{data_dir_of, layout, who_opens};
 use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
 use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs};
@@ -204,9 +204,13 @@ fn detect_directory(
     }
     let Found { candidates, leftovers, seen, hidden, .. } = Found::below(fs, path)?;
     let candidates: Vec<Candidate> = candidates.into_iter().filter(wanted).collect();
-    let served = candidates.iter().filter(|candidate| is_served(&candidate.path)).count();
+    // What could not be looked at may be the one that is meant.
+    if let Some(error) = hidden {
+        return Err(error);
+    }
+    let served = candidates.iter().any(Candidate::is_served);
     let (mut chosen, others): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| served == 0 || is_served(&candidate.path));
+        candidates.into_iter().partition(|candidate| !served || candidate.is_served());
     let candidate = match (chosen.pop(), chosen.is_empty()) {
         (Some(candidate), true) => candidate,
         (Some(last), false) => {
@@ -214,10 +218,7 @@ fn detect_directory(
             return Err(ambiguous(path, &chosen));
         }
         (None, _) => {
-            return Err(match hidden {
-                Some(error) => error,
-                None => not_found(path, "no Raft log in this directory", seen),
-            });
+            return Err(not_found(path, "no Raft log in this directory", seen));
         }
     };
     let mut faults = Vec::new();
@@ -241,7 +242,7 @@ fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
     let parent = candidates.first().and_then(|candidate| candidate.path.parent());
     let one_node = candidates
         .iter()
-        .all(|candidate| is_served(&candidate.path) && candidate.path.parent() == parent);
+        .all(|candidate| candidate.is_served() && candidate.path.parent() == parent);
     let what = if one_node {
         "two backends in one data directory; name the one that is meant"
     } else {
@@ -310,7 +311,7 @@ fn second_backend(fs: &dyn Fs, store: &Path) -> Result<Vec<Fault>, StoreError> {
             FileKind::Link | FileKind::Other => None,
         };
         let Some(other) = found else { continue };
-        let words = match is_served(&path) {
+        let words = match other.is_served() {
             true => format!("a second backend, {}: {}", other.format, who_opens(&path)),
             false => format!("a {} that no server opens", other.format),
         };

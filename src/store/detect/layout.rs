@@ -17,9 +17,14 @@ const ENTRIES_MAX: usize = 1024;
 /// Dkron's types of commands are 0 to this.
 const DKRON_COMMAND_MAX: u8 = 4;
 
-/// Whether a server opens a store of this name: hashicorp's `raft.db` and `wal`, etcd's `wal`.
-pub(super) fn is_served(store: &Path) -> bool {
-    store.ends_with("raft.db") || store.ends_with("wal")
+/// Whether a known server opens a store of this format by this name: hashicorp's `raft.db` and
+/// `wal`, etcd's `wal`. No such server opens a redb, whatever its name.
+pub(super) fn is_served(store: &Path, format: Format) -> bool {
+    match format {
+        Format::BoltDb | Format::RaftFastlog => store.ends_with("raft.db"),
+        Format::RaftWal | Format::EtcdWal => store.ends_with("wal"),
+        Format::Redb | Format::FastLog => false,
+    }
 }
 
 /// What each server does with both backends in one directory.
@@ -34,7 +39,7 @@ pub(super) fn who_opens(store: &Path) -> &'static str {
 /// The data directory that a store belongs to, by where it lies: `ROOT/raft/raft.db`,
 /// `ROOT/raft/wal`, `ROOT/server/raft/...`, `ROOT/member/wal`.
 pub(super) fn data_dir_of(store: &Path) -> Option<PathBuf> {
-    if !is_served(store) {
+    if !store.ends_with("raft.db") && !store.ends_with("wal") {
         return None;
     }
     let inside = store.parent()?;

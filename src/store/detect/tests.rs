@@ -264,7 +264,7 @@ fn two_backends_in_one_data_dir_are_for_the_operator_to_choose() {
 #[test]
 fn leftovers_are_reported_and_never_chosen() {
     let room = Room::new();
-    room.redb("d/raft/raft.db");
+    room.file("d/raft/raft.db", &bolt(&["conf", "logs"]));
     room.redb("d/raft/raft.db.boltdb");
     room.redb("d/raft/raft.db.partial");
     room.redb("d/raft/raft.db.failed.2");
@@ -293,4 +293,15 @@ fn several_logs_in_one_directory_are_ambiguous() {
     };
     assert_eq!(candidates.len(), 2);
     assert!(room.described("d/a.redb").faults.is_empty());
+}
+
+#[test]
+fn a_name_never_decides_between_two_logs_of_one_format() {
+    let room = Room::new();
+    room.redb("two/raft/raft.db");
+    room.redb("two/raft/raft.redb");
+    match room.detect("two") {
+        Err(StoreError::Ambiguous { candidates, .. }) => assert_eq!(candidates.len(), 2),
+        other => panic!("{other:?}"),
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::store::detect::content::{Content, content};
+use crate::store::detect::layout::is_served;
 use crate::store::{Format, StoreError, StoreFile, fastlog, io_error};
 use crate::vfs::{FileKind, Fs, Metadata};
 
@@ -22,6 +23,13 @@ pub(super) struct Candidate {
     pub(super) files: Vec<StoreFile>,
     /// What keeps it from being read, where that is known already.
     pub(super) unreadable: Option<String>,
+}
+
+impl Candidate {
+    /// Whether a known server opens it where it lies.
+    pub(super) fn is_served(&self) -> bool {
+        is_served(&self.path, self.format)
+    }
 }
 
 /// What lies below a directory.
