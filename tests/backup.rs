@@ -21,6 +21,7 @@ use raftlog::event::{Event, Observer, Phase, Unobserved};
 use raftlog::model::{Code, Findings, Severity};
 use raftlog::store::{Level, OpenOptions, StoreError};
 use raftlog::vfs::Fs;
+use raftlog::vfs::full::FullDisk;
 use raftlog::vfs::os::{OsClock, OsFs};
 
 fn os() -> Arc<dyn Fs> {
@@ -132,7 +133,7 @@ fn a_data_directory_comes_back_with_every_byte_mode_and_time() {
     let done = back_up(&data, &archive).unwrap();
     assert_eq!(picture(&data), before, "the source is untouched");
     assert_eq!(done.result.files, 6);
-    assert_eq!(done.result.archive_bytes, fs::metadata(&archive).unwrap().len());
+    assert_eq!(done.result.archive_bytes, Some(fs::metadata(&archive).unwrap().len()));
     assert_eq!(names_in(dir.path()), ["node-1", "node-1.tar.gz"]);
 
     let target = dir.path().join("restored");
@@ -169,9 +170,10 @@ fn equal_input_gives_equal_bytes_and_the_printed_digest() {
     let on_stream = back_up_with(&data, stream, &options(), &mut Unobserved).unwrap();
     assert!(streamed == fs::read(&one).unwrap());
     assert_eq!(on_stream.result.sha256, done.result.sha256);
+    assert!(done.result.sha256.is_some());
     assert_eq!(on_stream.result.archive, "-");
     let sum = Command::new("sha256sum").arg(&one).output().unwrap();
-    assert!(String::from_utf8_lossy(&sum.stdout).starts_with(&done.result.sha256));
+    assert!(String::from_utf8_lossy(&sum.stdout).starts_with(&done.result.sha256.unwrap()));
 }
 
 #[test]
@@ -234,6 +236,38 @@ fn every_compression_level_reads_back() {
     }
     assert!(sizes[0] > sizes[1] && sizes[1] > sizes[9], "{sizes:?}");
     assert!(Compression::new(10).is_none());
+}
+
+#[test]
+fn a_restore_without_room_is_refused_before_it_writes_dry_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data_dir(dir.path());
+    let archive = dir.path().join("a.tar.gz");
+    let needed = back_up(&data, &archive).unwrap().result.bytes;
+    let before = names_in(dir.path());
+    let target = dir.path().join("r");
+    let attempt = |free_bytes: u64, dry_run: bool| {
+        let disk: Arc<dyn Fs> = Arc::new(FullDisk::over(os(), free_bytes).telling());
+        let options = RestoreOptions { dry_run, ..RestoreOptions::default() };
+        let stream = Source::Stream(Box::new(fs::File::open(&archive).unwrap()));
+        let mut refused = 0;
+        for source in [Source::File(archive.clone()), stream] {
+            if dry_run || matches!(source, Source::File(_)) {
+                match backup::restore(&disk, source, &target, options, &mut Unobserved) {
+                    Err(Error::NoSpace { needed_bytes, free_bytes: told, .. }) => {
+                        assert_eq!((needed_bytes, told), (needed, free_bytes));
+                        refused += 1;
+                    }
+                    done => assert!(done.is_ok(), "{done:?}"),
+                }
+            }
+        }
+        refused
+    };
+    assert_eq!((attempt(needed - 1, true), attempt(needed - 1, false)), (2, 1));
+    assert_eq!(names_in(dir.path()), before, "nothing was begun");
+    assert_eq!((attempt(needed, true), attempt(needed, false)), (0, 0));
+    assert_eq!(picture(&target), picture(&data));
 }
 
 #[test]

@@ -311,7 +311,7 @@ fn every_member_must_be_the_next_line_of_the_manifest() {
 fn every_number_of_a_header_must_be_that_of_the_manifest() {
     let a = || file("data/a", b"first");
     let mode = with(a(), |header| header.set_mode(0o4755));
-    refused_because("mode", &instead_of_a(mode), "mode is 2541");
+    refused_because("mode", &instead_of_a(mode), "mode is 4755");
     let time = with(a(), |header| header.set_mtime(MTIME + 1));
     refused_because("time", &instead_of_a(time), "time is 1700000001");
     let owner = with(a(), |header| header.set_uid(1000));
@@ -497,7 +497,7 @@ fn whatever_follows_the_end_is_refused() {
     tar.extend_from_slice(&[0; 512]);
     refused_because("one more block of zeros", &gzip(&tar), "follows the end");
     let whole = tar_of(&honest());
-    refused_because("half an end mark", &gzip(&whole[..whole.len() - 512]), "end mark");
+    refused_because("half an end mark", &gzip(&whole[..whole.len() - 512]), "the end mark of two");
     refused_because("no end mark", &gzip(&whole[..whole.len() - 1024]), "end mark");
     refused_because("a short member", &gzip(&whole[..whole.len() - 2048 - 100]), "needs");
 }

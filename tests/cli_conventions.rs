@@ -366,13 +366,14 @@ fn a_held_lock_names_its_holder_and_may_be_waited_for() {
     let pid = format!("(pid {})", std::process::id());
     assert!(stderr.contains("is in use by ") && stderr.contains(&pid), "{stderr}");
     assert!(stderr.contains("--lock-timeout 30s\n"), "{stderr}");
-    let waits = binary()
+    let mut waits = binary()
         .args([Path::new("verify"), &path, Path::new("--lock-timeout"), Path::new("30s")])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts");
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    support::wait_until("it tries the lock", || support::has_open(waits.id(), &path));
+    assert!(waits.try_wait().expect("state").is_none(), "it waits");
     held.unlock().expect("unlocked");
     let output = waits.wait_with_output().expect("ends");
     assert_eq!(output.status.code(), Some(0), "{output:?}");

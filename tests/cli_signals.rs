@@ -37,6 +37,23 @@ fn send(child: &Child, signal: Signal) {
     kill_process(pid, signal).expect("sent");
 }
 
+/// A line of what procfs says of a process.
+fn status(pid: u32, key: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("a line");
+    line.trim().to_owned()
+}
+
+fn is_asleep(pid: u32) -> bool {
+    status(pid, "State:").starts_with('S')
+}
+
+fn is_pending(pid: u32, signal: Signal) -> bool {
+    let bit = 1u64 << (signal.as_raw() - 1);
+    let pending = |key| u64::from_str_radix(&status(pid, key), 16).expect("a mask") & bit != 0;
+    pending("ShdPnd:") || pending("SigPnd:")
+}
+
 /// Waits until `partial` is there, sends `signal`, and returns how the program ended.
 fn stopped(child: Child, partial: &Path, signal: Signal) -> Output {
     for _ in 0..60_000 {
@@ -58,12 +75,12 @@ fn ends_clean(output: &Output, code: i32, dir: &Path) {
 }
 
 #[test]
-fn signals_stop_a_migration_and_a_backup_and_leave_nothing() {
+fn signals_stop_every_long_job_and_leave_nothing() {
     let dir = tempfile::tempdir().expect("directory");
     let source = dir.path().join("log.redb");
     support::made::large_redb(&source, ENTRIES, 512);
     let before = fs::metadata(&source).expect("source").modified().expect("time");
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143)] {
         let target = dir.path().join("log.fastlog");
         let migrate = ["migrate", "--to", "fastlog"].map(Path::new);
         let child = start(&[migrate[0], &source, &target, migrate[1], migrate[2]]);
@@ -73,6 +90,21 @@ fn signals_stop_a_migration_and_a_backup_and_leave_nothing() {
         let target = dir.path().join("log.tar.gz");
         let child = start(&[Path::new("backup"), &source, &target]);
         let partial = dir.path().join("log.tar.gz.partial");
+        ends_clean(&stopped(child, &partial, signal), code, dir.path());
+    }
+    for arguments in [&[Path::new("verify"), &source][..], &[Path::new("diff"), &source, &source]] {
+        let child = start(arguments);
+        support::wait_until("it reads", || support::has_open(child.id(), &source));
+        send(&child, Signal::INT);
+        ends_clean(&child.wait_with_output().expect("ends"), 130, dir.path());
+    }
+    let elsewhere = tempfile::tempdir().expect("directory");
+    let archive = elsewhere.path().join("a.tar.gz");
+    let packed = start(&[Path::new("backup"), &source, &archive, Path::new("--compression=0")]);
+    assert!(packed.wait_with_output().expect("ends").status.success());
+    for (signal, code) in [(Signal::INT, 130), (Signal::HUP, 143)] {
+        let child = start(&[Path::new("restore"), &archive, &dir.path().join("r")]);
+        let partial = dir.path().join("r.partial");
         ends_clean(&stopped(child, &partial, signal), code, dir.path());
     }
     assert_eq!(fs::metadata(&source).expect("source").modified().expect("time"), before);
@@ -89,10 +121,17 @@ fn a_second_signal_ends_a_program_that_does_not_notice_the_first() {
             .chain([Path::new("hex"), store.as_path()])
             .collect::<Vec<_>>(),
     );
-    std::thread::sleep(Duration::from_millis(500));
+    let pipe = child.stdout.as_ref().expect("its stdout");
+    let mut filled = 0;
+    support::wait_until("its pipe is full", || {
+        // A writer that still gets on adds something between two looks.
+        let before =
+            std::mem::replace(&mut filled, rustix::io::ioctl_fionread(pipe).expect("size"));
+        filled > 0 && filled == before && is_asleep(child.id())
+    });
     assert!(child.try_wait().expect("state").is_none(), "it waits for its reader");
     send(&child, Signal::INT);
-    std::thread::sleep(Duration::from_millis(200));
+    support::wait_until("the first signal was taken", || !is_pending(child.id(), Signal::INT));
     assert!(child.try_wait().expect("state").is_none(), "the first only asks");
     send(&child, Signal::INT);
     let status = child.wait().expect("ends");

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::{raftlog, redb, told};
+use support::{has_open, raftlog, redb, told, wait_until};
 
 /// Runs every command that reads a store on `path` and asserts that each is told who holds it.
 fn assert_locked(path: &Path, target: &Path) {
@@ -59,14 +59,15 @@ fn a_file_that_redb_2_has_open_is_locked() {
 fn waiting_for_a_lock_ends_when_it_is_given_up() {
     let (_dir, path, _target) = copy("redb-basic", "compacted");
     let database = redb::Database::open(&path).expect("redb opens it");
-    let waiting = std::process::Command::new(env!("CARGO_BIN_EXE_raftlog"))
+    let mut waiting = std::process::Command::new(env!("CARGO_BIN_EXE_raftlog"))
         .args(["verify", "--lock-timeout", "60s"])
         .arg(&path)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    wait_until("it tries the lock", || has_open(waiting.id(), &path));
+    assert!(waiting.try_wait().expect("state").is_none(), "it waits");
     drop(database);
     let (code, out, err) = told(&waiting.wait_with_output().expect("it ends"));
     assert_eq!(code, 0, "{out}\n{err}");

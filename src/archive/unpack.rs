@@ -132,8 +132,8 @@ impl At {
         match self.reached.get().end {
             Some(end) if zeros && rest.len() == SECOND_END_BLOCK.len() => Ok(end),
             Some(_) if zeros => Err(self.ended_early(FaultKind::Missing {
-                what: "the end mark of the archive",
-                name: String::new(),
+                what: "the end mark",
+                name: "of two blocks of zeros".to_owned(),
             })),
             _ => Err(self.fault(FaultKind::Field {
                 what: "what follows the end of the archive",

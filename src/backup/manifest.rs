@@ -146,6 +146,26 @@ pub struct VerdictFinding {
     pub count: u64,
     /// The first one in one line.
     pub message: String,
+    /// Name of the group that the first one is about, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The index that the first one is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// Where the first one lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<VerdictPlace>,
+}
+
+/// Where a finding lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictPlace {
+    /// The file: its name below the directory that was backed up, or the name of the file that was.
+    pub file: String,
+    /// First byte.
+    pub offset_bytes: u64,
+    /// Number of bytes.
+    pub len_bytes: u64,
 }
 
 impl Verdict {
@@ -173,6 +193,13 @@ impl Verdict {
                         severity: fault.severity.as_str().to_owned(),
                         count: findings.count(fault.code),
                         message: fault.kind.to_string(),
+                        group: fault.group.as_ref().and_then(|group| group.name()).map(Into::into),
+                        index: fault.index.map(|index| index.0),
+                        place: fault.place.as_ref().map(|place| VerdictPlace {
+                            file: place.file.to_string_lossy().into_owned(),
+                            offset_bytes: place.offset_bytes,
+                            len_bytes: place.len_bytes,
+                        }),
                     };
                     lines.push((fault.code, fault.severity, line));
                 }

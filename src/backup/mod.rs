@@ -28,6 +28,7 @@ mod error;
 pub mod manifest;
 mod outcome;
 mod pack;
+mod plan;
 mod progress;
 mod read;
 mod restore;
@@ -44,9 +45,12 @@ use crate::store::{OpenOptions, Opened};
 
 pub use check::verify;
 pub use error::Error;
-pub use manifest::{GroupNote, HardStateNote, Manifest, Verdict, VerdictFinding, VoteNote};
-pub use outcome::{Backup, BackupResult, Checked, RestoreResult, Restored};
+pub use manifest::{
+    GroupNote, HardStateNote, Manifest, Verdict, VerdictFinding, VerdictPlace, VoteNote,
+};
+pub use outcome::{Backup, BackupPlan, BackupResult, Checked, RestoreResult, Restored};
 pub use pack::backup;
+pub use plan::plan;
 pub use restore::restore;
 
 /// How hard gzip works: 0 (not at all) to 9.

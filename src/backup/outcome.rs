@@ -12,11 +12,11 @@ use crate::store::Description;
 pub struct BackupResult {
     /// The archive, as the operator named it; `-` for a stream.
     pub archive: String,
-    /// Its size.
-    pub archive_bytes: u64,
-    /// Its SHA-256 in hexadecimal digits, as `sha256sum` prints it.
-    pub sha256: String,
-    /// Files packed (directories and the manifest are not counted).
+    /// Its size; null for the plan of a dry run.
+    pub archive_bytes: Option<u64>,
+    /// Its SHA-256 in hexadecimal digits, as `sha256sum` prints it; null for a plan.
+    pub sha256: Option<String>,
+    /// Files packed, or to be packed (directories and the manifest are not counted).
     pub files: u64,
     /// Bytes of these files.
     pub bytes: u64,
@@ -35,6 +35,21 @@ pub struct Backup {
     pub verdict: Verdict,
     /// What the operator should know of the backup itself: names that were not packed (R117). What
     /// is wrong with the store is in the verdict.
+    pub findings: Findings,
+}
+
+/// What a backup would pack, and where; nothing was written.
+#[derive(Clone, Debug)]
+pub struct BackupPlan {
+    /// What is printed.
+    pub result: BackupResult,
+    /// How the store was recognised.
+    pub description: Description,
+    /// Why the rules could not be asked of this store, where they could not.
+    pub not_judged: Option<String>,
+    /// Every file that would be packed, as it is called in the archive, and its bytes.
+    pub files: Vec<(String, u64)>,
+    /// As in [`Backup`]: names that would not be packed (R117).
     pub findings: Findings,
 }
 

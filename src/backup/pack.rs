@@ -46,14 +46,13 @@ pub fn backup(
     judge: &mut Judge<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Backup, Error> {
-    let description = source::describe(fs, path, &options.open)?;
-    let target = match &destination {
-        Destination::File(dest) => Some(check_target(fs, dest, path, options.replace_partial)?),
+    let dest = match &destination {
+        Destination::File(dest) => Some(dest.as_path()),
         Destination::Stream(_) => None,
     };
-    let quiet = source::quiet(fs, clock, path, description, &options.open)?;
+    let Ready { target, quiet } = ready(fs, clock, path, dest, options)?;
     let mut job = Job { fs: fs.as_ref(), quiet, level: options.compression.level(), observer };
-    let verdict = job.quiet.verdict(judge, job.observer)?;
+    let verdict = job.quiet.verdict(fs.as_ref(), judge, job.observer)?;
     let mut manifest = job.manifest(path, options.created_unix_s)?;
     manifest.verdict = verdict;
     let manifest_bytes = encode(&mut manifest, path)?;
@@ -72,13 +71,36 @@ pub fn backup(
     let Quiet { description, findings, .. } = job.quiet;
     let result = BackupResult {
         archive: name,
-        archive_bytes: end.archive_bytes,
-        sha256: end.sha256.to_string(),
+        archive_bytes: Some(end.archive_bytes),
+        sha256: Some(end.sha256.to_string()),
         files: manifest.files.len() as u64,
         bytes: manifest.total_bytes(),
         groups: manifest.groups,
     };
     Ok(Backup { result, description, verdict: manifest.verdict, findings })
+}
+
+/// What a backup begins with: checked, locked, surveyed, nothing written.
+pub(super) struct Ready {
+    /// Where the archive goes, unless it goes to a stream.
+    pub target: Option<Target>,
+    /// What is packed.
+    pub quiet: Quiet,
+}
+
+/// All that is checked before anything is read for packing; `dest` is `None` for a stream.
+pub(super) fn ready(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    path: &Path,
+    dest: Option<&Path>,
+    options: &BackupOptions,
+) -> Result<Ready, Error> {
+    let description = source::describe(fs, path, &options.open)?;
+    let check = |dest| check_target(fs, dest, path, options.replace_partial);
+    let target = dest.map(check).transpose()?;
+    let quiet = source::quiet(fs, clock, path, description, &options.open)?;
+    Ok(Ready { target, quiet })
 }
 
 fn check_target(
@@ -90,6 +112,7 @@ fn check_target(
     refuse_existing(fs.as_ref(), dest)?;
     let target = Target::check(Arc::clone(fs), dest, replace_partial)?;
     target.refuse_overlap(source)?;
+    target.check_writable()?;
     Ok(target)
 }
 

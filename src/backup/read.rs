@@ -239,17 +239,19 @@ impl Reading<'_, '_> {
         if member.name != promised.name || member.kind != promised.kind {
             return Err(self.misplaced(manifest, member, &promised.name));
         }
+        let octal = |mode: u32| format!("{mode:04o}");
+        let decimal = |number: u64| number.to_string();
         let differing = [
-            ("a member's size", promised.size_bytes, member.size_bytes),
-            ("a member's mode", u64::from(promised.mode), u64::from(member.mode)),
-            ("a member's time", promised.mtime_s, member.mtime_s),
+            ("a member's size", decimal(promised.size_bytes), decimal(member.size_bytes)),
+            ("a member's mode", octal(promised.mode), octal(member.mode)),
+            ("a member's time", decimal(promised.mtime_s), decimal(member.mtime_s)),
         ]
         .into_iter()
         .find(|(_, expected, found)| expected != found);
         match differing {
             Some((what, expected, found)) => {
                 let expected = format!("{expected}, as in the manifest");
-                let kind = FaultKind::Field { what, expected, found: found.to_string() };
+                let kind = FaultKind::Field { what, expected, found };
                 Err(self.fault(member, kind))
             }
             None => Ok(()),

@@ -33,7 +33,8 @@ const PRIVATE_MODE: u32 = 0o700;
 /// Verifies the whole archive, then writes its files into the new directory `target`.
 ///
 /// A single-file backup is restored as `target/<file name>`. Modes and modification times are
-/// restored, set-user-id bits are not, owners are not recorded.
+/// restored, set-user-id bits are not, owners are not recorded. A dry run checks all that a real one
+/// checks before it writes, and ends as that one would.
 ///
 /// # Errors
 /// [`Error::Damaged`] when the archive is not whole (nothing was written); [`Error::Store`] when
@@ -47,8 +48,8 @@ pub fn restore(
     observer: &mut dyn Observer,
 ) -> Result<Restored, Error> {
     refuse_file(fs.as_ref(), target)?;
-    let replace_partial = options.replace_partial || options.dry_run;
-    let place = Target::check(Arc::clone(fs), target, replace_partial)?;
+    let place = Target::check(Arc::clone(fs), target, options.replace_partial)?;
+    place.check_writable()?;
     let name = match &archive {
         Source::File(path) => path.clone(),
         Source::Stream(_) => PathBuf::from("-"),
@@ -58,8 +59,8 @@ pub fn restore(
         Source::File(path) => {
             job.place.refuse_overlap(&path)?;
             let manifest = job.verified(file_input(fs.as_ref(), &path)?, observer)?;
+            job.check_space(&manifest)?;
             if !options.dry_run {
-                job.check_space(&manifest)?;
                 let unfinished = job.begin()?;
                 job.unpack(&path, &manifest, unfinished, None, observer)?;
             }
@@ -67,7 +68,9 @@ pub fn restore(
         }
         Source::Stream(source) if options.dry_run => {
             let input = Input { source, path: &job.name, archive_bytes: None };
-            job.verified(input, observer)?
+            let manifest = job.verified(input, observer)?;
+            job.check_space(&manifest)?;
+            manifest
         }
         Source::Stream(source) => {
             let unfinished = job.begin()?;

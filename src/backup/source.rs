@@ -85,16 +85,37 @@ impl Quiet {
         &self.root
     }
 
-    /// What the rules say of the store.
+    /// What the rules say of the store, its places relative to what is packed.
     pub fn verdict(
         &self,
+        fs: &dyn Fs,
         judge: &mut Judge<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Verdict, Error> {
-        match &self.opened {
-            Ok(opened) => judge(opened, observer).continue_value().ok_or(Error::Cancelled),
-            Err(verdict) => Ok(verdict.clone()),
+        let mut verdict = match &self.opened {
+            Ok(opened) => judge(opened, observer).continue_value().ok_or(Error::Cancelled)?,
+            Err(verdict) => verdict.clone(),
+        };
+        let resolved = fs.canonicalize(&self.root).ok();
+        for place in verdict.findings.iter_mut().filter_map(|line| line.place.as_mut()) {
+            place.file = self.below(resolved.as_deref(), Path::new(&place.file));
         }
+        Ok(verdict)
+    }
+
+    /// Why there is no store to judge.
+    pub fn not_judged(&self) -> Option<&str> {
+        self.opened.as_ref().err().and_then(|verdict| verdict.not_judged.as_deref())
+    }
+
+    /// The name of `file` below the root, however its path was come by; of a single file, and of
+    /// one that lies elsewhere, the last part.
+    fn below(&self, resolved: Option<&Path>, file: &Path) -> String {
+        let roots = [Some(self.root.as_path()), resolved];
+        let below = roots.into_iter().flatten().find_map(|root| file.strip_prefix(root).ok());
+        let below = below.filter(|below| !below.as_os_str().is_empty());
+        let last = || file.file_name().map(Path::new).unwrap_or(file);
+        below.unwrap_or_else(last).to_string_lossy().into_owned()
     }
 
     /// The groups in short; those that cannot be read are left out, the verdict says why.

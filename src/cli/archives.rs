@@ -1,6 +1,6 @@
 //! `backup` and `restore`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use crate::cli::failure::{self, Failure, Kind, leftover};
 use crate::cli::quote::quoted_path;
 use crate::cli::session::{Answer, Session, exit_of, is_locked, source_of, unknown_source, usage};
 use crate::event::Observer;
+use crate::model::IoError;
 use crate::report::output::tell;
 use crate::report::{Exit, Sources, archive};
 use crate::store::{Level, OpenOptions, Opened, StoreError};
@@ -53,13 +54,16 @@ pub fn backup(session: &Session, arguments: &Backup) -> Exit {
 fn backup_answer(session: &Session, arguments: &Backup, is_stream: bool) -> Answer<BackupResult> {
     let path = &arguments.path;
     let unknown = || Sources::One(unknown_source(path));
-    let done = created_unix_s(session).map(|created_unix_s| {
-        let mut options = BackupOptions {
-            open: OpenOptions::default(),
-            compression: Compression::new(arguments.compression).unwrap_or_default(),
-            created_unix_s,
-            replace_partial: arguments.yes,
-        };
+    let options = created_unix_s(session).map(|created_unix_s| BackupOptions {
+        open: OpenOptions::default(),
+        compression: Compression::new(arguments.compression).unwrap_or_default(),
+        created_unix_s,
+        replace_partial: arguments.yes,
+    });
+    if arguments.dry_run {
+        return plan_answer(session, arguments, options, is_stream);
+    }
+    let done = options.map(|mut options| {
         let done = pack(session, arguments, &options, is_stream);
         match done {
             Err(backup::Error::Store(error)) => match leftover(&error, &arguments.dest) {
@@ -99,15 +103,52 @@ fn backup_answer(session: &Session, arguments: &Backup, is_stream: bool) -> Answ
     }
 }
 
+/// The plan of a backup; the reading of locks, names and permissions is that of a real one.
+fn plan_answer(
+    session: &Session,
+    arguments: &Backup,
+    options: Result<BackupOptions, Box<Failure>>,
+    is_stream: bool,
+) -> Answer<BackupResult> {
+    let path = &arguments.path;
+    let dest = (!is_stream).then_some(arguments.dest.as_path());
+    let planned = options.and_then(|options| {
+        session
+            .patiently(arguments.lock, is_locked_backup, |lock_timeout| {
+                let mut options = options.clone();
+                options.open.lock_timeout = lock_timeout;
+                backup::plan(&session.fs, &session.clock, path, dest, &options)
+            })
+            .map_err(|error| Box::new(failed(session, error, path, &arguments.dest)))
+    });
+    match planned {
+        Err(failure) => Answer::failed("backup", Sources::One(unknown_source(path)), *failure),
+        Ok(plan) => {
+            let source = source_of(&plan.description);
+            session.tell_evidence(arguments.tell, &source);
+            let mut answer = Answer::new("backup", Sources::One(source));
+            answer.text = archive::plan_text(&path.to_string_lossy(), &plan, session.out);
+            answer.is_plan = true;
+            answer.exit = exit_of(&plan.findings, false);
+            answer.next.push(session.context(path).again(""));
+            answer.result = Some(plan.result);
+            answer.findings = plan.findings;
+            answer
+        }
+    }
+}
+
+fn is_locked_backup(error: &backup::Error) -> bool {
+    matches!(error, backup::Error::Store(error) if is_locked(error))
+}
+
 fn pack(
     session: &Session,
     arguments: &Backup,
     options: &BackupOptions,
     is_stream: bool,
 ) -> Result<backup::Backup, backup::Error> {
-    let locked =
-        |error: &backup::Error| matches!(error, backup::Error::Store(error) if is_locked(error));
-    session.patiently(arguments.lock, locked, |lock_timeout| {
+    session.patiently(arguments.lock, is_locked_backup, |lock_timeout| {
         let mut options = options.clone();
         options.open.lock_timeout = lock_timeout;
         let time = session.time();
@@ -148,8 +189,23 @@ fn failed(session: &Session, error: backup::Error, source: &Path, target: &Path)
         backup::Error::Store(error) if !is_locked(&error) && concerns(&error, target) => {
             failure::of_target(error, &about(target), session.fs.as_ref())
         }
+        backup::Error::Io(error) if error.source.kind() == io::ErrorKind::BrokenPipe => {
+            reader_left(&error, source)
+        }
         error => failure::of_backup(error, &about(source), session.interruption.exit()),
     }
+}
+
+/// Whoever read the archive from stdout is gone, and with it the backup.
+fn reader_left(error: &IoError, source: &Path) -> Failure {
+    let message = "whoever read the archive from stdout went away before its end: there is no \
+                   backup";
+    let mut failure = Failure::new(Kind::Io, message);
+    failure.causes.push(error.source.to_string());
+    failure
+        .hint("look why the command behind the pipe ended")
+        .hint(format!("raftlog backup {} archive.tar.gz; then pass it on", quoted_path(source)))
+        .docs(Exit::Io.name())
 }
 
 /// Whether the store room speaks of the target, or of what an interrupted run left of it.
@@ -195,7 +251,7 @@ fn restore_answer(session: &Session, arguments: &Restore) -> Answer<RestoreResul
     }
     let mut done = unpack(session, arguments, arguments.yes);
     // What stdin held is read once; only a file can be tried again.
-    if let (Err(backup::Error::Store(error)), false) = (&done, is_stream)
+    if let (Err(backup::Error::Store(error)), false) = (&done, is_stream || arguments.dry_run)
         && let Some(partial) = leftover(error, &arguments.dest)
         && session.may_replace(&partial)
     {

@@ -347,6 +347,9 @@ pub struct Backup {
     #[arg(long, value_name = "0..9", default_value_t = 6)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=9))]
     pub compression: u8,
+    /// Check everything and print what would be packed, but write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Replace what an interrupted run left behind, without asking
     #[arg(long)]
     pub yes: bool,

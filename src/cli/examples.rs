@@ -33,7 +33,8 @@ Examples:
 pub const BACKUP: &str = "\
 Examples:
   raftlog backup /var/lib/dkron dkron.tar.gz              everything in the data directory
-  raftlog backup raft.redb - | upload backups/raft        to any uploader
+  raftlog backup /var/lib/dkron dkron.tar.gz --dry-run    what would be packed
+  raftlog backup raft.redb - | upload backups/raft        to any uploader; 14 if it goes away
   raftlog backup raft.redb raft.tar.gz --lock-timeout 30s
 ";
 

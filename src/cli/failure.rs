@@ -46,7 +46,7 @@ pub enum Kind {
     Internal,
     /// Ctrl-C.
     Interrupted,
-    /// SIGTERM.
+    /// SIGTERM or SIGHUP.
     Terminated,
 }
 

@@ -1,13 +1,17 @@
-//! Ctrl-C and SIGTERM: the first asks the job to stop, the second ends the process.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the job to stop, the second ends the process.
+//!
+//! A terminal that goes away (SIGHUP) stops a job as SIGTERM does, so that nothing unfinished is
+//! left; but not under `nohup`, which is how an operator says that the job shall go on.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::report::Exit;
+use crate::vfs::os::ignores_signal;
 
 const NONE: usize = 0;
 const INT: usize = 1;
@@ -27,9 +31,14 @@ impl Interruption {
     pub fn install() -> io::Result<Interruption> {
         let interruption = Interruption::default();
         let again = Arc::new(AtomicBool::new(false));
-        for (signal, exit, value) in
-            [(SIGINT, Exit::Interrupted, INT), (SIGTERM, Exit::Terminated, TERM)]
-        {
+        for (signal, exit, value) in [
+            (SIGINT, Exit::Interrupted, INT),
+            (SIGTERM, Exit::Terminated, TERM),
+            (SIGHUP, Exit::Terminated, TERM),
+        ] {
+            if signal == SIGHUP && ignores_signal(signal) == Some(true) {
+                continue;
+            }
             // In this order: the first signal finds the flag down, the second finds it up.
             flag::register_conditional_shutdown(
                 signal,

@@ -8,7 +8,7 @@ use crate::cli::inspect::opened;
 use crate::cli::quote::{quoted, quoted_path};
 use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
 use crate::cli::values::level_word;
-use crate::model::{Code, Fault, FaultKind, Findings, GroupId, Severity};
+use crate::model::{Code, Fault, FaultKind, Findings, GroupId, LogIndex, Place, Severity};
 use crate::report::findings::explain_commands;
 use crate::report::{Exit, Source, Sources, StoreVerdict, Verdicts};
 use crate::store::{Detected, OpenOptions, detect};
@@ -67,7 +67,10 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
                 ));
                 let is_archive = judged.verdict.format.as_deref() == Some("archive");
                 let was_opened = judged.verdict.error.is_none();
-                if judged.exit != Exit::Ok && was_opened && !is_archive {
+                let recorded = judged.verdict.recorded.as_ref();
+                if recorded.is_some_and(|recorded| recorded.sound.is_none()) {
+                    answer.next.push(judge_restored(path));
+                } else if judged.exit != Exit::Ok && was_opened && !is_archive {
                     answer.next.extend(closer_look(path, &judged.findings));
                 }
             }
@@ -168,6 +171,9 @@ fn judge_archive(
     let mut source = unknown_source(path);
     source.format = Some("archive".to_owned());
     source.evidence = evidence;
+    if arguments.group.chosen().is_some() {
+        return unjudged(arguments, source, group_of_archive(session, path));
+    }
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
     let checked = backup::verify(&session.fs, path, arguments.level, &mut watch);
@@ -187,6 +193,9 @@ fn judge_archive(
     let mut findings = checked.findings.clone();
     if let Some(manifest) = &checked.manifest {
         findings.extend(manifest.verdict.findings.iter().filter_map(recorded));
+        if manifest.verdict.sound.is_none() {
+            findings.add(unasked(manifest.verdict.not_judged.as_deref()));
+        }
     }
     let level = level_word(arguments.level).to_owned();
     Judged {
@@ -214,7 +223,40 @@ fn recorded(line: &VerdictFinding) -> Option<Fault> {
         1 => format!("recorded by the backup: {}", line.message),
         count => format!("recorded by the backup, {count} times: {}", line.message),
     };
-    Some(Fault::new(code, FaultKind::Note { found }).as_severity(severity))
+    let mut fault = Fault::new(code, FaultKind::Note { found }).as_severity(severity);
+    fault.group = line.group.as_deref().map(GroupId::named);
+    fault.index = line.index.map(LogIndex);
+    fault.place = line.place.as_ref().map(|place| Place {
+        file: Path::new(&place.file).into(),
+        offset_bytes: place.offset_bytes,
+        len_bytes: place.len_bytes,
+    });
+    Some(fault)
+}
+
+/// The store in an archive was never judged: its digests prove that it is the one that was backed
+/// up, not that it is sound.
+fn unasked(reason: Option<&str>) -> Fault {
+    let reason = reason.unwrap_or("the manifest does not say why");
+    let found = format!("every digest fits, but the rules were not asked of this store: {reason}");
+    Fault::new(Code::R121, FaultKind::Note { found }).as_severity(Severity::Warning)
+}
+
+/// Digests and the recorded verdict are of the whole archive; nothing in it is judged anew.
+fn group_of_archive(session: &Session, path: &Path) -> Failure {
+    let message = format!(
+        "{}: an archive is verified as a whole; --group and --unnamed pick from a store",
+        path.display()
+    );
+    Failure::new(Kind::Usage, message)
+        .hint(session.context(path).on_path("verify"))
+        .hint(format!("raftlog restore {} restored, then verify that", quoted_path(path)))
+        .docs(Exit::Usage.name())
+}
+
+/// What to do with an archive whose store was not judged.
+fn judge_restored(path: &Path) -> String {
+    format!("raftlog restore {} restored && raftlog verify restored", quoted_path(path))
 }
 
 /// A PATH that could not be judged. Damage that left nothing to open is a verdict all the same.

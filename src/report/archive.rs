@@ -1,6 +1,6 @@
 //! What `backup` and `restore` did.
 
-use crate::backup::{Backup, GroupNote, Restored};
+use crate::backup::{Backup, BackupPlan, GroupNote, Restored};
 use crate::model::Findings;
 use crate::report::verdict::recorded_words;
 use crate::report::{Paint, findings, words};
@@ -16,13 +16,47 @@ pub fn backup_text(source: &str, backup: &Backup, found: &Findings, paint: Paint
         words::harmless(&result.archive),
         words::count(result.files, "file", "files"),
         words::size(result.bytes),
-        words::size(result.archive_bytes)
+        words::size(result.archive_bytes.unwrap_or_default())
     );
-    text.push_str(&format!("      sha256  {}\n", result.sha256));
+    if let Some(sha256) = &result.sha256 {
+        text.push_str(&format!("      sha256  {sha256}\n"));
+    }
     text.push_str(&format!("      store   {}\n", recorded_words(&backup.verdict)));
     text.push_str(&groups_text(&result.groups));
     text.push_str(&findings::text(found, paint));
     text
+}
+
+/// The plan of a backup as text.
+pub fn plan_text(source: &str, plan: &BackupPlan, paint: Paint) -> String {
+    let result = &plan.result;
+    let mut text = format!(
+        "{}  {} -> {}   would pack {}, {}\n",
+        paint.strong("plan"),
+        words::harmless(source),
+        words::harmless(&result.archive),
+        words::count(result.files, "file", "files"),
+        words::size(result.bytes),
+    );
+    let description = &plan.description;
+    let layout = description.layout.as_ref().map_or(String::new(), |layout| {
+        let node = layout.node.as_deref().map_or(String::new(), |node| format!(" node {node}"));
+        format!(" in a data directory of {}{}", layout.product.as_str(), words::escaped(&node))
+    });
+    text.push_str(&format!("      store   {}{layout}\n", description.format.as_str()));
+    if let Some(reason) = &plan.not_judged {
+        text.push_str(&format!("      rules   cannot be judged: {}\n", words::escaped(reason)));
+    }
+    text.push_str(&groups_text(&result.groups));
+    for (name, bytes) in &plan.files {
+        text.push_str(&file_line(name, *bytes));
+    }
+    text.push_str(&findings::text(&plan.findings, paint));
+    text
+}
+
+fn file_line(name: &str, bytes: u64) -> String {
+    format!("      {:>10}  {}\n", words::size(bytes), words::harmless(name))
 }
 
 /// A finished restore, or the plan of one, as text.
@@ -50,11 +84,7 @@ pub fn restore_text(archive: &str, restored: &Restored, paint: Paint) -> String 
     text.push_str(&groups_text(&manifest.groups));
     if restored.dry {
         for file in &manifest.files {
-            text.push_str(&format!(
-                "      {:>10}  {}\n",
-                words::size(file.size_bytes),
-                words::harmless(&file.path)
-            ));
+            text.push_str(&file_line(&file.path, file.size_bytes));
         }
     }
     text

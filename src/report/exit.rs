@@ -30,7 +30,7 @@ pub enum Exit {
     Internal,
     /// Ctrl-C.
     Interrupted,
-    /// SIGTERM.
+    /// SIGTERM or SIGHUP.
     Terminated,
 }
 

@@ -111,7 +111,14 @@ impl StoreVerdict {
     pub fn text(&self, found: &Findings, elapsed_ms: u64, paint: Paint) -> String {
         let format = self.format.as_ref().map_or(String::new(), |format| format!("   {format}"));
         let path = paint.strong(words::harmless(&self.path));
-        let mut text = format!("{path}{format}   {}\n", answer(found, paint));
+        let not_judged = self.recorded.as_ref().is_some_and(|recorded| recorded.sound.is_none());
+        let answer = match found.errors() {
+            0 if not_judged => {
+                paint.warning("not judged: every digest fits, the rules were not asked")
+            }
+            _ => answer(found, paint),
+        };
+        let mut text = format!("{path}{format}   {answer}\n");
         if self.error.is_some() {
             text.push_str("  nothing behind this damage can be read\n");
             return text + &findings::text(found, paint);
@@ -177,9 +184,16 @@ pub(super) fn recorded_words(recorded: &backup::Verdict) -> String {
     if recorded.errors + recorded.warnings == 0 {
         return format!("sound when it was backed up (verified {level})");
     }
-    format!(
-        "NOT SOUND when it was backed up: {}, {}",
-        words::count(recorded.errors, "error", "errors"),
-        words::count(recorded.warnings, "warning", "warnings")
-    )
+    let warnings = words::count(recorded.warnings, "warning", "warnings");
+    match (recorded.errors, recorded.warnings) {
+        // The words of `verify` for the same store.
+        (0, _) => format!("harmless findings when it was backed up: {warnings}"),
+        (errors, 0) => {
+            format!("NOT SOUND when it was backed up: {}", words::count(errors, "error", "errors"))
+        }
+        (errors, _) => format!(
+            "NOT SOUND when it was backed up: {}, {warnings}",
+            words::count(errors, "error", "errors")
+        ),
+    }
 }

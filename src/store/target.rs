@@ -92,6 +92,16 @@ impl Target {
         })
     }
 
+    /// Asks the system whether the partial name could be created, without creating it; what a dry
+    /// run does where the real one begins.
+    ///
+    /// # Errors
+    /// `Io` as creating it would.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        let parent = self.parent();
+        self.fs.check_writable(&parent).map_err(io_error("create", &self.partial()))
+    }
+
     /// Removes a leftover that [`Target::check`] was allowed to replace, and returns the partial
     /// name under which to write.
     ///

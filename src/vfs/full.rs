@@ -16,12 +16,19 @@ use crate::vfs::{Fs, Held, LockError, LockMode, LockState, Metadata, OpenMode, V
 pub struct FullDisk {
     below: Arc<dyn Fs>,
     left_bytes: Arc<AtomicU64>,
+    tells: bool,
 }
 
 impl FullDisk {
-    /// `below`, with room for `free_bytes` more.
+    /// `below`, with room for `free_bytes` more, which it does not tell: a disk fills up after it
+    /// was asked, and who relies on the answer is to find that out.
     pub fn over(below: Arc<dyn Fs>, free_bytes: u64) -> FullDisk {
-        FullDisk { below, left_bytes: Arc::new(AtomicU64::new(free_bytes)) }
+        FullDisk { below, left_bytes: Arc::new(AtomicU64::new(free_bytes)), tells: false }
+    }
+
+    /// The same, but it tells how much is left, as a disk that nobody else writes to does.
+    pub fn telling(self) -> FullDisk {
+        FullDisk { tells: true, ..self }
     }
 
     /// Bytes by which files may still grow.
@@ -158,8 +165,11 @@ impl Fs for FullDisk {
     }
 
     fn free_bytes(&self, _dir: &Path) -> io::Result<Option<u64>> {
-        // A disk fills up after it was asked; who relies on the answer is to find that out.
-        Ok(None)
+        Ok(self.tells.then(|| self.left_bytes()))
+    }
+
+    fn check_writable(&self, dir: &Path) -> io::Result<()> {
+        self.below.check_writable(dir)
     }
 
     fn sync_file_system(&self, dir: &Path) -> io::Result<()> {

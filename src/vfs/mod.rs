@@ -181,6 +181,13 @@ pub trait Fs: Vfs {
     fn sync_file_system(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
     }
+    /// Whether this process may create names in `dir`, as far as can be told without doing so.
+    ///
+    /// # Errors
+    /// What the system would say to the attempt: no permission, a file system that is read-only.
+    fn check_writable(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// Probes, without waiting and without changing the file, for flock and OFD range locks that
     /// a live user of `path` holds.
     fn probe_lock(&self, path: &Path) -> io::Result<LockState>;

@@ -21,7 +21,7 @@ use crate::vfs::{
 };
 
 pub use clock::OsClock;
-pub use machine::{memory_bytes, peak_memory_bytes, processor};
+pub use machine::{ignores_signal, memory_bytes, peak_memory_bytes, processor};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Fs for OsFs {
 
     fn sync_file_system(&self, dir: &Path) -> io::Result<()> {
         Ok(rustix::fs::syncfs(fs::File::open(dir)?)?)
+    }
+
+    fn check_writable(&self, dir: &Path) -> io::Result<()> {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        Ok(accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
     }
 
     fn probe_lock(&self, path: &Path) -> io::Result<LockState> {

@@ -96,6 +96,24 @@ where
         .expect("the binary runs")
 }
 
+/// Waits until `condition` holds; fails when that takes a minute.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..60_000 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("{what}: not within a minute");
+}
+
+/// Whether the process `pid` has `path` open.
+pub fn has_open(pid: u32, path: &Path) -> bool {
+    let path = fs::canonicalize(path).expect("a file");
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    open.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|found| found == path))
+}
+
 /// Exit code, stdout and stderr of a run as text.
 pub fn told(output: &Output) -> (i32, String, String) {
     (

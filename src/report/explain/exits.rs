@@ -100,7 +100,8 @@ fn unfinished(exit: Exit) -> Explanation {
             "Run it again; a .partial that was left is replaced with --yes.",
         ),
         _ => (
-            "SIGTERM stopped the command.",
+            "SIGTERM stopped the command, or SIGHUP: its terminal went away. Under nohup the \
+             latter does not.",
             "None: a partial target was removed before the end.",
             "Run it again. A .partial left by a harder end is replaced with --yes.",
         ),

@@ -20,6 +20,16 @@ pub fn processor() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// Whether this process was started with `signal` ignored, as `nohup` does; `None` where that
+/// cannot be known.
+pub fn ignores_signal(signal: i32) -> Option<bool> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|line| line.starts_with("SigIgn:"))?;
+    let ignored = u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()?;
+    let bit = u32::try_from(signal).ok()?.checked_sub(1)?;
+    Some(ignored.checked_shr(bit)? & 1 == 1)
+}
+
 /// A line of procfs that gives an amount in KiB, in bytes.
 fn kib_line(path: &str, key: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
