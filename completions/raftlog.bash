@@ -77,7 +77,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__backup)
-            opts="-q -v -h --compression --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --compression --dry-run --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

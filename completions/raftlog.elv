@@ -107,6 +107,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'
             cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
+            cand --dry-run 'Check everything and print what would be packed, but write nothing'
             cand --yes 'Replace what an interrupted run left behind, without asking'
             cand --json 'Short for --format json, or jsonl where the result is a stream'
             cand -q 'Only errors on stderr: no progress, notes or next steps'

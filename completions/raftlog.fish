@@ -170,6 +170,7 @@ never\t'Never'"
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
 always\t'Always'
 never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l dry-run -d 'Check everything and print what would be packed, but write nothing'
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l yes -d 'Replace what an interrupted run left behind, without asking'
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l json -d 'Short for --format json, or jsonl where the result is a stream'
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'

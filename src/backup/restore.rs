@@ -33,8 +33,8 @@ const PRIVATE_MODE: u32 = 0o700;
 /// Verifies the whole archive, then writes its files into the new directory `target`.
 ///
 /// A single-file backup is restored as `target/<file name>`. Modes and modification times are
-/// restored, set-user-id bits are not, owners are not recorded. A dry run checks all that a real one
-/// checks before it writes, and ends as that one would.
+/// restored, set-user-id bits are not, owners are not recorded. A dry run checks all that a real
+/// one checks before it writes, and ends as that one would.
 ///
 /// # Errors
 /// [`Error::Damaged`] when the archive is not whole (nothing was written); [`Error::Store`] when
