@@ -66,8 +66,8 @@ pub const PRIVATE_DIR_MODE: u32 = 0o700;
 /// The calls that reach the disk. Contracts as in the crash model: a name is durable only after
 /// [`Vfs::sync_dir`] of its directory, bytes only after a sync of their file.
 pub trait Vfs: Send + Sync {
-    /// Opens a file. `CreateNew` fails with `AlreadyExists` if the name exists; what it creates only
-    /// its owner can read ([`PRIVATE_FILE_MODE`]), as a log may hold secrets.
+    /// Opens a file. `CreateNew` fails with `AlreadyExists` if the name exists; what it creates
+    /// only its owner can read ([`PRIVATE_FILE_MODE`]), as a log may hold secrets.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>>;
     /// Paths of everything in `dir`, sorted by name.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
