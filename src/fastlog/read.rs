@@ -186,7 +186,9 @@ impl RangeReader {
         }
         let salt = Salt::new(self.source.uid, position.segment);
         let entry_end = u64::from(position.at) + u64::from(position.len);
-        let mut need = FRAME_HEADER_BYTES + usize::try_from(entry_end).unwrap_or(usize::MAX);
+        let least = FRAME_HEADER_BYTES + usize::try_from(entry_end).unwrap_or(usize::MAX);
+        let mut need = least;
+        let mut again = self.source.live;
         loop {
             let brought = self.bring(position.segment, position.frame_offset, need);
             brought.map_err(|error| self.gone(index, error))?;
@@ -207,6 +209,12 @@ impl RangeReader {
                     };
                     self.frame = Some(verified.clone());
                     return Ok(verified);
+                }
+                // The window may have been read before the frame was written.
+                _ if again => {
+                    self.window = None;
+                    need = least;
+                    again = false;
                 }
                 other => {
                     let kind = fault_of_found(&other, Sequence(0), Masked(0));

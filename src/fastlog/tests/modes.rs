@@ -129,6 +129,24 @@ fn mem_first_is_visible_when_accepted_and_written_by_the_next_step() {
     }
 }
 
+/// A reader reads far ahead; what it read too early it reads again.
+#[test]
+fn a_reader_that_began_before_a_flush_reads_on_behind_it() {
+    let (_, _, log, group) = timed(&mode(Durability::High, Strategy::MemFirst, Flush::Immediate));
+    for index in 1..=20 {
+        log.write(appended(group, &[entry(index, 1, 50)])).expect("accepted");
+    }
+    log.step().expect("stepped");
+    for index in 21..=40 {
+        log.write(appended(group, &[entry(index, 1, 50)])).expect("accepted");
+    }
+    let mut reader = log.entries(group, IndexRange::ALL);
+    assert_eq!(reader.next().expect("one").expect("reads").entry, entry(1, 1, 50));
+    log.step().expect("stepped");
+    let rest: Vec<Entry> = reader.map(|entry| entry.expect("reads").entry).collect();
+    assert_eq!(rest, (2..=40).map(|index| entry(index, 1, 50)).collect::<Vec<_>>());
+}
+
 #[test]
 fn mem_first_accepts_no_more_than_its_limit_and_waits_for_what_is_larger() {
     let options = Options {
