@@ -5,7 +5,7 @@
 
 use crate::model::{
     Code, EntryHead, EntryKind, Fault, FaultKind, Findings, GroupId, HardState, HeadRun, LogId,
-    LogIndex, LogState, Severity, Term,
+    LogIndex, LogState, Place, Severity, Term,
 };
 
 /// What the rules must know beside a group's own state.
@@ -44,6 +44,8 @@ pub struct Checker<'s> {
     state: &'s LogState,
     around: Surroundings,
     previous: Option<LogId>,
+    /// Where the entry fed last lies.
+    place: Option<Place>,
     unreadable: bool,
     memberships: u64,
 }
@@ -56,6 +58,7 @@ impl<'s> Checker<'s> {
             state,
             around,
             previous: None,
+            place: None,
             unreadable: false,
             memberships: 0,
         }
@@ -71,6 +74,7 @@ impl<'s> Checker<'s> {
         self.alone(head, findings);
         self.unreadable = false;
         self.previous = Some(LogId { index: head.index, term: head.term });
+        self.place.clone_from(&head.place);
     }
 
     /// Takes consecutive entries of one term and kind in one step, where no rule can find anything
@@ -89,6 +93,8 @@ impl<'s> Checker<'s> {
         }
         self.unreadable = false;
         self.previous = Some(LogId { index: last, term: run.term });
+        // A run tells of no single place.
+        self.place = None;
         true
     }
 
@@ -106,7 +112,7 @@ impl<'s> Checker<'s> {
         }
         let found = format!("the membership in entry {} does not decode", head.index);
         let expected = format!("a {} that decodes", head.kind.as_str());
-        findings.add(self.fault(Code::R110, expected, found, Some(head)));
+        findings.add(self.fault(Code::R110, found, (expected, None), Some(head)));
     }
 
     /// Ends the log: what only the whole of it and the state can tell.
@@ -123,7 +129,8 @@ impl<'s> Checker<'s> {
             && applied > commit
         {
             let found = format!("applied through {applied}, committed through {commit}");
-            findings.add(self.fault(Code::R118, format!("at most {commit}"), found, None));
+            let values = (format!("at most {commit}"), Some(applied.to_string()));
+            findings.add(self.fault(Code::R118, found, values, None));
         }
     }
 
@@ -145,13 +152,14 @@ impl<'s> Checker<'s> {
                 );
                 let expected =
                     format!("a snapshot through {} or later", before.unwrap_or_default());
-                findings.add(self.fault(Code::R107, expected, found, Some(head)));
+                let through = format!("a snapshot through {}", snapshot.index);
+                findings.add(self.fault(Code::R107, found, (expected, Some(through)), Some(head)));
             }
             None if head.index > self.around.index_usual_min.max(LogIndex(1)) => {
                 let found = format!("the log begins at {} and no snapshot is in view", head.index);
                 let expected =
                     format!("a snapshot through {} or later", before.unwrap_or_default());
-                findings.add(self.fault(Code::R126, expected, found, Some(head)));
+                findings.add(self.fault(Code::R126, found, (expected, None), Some(head)));
             }
             _ => {}
         }
@@ -163,8 +171,9 @@ impl<'s> Checker<'s> {
                 true => format!("index {} is there twice", head.index),
                 false => format!("index {} stands after {}", head.index, previous.index),
             };
-            let expected = format!("an index above {}", previous.index);
-            findings.add(self.fault(Code::R103, expected, found, Some(head)));
+            let values =
+                (format!("an index above {}", previous.index), Some(head.index.to_string()));
+            findings.add(self.fault(Code::R103, found, values, Some(head)));
         } else if previous.index.next() != Some(head.index) && !self.unreadable {
             self.hole(previous.index, head, findings);
         }
@@ -182,8 +191,8 @@ impl<'s> Checker<'s> {
                 "entry {} has term {}, the snapshot through it term {}",
                 head.index, head.term, snapshot.term
             );
-            let expected = format!("term {}", snapshot.term);
-            findings.add(self.fault(Code::R108, expected, found, Some(head)));
+            let values = (format!("term {}", snapshot.term), Some(format!("term {}", head.term)));
+            findings.add(self.fault(Code::R108, found, values, Some(head)));
         }
         if head.payload_len_bytes > self.around.payload_bytes_max {
             let kind = FaultKind::Bounds {
@@ -199,12 +208,14 @@ impl<'s> Checker<'s> {
                 None => format!("entry {} has an unknown type", head.index),
             };
             let expected = "a type that the library defines".to_owned();
-            findings.add(self.fault(Code::R112, expected, found, Some(head)));
+            let code = head.kind_code.map(|code| format!("type {code}"));
+            findings.add(self.fault(Code::R112, found, (expected, code), Some(head)));
         }
         if head.index < self.around.index_usual_min {
             let found = format!("index {} is below what this format's library writes", head.index);
             let expected = format!("at least {}", self.around.index_usual_min);
-            findings.add(self.fault(Code::R127, expected, found, Some(head)));
+            let values = (expected, Some(head.index.to_string()));
+            findings.add(self.fault(Code::R127, found, values, Some(head)));
         }
     }
 
@@ -225,7 +236,8 @@ impl<'s> Checker<'s> {
             }
             (None, None) => missing,
         };
-        let fault = self.fault(Code::R101, format!("index {first}"), found, Some(head));
+        let values = (format!("index {first}"), Some(format!("index {}", head.index)));
+        let fault = self.fault(Code::R101, found, values, Some(head));
         findings.add(match covered {
             Some(_) => fault.as_severity(Severity::Info),
             None => fault,
@@ -237,12 +249,9 @@ impl<'s> Checker<'s> {
             "term goes down from {} at {} to {} at {}",
             before.term, before.index, head.term, head.index
         );
-        findings.add(self.fault(
-            Code::R102,
-            format!("term {} or above", before.term),
-            found,
-            Some(head),
-        ));
+        let values =
+            (format!("term {} or above", before.term), Some(format!("term {}", head.term)));
+        findings.add(self.fault(Code::R102, found, values, Some(head)));
     }
 
     fn commit(&self, last: Option<LogId>, findings: &mut Findings) {
@@ -251,7 +260,8 @@ impl<'s> Checker<'s> {
         let last = last.map(|id| id.index).max(covered).unwrap_or_default();
         if commit > last {
             let found = format!("committed through {commit}, but the log ends at {last}");
-            findings.add(self.fault(Code::R105, format!("at most {last}"), found, None));
+            let values = (format!("at most {last}"), Some(commit.to_string()));
+            findings.add(self.fault(Code::R105, found, values, None));
         }
     }
 
@@ -263,12 +273,15 @@ impl<'s> Checker<'s> {
                 "current term {current} is below term {} of index {}",
                 last.term, last.index
             );
-            findings.add(self.fault(Code::R106, format!("at least {}", last.term), found, None));
+            let values = (format!("at least {}", last.term), Some(current.to_string()));
+            let fault = self.fault(Code::R106, found, values, None);
+            findings.add(self.at_the_end(fault, last));
         }
         let voted = hard.vote.as_ref().and_then(|vote| vote.term);
         if let Some(voted) = voted.filter(|voted| *voted > current) {
             let found = format!("voted in term {voted}, above the current term {current}");
-            findings.add(self.fault(Code::R106, format!("at most {current}"), found, None));
+            let values = (format!("at most {current}"), Some(voted.to_string()));
+            findings.add(self.fault(Code::R106, found, values, None).at_term(voted));
         }
     }
 
@@ -281,7 +294,8 @@ impl<'s> Checker<'s> {
              in elections of earlier terms",
             last.term
         );
-        let fault = self.fault(Code::R113, format!("at least {}", last.term), found, None);
+        let values = (format!("at least {}", last.term), None);
+        let fault = self.at_the_end(self.fault(Code::R113, found, values, None), last);
         // A group of which nothing at all is recorded never voted: its server starts anew. One
         // that recorded a vote, but no term, has lost something.
         let never_voted = self.state.hard == HardState::default() && self.state.stable.is_empty();
@@ -299,24 +313,34 @@ impl<'s> Checker<'s> {
             true => "neither log nor snapshot holds a membership".to_owned(),
             false => "no entry holds a membership; a snapshot may, but none is in view".to_owned(),
         };
-        let fault = self.fault(Code::R110, "a membership".to_owned(), found, None);
+        let fault = self.fault(Code::R110, found, ("a membership".to_owned(), None), None);
         findings.add(match self.around.snapshots_in_view {
             true => fault,
             false => fault.as_severity(Severity::Info),
         });
     }
 
+    /// The fault of a rule that is broken as `message` says; what it demands and what there is.
     fn fault(
         &self,
         code: Code,
-        expected: String,
-        found: String,
+        message: String,
+        (expected, found): (String, Option<String>),
         head: Option<&EntryHead>,
     ) -> Fault {
-        let fault = Fault::new(code, FaultKind::Rule { expected, found });
+        let fault = Fault::new(code, FaultKind::Broken { message, expected, found });
         match head {
             Some(head) => self.placed(fault, head),
             None => fault.in_group(&self.group),
+        }
+    }
+
+    /// The same about `last`, which is the last entry unless the log is empty.
+    fn at_the_end(&self, fault: Fault, last: LogId) -> Fault {
+        let fault = fault.at_index(last.index).at_term(last.term);
+        match &self.place {
+            Some(place) => fault.at(place.clone()),
+            None => fault,
         }
     }
 
@@ -631,5 +655,44 @@ mod tests {
         assert_eq!((fault.index, fault.term), (Some(LogIndex(2)), Some(Term(8))));
         assert_eq!(fault.place, Some(place));
         assert_eq!(fault.kind.to_string(), "term goes down from 9 at 1 to 8 at 2");
+    }
+
+    #[test]
+    fn expected_and_found_are_values_and_never_the_message_again() {
+        let mut broken = state(1);
+        broken.hard.commit = Some(LogIndex(99));
+        broken.hard.vote = Some(Vote { term: Some(Term(9)), candidate: None });
+        let mut log = log(&[(0, 3), (41, 2), (43, 2), (43, 2)]);
+        log[3].kind = EntryKind::Unknown;
+        log[3].place = Some(crate::model::Place {
+            file: std::sync::Arc::from(std::path::Path::new("x")),
+            offset_bytes: 8,
+            len_bytes: 3,
+        });
+        let mut findings = Findings::default();
+        let mut checker = Checker::new(&GroupId::Unnamed, &broken, AROUND);
+        log.iter().for_each(|head| checker.entry(head, &mut findings));
+        checker.finish(&mut findings);
+        let mut seen = Vec::new();
+        for fault in findings.kept() {
+            let (message, found) = (fault.kind.to_string(), fault.kind.found());
+            assert_ne!(found.as_ref(), Some(&message), "{}", fault.code);
+            seen.push((fault.code, fault.kind.expected().expect("a rule"), found));
+            if fault.code == Code::R106 && message.contains("index 43") {
+                assert_eq!((fault.index, fault.term), (Some(LogIndex(43)), Some(Term(2))));
+                assert_eq!(fault.place, log[3].place);
+            }
+        }
+        let one = |expected: &str, found: &str| (expected.to_owned(), Some(found.to_owned()));
+        let of = |code| {
+            let found = seen.iter().filter(|(other, ..)| *other == code);
+            found.map(|(_, expected, found)| (expected.clone(), found.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Code::R101), [one("index 1", "index 41"), one("index 42", "index 43")]);
+        assert_eq!(of(Code::R102), [one("term 3 or above", "term 2")]);
+        assert_eq!(of(Code::R103), [one("an index above 43", "43")]);
+        assert_eq!(of(Code::R105), [one("at most 43", "99")]);
+        assert_eq!(of(Code::R106), [one("at least 2", "1"), one("at most 1", "9")]);
+        assert_eq!(of(Code::R127), [one("at least 1", "0")]);
     }
 }

@@ -112,7 +112,6 @@ fn check_target(
     refuse_existing(fs.as_ref(), dest)?;
     let target = Target::check(Arc::clone(fs), dest, replace_partial)?;
     target.refuse_overlap(source)?;
-    target.check_writable()?;
     Ok(target)
 }
 

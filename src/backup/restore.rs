@@ -49,7 +49,6 @@ pub fn restore(
 ) -> Result<Restored, Error> {
     refuse_file(fs.as_ref(), target)?;
     let place = Target::check(Arc::clone(fs), target, options.replace_partial)?;
-    place.check_writable()?;
     let name = match &archive {
         Source::File(path) => path.clone(),
         Source::Stream(_) => PathBuf::from("-"),

@@ -165,8 +165,7 @@ impl Run<'_, '_> {
         match job.limit {
             Limit::CopyAndSync => copy_and_sync(self.fs.as_ref(), &job.source, &scratch)?,
             Limit::ReadAndCrc => {
-                let checksum = read_and_crc(self.fs.as_ref(), &job.source)?;
-                self.tell(&Event::Noted { message: format!("crc32 {checksum:08x}") })?;
+                std::hint::black_box(read_and_crc(self.fs.as_ref(), &job.source)?);
             }
             Limit::TarAndCompress => tar_and_compress(&job.source, &scratch, compressor())?,
         }

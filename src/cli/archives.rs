@@ -269,7 +269,7 @@ fn restore_answer(session: &Session, arguments: &Restore) -> Answer<RestoreResul
             answer.text = archive::restore_text(&archive, &restored, session.out);
             answer.is_plan = restored.dry;
             answer.next.push(if restored.dry {
-                session.context(&arguments.archive).again("")
+                session.context(&arguments.archive).for_real()
             } else {
                 format!("raftlog inspect {}", quoted_path(&arguments.dest))
             });

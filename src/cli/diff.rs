@@ -1,7 +1,7 @@
 use crate::cli::arguments::Diff;
 use crate::cli::failure;
-use crate::cli::inspect::{opened, unopened_failure};
-use crate::cli::quote::quoted_path;
+use crate::cli::inspect::{opened, recognised, unopened_failure};
+use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, source_of, unknown_source, usage};
 use crate::compare::{self, Difference, Options};
 use crate::model::Selection;
@@ -34,6 +34,7 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
             }
             Err(error) => {
                 let failure = unopened_failure(session, path, error);
+                *source = recognised(session, path, &OpenOptions::default());
                 return Answer::failed("diff", Sources::Many(sources), failure);
             }
         }
@@ -71,8 +72,12 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
             Some(index) => format!("--entries --index {index} --payload auto"),
             None => "--state".to_owned(),
         };
+        let groups = &outcome.difference.groups;
+        let several = groups.len() > 1 || arguments.group.chosen().is_some();
+        let group = of_group(Some(&first.group).filter(|group| several || group.name().is_some()));
         for path in [&arguments.a, &arguments.b] {
-            answer.next.push(format!("raftlog inspect {} {selector}", quoted_path(path)));
+            let path = quoted_path(path);
+            answer.next.push(format!("raftlog inspect {path} {selector}{group}"));
         }
     }
     answer.result = Some(outcome.difference);

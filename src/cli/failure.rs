@@ -10,6 +10,7 @@ use crate::migrate::ACCEPTABLE;
 use crate::model::{Fault, Findings, GroupId, IoError, Place, Severity};
 use crate::report::{ErrorNote, Exit, Paint, explain, findings, words};
 use crate::store::StoreError;
+use crate::store::detect::NO_SUCH_PATH;
 use crate::vfs::Fs;
 use crate::{backup, bench, compare, inspect, migrate, verify};
 
@@ -147,22 +148,37 @@ pub struct Context {
 }
 
 impl Context {
-    /// The command line again, with `more` at its end: without `--dry-run`, and with one
-    /// `--lock-timeout` at most.
+    /// The command line again, with `more` at its end, and with one `--lock-timeout` at most. A
+    /// dry run stays one: a hint never does more than was asked for.
     pub fn again(&self, more: &str) -> String {
-        const LOCK: &str = "--lock-timeout";
+        let line = match more.starts_with("--lock-timeout") {
+            true => self.without("--lock-timeout"),
+            false => self.without(""),
+        };
+        if more.is_empty() { line } else { format!("{line} {more}") }
+    }
+
+    /// The command line again, without its `--dry-run`.
+    pub fn for_real(&self) -> String {
+        let arguments = self.arguments.iter().filter(|argument| *argument != "--dry-run");
+        Context { arguments: arguments.cloned().collect(), ..self.clone() }.without("")
+    }
+
+    /// The command line again, without `flag` and its value.
+    fn without(&self, flag: &str) -> String {
         let mut line = String::from("raftlog");
         let mut arguments = self.arguments.iter();
+        let with_value = format!("{flag}=");
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy();
-            if more.starts_with(LOCK) && text == LOCK {
+            if !flag.is_empty() && text == flag {
                 arguments.next();
-            } else if text != "--dry-run" && !(more.starts_with(LOCK) && text.starts_with(LOCK)) {
+            } else if flag.is_empty() || !text.starts_with(&with_value) {
                 line.push(' ');
                 line.push_str(&quoted(argument));
             }
         }
-        if more.is_empty() { line } else { format!("{line} {more}") }
+        line
     }
 
     /// A command about the path.
@@ -259,7 +275,11 @@ pub fn of_io(error: &IoError, context: &Context) -> Failure {
     };
     let mut failure = Failure::new(kind, error.to_string());
     failure.causes.extend(causes(error));
-    let path = quoted_path(&error.path);
+    // What could not be created is not there to look at.
+    let existing = match error.action {
+        "create" => quoted_path(parent(&error.path)),
+        _ => quoted_path(&error.path),
+    };
     let failure = match error.source.kind() {
         io::ErrorKind::NotFound => {
             failure.hint(format!("ls -la {}", quoted_path(parent(&error.path))))
@@ -267,8 +287,9 @@ pub fn of_io(error: &IoError, context: &Context) -> Failure {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             failure.hint(format!("df -h {}", quoted_path(parent(&error.path))))
         }
+        io::ErrorKind::ReadOnlyFilesystem => failure.hint(format!("findmnt -T {existing}")),
         io::ErrorKind::PermissionDenied => failure
-            .hint(format!("ls -ld {path}; run as the user that owns it"))
+            .hint(format!("ls -ld {existing}; run as the user that owns it"))
             .hint(format!("sudo {}", context.again(""))),
         _ => failure.hint("dmesg | tail; a failing disk says so there"),
     };
@@ -323,7 +344,16 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
         StoreError::NotFound { path, reason, seen } => {
             let mut failure = Failure::new(Kind::NotFound, format!("{}: {reason}", path.display()));
             failure.seen = at_most_twenty(seen);
-            failure.hint("raftlog formats").docs(Exit::NotFound.name())
+            let told = |argument: &std::ffi::OsString| {
+                let text = argument.to_string_lossy();
+                text == "--from" || text.starts_with("--from=")
+            };
+            let hint = match reason.as_str() {
+                NO_SUCH_PATH => format!("ls -la {}", quoted_path(parent(&path))),
+                _ if context.arguments.iter().any(told) => context.without("--from"),
+                _ => "raftlog formats".to_owned(),
+            };
+            failure.hint(hint).docs(Exit::NotFound.name())
         }
         StoreError::Unsupported { path, what, way_out } => {
             Failure::new(Kind::Unsupported, format!("{}: {what}", path.display()))
@@ -364,6 +394,8 @@ pub fn of_target(error: StoreError, context: &Context, fs: &dyn Fs) -> Failure {
             vec![context.again("--yes"), "or look at it first, and remove it".to_owned()];
     } else if failure.kind == Kind::NotFound && !has_parent {
         failure.hints = vec![format!("mkdir -p {}", quoted_path(parent(&context.path)))];
+    } else if failure.kind == Kind::NotFound {
+        failure.hints = vec![format!("ls -ld {}", quoted_path(parent(&context.path)))];
     }
     failure
 }
@@ -441,7 +473,7 @@ pub fn of_migrate(
         }
         migrate::Error::Unfit { outcome, .. } => {
             let failure = Failure::new(Kind::Refused, message)
-                .hint("choose a target that holds it: raftlog formats")
+                .hint("raftlog formats")
                 .hint(context.on_path("verify"))
                 .docs(Exit::Refused.name());
             return (failure, Some(outcome));
@@ -463,9 +495,12 @@ pub fn of_migrate(
         migrate::Error::SourceChanged { .. } => Failure::new(Kind::Locked, message)
             .hint("stop whatever writes there, then try again")
             .docs(Exit::Locked.name()),
-        migrate::Error::Space { path, .. } => Failure::new(Kind::NoSpace, message)
-            .hint(format!("df -h {}", quoted_path(parent(&path))))
-            .docs(Exit::Io.name()),
+        migrate::Error::Space { path, outcome, .. } => {
+            let failure = Failure::new(Kind::NoSpace, message)
+                .hint(format!("df -h {}", quoted_path(parent(&path))))
+                .docs(Exit::Io.name());
+            return (failure, Some(outcome));
+        }
         migrate::Error::Mismatch { set_aside, .. } => Failure::new(Kind::Mismatch, message)
             .hint(format!(
                 "the target was kept for a look: {}; the source is untouched",
@@ -587,12 +622,13 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_comes_back_quoted_and_without_its_dry_run() {
+    fn the_command_line_comes_back_quoted_and_a_dry_run_stays_one() {
         let context = Context {
             arguments: ["migrate", "a b.redb", "--dry-run", "x"].map(Into::into).to_vec(),
             path: "a b.redb".into(),
         };
-        assert_eq!(context.again("--yes"), "raftlog migrate 'a b.redb' x --yes");
+        assert_eq!(context.again("--yes"), "raftlog migrate 'a b.redb' --dry-run x --yes");
+        assert_eq!(context.for_real(), "raftlog migrate 'a b.redb' x");
         assert_eq!(context.on_path("verify"), "raftlog verify 'a b.redb'");
         let waited = Context {
             arguments: ["verify", "--lock-timeout", "1s", "x", "--lock-timeout=2s"]

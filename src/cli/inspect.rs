@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::cli::arguments::{Inspect, LockArgs, ProgressWhen, Shape};
 use crate::cli::failure::{self, Failure, Kind};
-use crate::cli::quote::quoted_path;
+use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{
     Answer, Session, exit_of, exit_of_severity, is_locked, source_of, unknown_source, usage,
 };
@@ -58,6 +58,17 @@ pub(super) fn unopened_failure(session: &Session, path: &Path, error: StoreError
     failure
 }
 
+/// What a path that could not be opened is by its content: what recognising it alone says.
+pub(super) fn recognised(session: &Session, path: &Path, options: &OpenOptions) -> Source {
+    match detect::detect(&session.fs, path, options) {
+        Ok(Detected::Store(description)) => source_of(&description),
+        Ok(Detected::Archive { evidence }) => {
+            Source { format: Some("archive".to_owned()), evidence, ..unknown_source(path) }
+        }
+        Err(_) => unknown_source(path),
+    }
+}
+
 /// Opens the store at `path`, waiting for a lock as long as the operator said.
 pub(super) fn opened(
     session: &Session,
@@ -78,7 +89,7 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);
-            let sources = Sources::One(unknown_source(path));
+            let sources = Sources::One(recognised(session, path, &OpenOptions::default()));
             let answer = Answer::<inspect::Overview>::failed("inspect", sources, failure);
             return session.answer(answer, shape, Some(arguments.tell));
         }
@@ -124,7 +135,8 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
         }
     };
     if answer.failure.is_none() {
-        answer.next.push(format!("raftlog verify {}", quoted_path(path)));
+        let of_group = of_group(group.as_ref());
+        answer.next.push(format!("raftlog verify {}{of_group}", quoted_path(path)));
         answer.next.extend(explain_commands(&answer.findings));
     }
     session.answer(answer, shape, Some(arguments.tell))
@@ -143,11 +155,17 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);
-            return unopened(session, form, items, &unknown_source(path), &failure);
+            let source = recognised(session, path, &OpenOptions::default());
+            return unopened(session, form, items, &source, &failure);
         }
     };
     let source = source_of(&opened.description);
     session.tell_evidence(arguments.tell, &source);
+    if let Some(group) = arguments.group.chosen().filter(|group| !groups.contains(group)) {
+        let error = inspect::Error::NoSuchGroup { group, present: groups };
+        let failure = failure::of_inspect(error, &session.context(path), None);
+        return unopened(session, form, items, &source, &failure);
+    }
     let with_group = groups.iter().any(|group| group.name().is_some());
     let mut stream = Stream::new(Output::stdout(), form, items, with_group, session.out);
     match stream.begin(&source) {

@@ -3,9 +3,9 @@ use std::path::Path;
 use crate::cli::arguments::Migrate;
 use crate::cli::failure::leftover;
 use crate::cli::failure::{self, Failure, Kind};
-use crate::cli::inspect::{opened, unopened_failure};
-use crate::cli::quote::quoted_path;
-use crate::cli::session::{Answer, Session, source_of, unknown_source, usage};
+use crate::cli::inspect::{opened, recognised, unopened_failure};
+use crate::cli::quote::{of_group, quoted_path};
+use crate::cli::session::{Answer, Session, source_of, usage};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
 use crate::model::{Code, Fault, Findings, Severity};
 use crate::report::{Exit, Source, Sources, migration};
@@ -49,7 +49,11 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);
-            return Answer::failed("migrate", Sources::One(unknown_source(path)), failure);
+            return Answer::failed(
+                "migrate",
+                Sources::One(recognised(session, path, &open)),
+                failure,
+            );
         }
     };
     let source = source_of(&opened.description);
@@ -126,13 +130,14 @@ fn finished(
     answer.is_plan = arguments.dry_run;
     let target = quoted_path(&arguments.target);
     answer.next.push(if arguments.dry_run {
-        session.context(&arguments.source).again("")
+        session.context(&arguments.source).for_real()
     } else {
         format!("raftlog verify {target}")
     });
     if !arguments.dry_run {
         let source = quoted_path(&arguments.source);
-        answer.next.push(format!("raftlog diff {source} {target}"));
+        let group = of_group(arguments.group.chosen().as_ref());
+        answer.next.push(format!("raftlog diff {source} {target}{group}"));
     }
     answer.exit = exit_of_source(&findings, &arguments.accept);
     answer.result = Some(migration);

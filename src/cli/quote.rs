@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::model::GroupId;
+
 /// `word` quoted for bash, zsh and ksh where it needs it.
 pub fn quoted(word: &OsStr) -> String {
     let bytes = word.as_bytes();
@@ -26,6 +28,15 @@ pub fn quoted_path(path: &std::path::Path) -> String {
         return quoted(std::path::Path::new(".").join(path).as_os_str());
     }
     quoted(name)
+}
+
+/// The flag that chooses `group`, with a space before it; nothing where none is chosen.
+pub fn of_group(group: Option<&GroupId>) -> String {
+    match group {
+        Some(GroupId::Named(name)) => format!(" --group={}", quoted(OsStr::new(name.as_ref()))),
+        Some(GroupId::Unnamed) => " --unnamed".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// `$'...'` with every byte that is not printable ASCII as an escape.

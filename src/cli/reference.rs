@@ -10,7 +10,7 @@ use crate::report::output::tell;
 use crate::report::{
     Exit, FormatLimits, FormatLine, Formats as FormatList, Groups, Sources, document, schema,
 };
-use crate::store::{Format, Holds, SinkOptions, open};
+use crate::store::{Format, Holds, open};
 
 /// Runs `formats`.
 pub fn formats(session: &Session, arguments: &Formats) -> Exit {
@@ -27,7 +27,7 @@ pub fn formats(session: &Session, arguments: &Formats) -> Exit {
 
 /// What this build really does with a format: asked from the store room, not from a list.
 fn format_line(format: Format) -> FormatLine {
-    let profile = open::target_profile(format, Path::new(""), &SinkOptions::default()).ok();
+    let profile = open::target_profile(format, Path::new("")).ok();
     FormatLine {
         id: format.as_str(),
         read: open::reads(format),

@@ -1,11 +1,10 @@
-use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::backup::{self, VerdictFinding};
 use crate::cli::arguments::Verify;
 use crate::cli::failure::{self, Failure, Kind};
-use crate::cli::inspect::opened;
-use crate::cli::quote::{quoted, quoted_path};
+use crate::cli::inspect::{opened, recognised};
+use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
 use crate::cli::values::level_word;
 use crate::model::{Code, Fault, FaultKind, Findings, GroupId, LogIndex, Place, Severity};
@@ -104,10 +103,7 @@ fn closer_look(path: &Path, findings: &Findings) -> Option<String> {
         }
         (_, None) => return None,
     };
-    let group = match &first.group {
-        Some(GroupId::Named(name)) => format!(" --group={}", quoted(OsStr::new(name.as_ref()))),
-        _ => String::new(),
-    };
+    let group = of_group(first.group.as_ref().filter(|group| group.name().is_some()));
     Some(format!("raftlog inspect {} {selector}{group}", quoted_path(path)))
 }
 
@@ -137,7 +133,7 @@ fn judge_store(
         Ok(opened) => opened,
         Err(error) => {
             let failure = failure::of_store(error, &context);
-            return unjudged(arguments, unknown_source(path), failure);
+            return unjudged(arguments, recognised(session, path, options), failure);
         }
     };
     let source = source_of(&opened.description);

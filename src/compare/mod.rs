@@ -52,6 +52,8 @@ pub struct Difference {
     pub groups: Vec<GroupDifference>,
     /// Fields that one side's format cannot hold.
     pub not_comparable: Vec<String>,
+    /// Fields that the operator left out.
+    pub ignored: Vec<String>,
 }
 
 /// Where two stores first differ.
@@ -166,6 +168,7 @@ pub fn diff(
         first_difference,
         groups: counted,
         not_comparable: comparison.not_comparable(),
+        ignored: options.ignore.clone(),
     };
     Ok(Outcome { difference, findings_a: side_a.findings, findings_b: side_b.findings })
 }

@@ -2,9 +2,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::migrate::{Ends, Options};
-use crate::store::open::{create_sink, open, target_notes, target_profile};
+use crate::store::open::{create_sink, open, target_notes, target_profile, target_room};
 use crate::store::target::Target;
-use crate::store::{LogSink, OpenOptions, Profile, Store, StoreError};
+use crate::store::{LogSink, OpenOptions, Profile, Room, Store, StoreError};
 use crate::vfs::{Clock, Fs};
 
 /// The doors of the store room: formats as they are read and written everywhere else.
@@ -17,7 +17,11 @@ pub struct Doors<'d> {
 
 impl Ends for Doors<'_> {
     fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError> {
-        target_profile(options.to, target, &options.sink)
+        target_profile(options.to, target)
+    }
+
+    fn room(&self, options: &Options) -> Room {
+        target_room(options.to, &options.sink)
     }
 
     fn notes(&self, options: &Options) -> Vec<String> {

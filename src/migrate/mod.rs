@@ -16,7 +16,7 @@ use crate::migrate::copy::Copying;
 use crate::migrate::preflight::Preflight;
 use crate::model::{Code, Findings, GroupId};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Format, LogSink, Profile, SinkOptions, Store, StoreError};
+use crate::store::{Format, LogSink, Profile, Room, SinkOptions, Store, StoreError};
 use crate::vfs::Clock;
 
 pub use doors::Doors;
@@ -81,6 +81,8 @@ pub trait Ends {
     /// # Errors
     /// For a format that is not written.
     fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError>;
+    /// How much room such a target takes.
+    fn room(&self, options: &Options) -> Room;
     /// What an operator must know about such a target, one line each.
     fn notes(&self, options: &Options) -> Vec<String>;
     /// Creates the empty target under its partial name.
@@ -141,10 +143,12 @@ pub enum Error {
         outcome: Box<Outcome>,
     },
     /// The target would not fit where it shall lie.
-    #[error("{} needs {needed_bytes} bytes, {free_bytes} are free", path.display())]
+    #[error("{} needs up to {needed_bytes} bytes, {free_bytes} are free", path.display())]
     Space {
         /// The target.
         path: PathBuf,
+        /// The plan, and what was found.
+        outcome: Box<Outcome>,
         /// Bytes needed.
         needed_bytes: u64,
         /// Bytes free.
@@ -223,10 +227,10 @@ pub fn run(
         None => {
             preflight.survey(observer)?;
             preflight.judge()?;
+            preflight.refuse_without_space(&target)?;
             if options.dry_run {
                 return Ok(preflight.outcome(None, None));
             }
-            preflight.refuse_without_space(&target)?;
             job.copy_surveyed(&mut preflight, observer)?
         }
     };

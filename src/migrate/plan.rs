@@ -34,7 +34,7 @@ pub struct Plan {
     pub accepted: Vec<String>,
     /// What must be known about the target, one line each.
     pub notes: Vec<String>,
-    /// About as many bytes the target takes.
+    /// As many bytes the target takes at most.
     pub space_needed_bytes: u64,
     /// Bytes free where it shall lie; null where unknown.
     pub space_free_bytes: Option<u64>,
@@ -132,7 +132,7 @@ losses! {
     SnapshotMarker "snapshot-marker" "where the log was compacted, and its newest snapshot"
     EntryKind "entry-kind" "entries of a kind that the target does not know"
     Term "term" "terms of entries; no Raft library can use the log without"
-    Hole "hole" "entries below the highest hole in the log; a snapshot covers them"
+    Hole "hole" "entries below the highest hole in the log; the target holds no holes"
     Groups "groups" "the name of the group; the target holds one log without a name"
     SupersededRecords "superseded-records" "history behind the live log; informational"
     OtherTables "other-tables" "tables that are no part of a Raft log"

@@ -12,7 +12,7 @@ use crate::migrate::{
 };
 use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogState, Place};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Level, Located, SUPERSEDED_RECORDS, Store, StoreError};
+use crate::store::{Level, Located, Room, SUPERSEDED_RECORDS, Store, StoreError};
 use crate::vfs::Metadata;
 
 /// Damage: whoever has it restores or repairs first. No flag takes it.
@@ -66,6 +66,7 @@ pub(super) struct Preflight<'s> {
     known: BTreeSet<(Code, Place)>,
     state_faults: &'s [Fault],
     plan: Plan,
+    room: Room,
     /// Losses of the whole store rather than of a group.
     lost: BTreeMap<LossName, u64>,
     surveyed: bool,
@@ -81,8 +82,9 @@ impl<'s> Preflight<'s> {
         states: &'s States,
     ) -> Result<Preflight<'s>, Error> {
         let profile = ends.profile(options, target.path())?;
+        let room = ends.room(options);
         let survey = |(group, state): &'s (GroupId, LogState)| {
-            (Survey::new(group, state, source.profile(), profile), state)
+            (Survey::new(group, state, source.profile(), (profile, room)), state)
         };
         let groups: Vec<_> = states.groups.iter().map(survey).collect();
         let mut lost = BTreeMap::new();
@@ -109,6 +111,7 @@ impl<'s> Preflight<'s> {
             known: BTreeSet::new(),
             state_faults: &states.faults,
             plan,
+            room,
             lost,
             surveyed: false,
         };
@@ -162,8 +165,8 @@ impl<'s> Preflight<'s> {
     /// Whether one reading may serve for plan and copy: nothing is known to be lost, contents fit
     /// whatever they are, and there is room for more than the entries can take.
     pub(super) fn may_copy_at_once(&self) -> bool {
-        let files: u64 = self.source.files().iter().map(|file| file.size_bytes).sum();
-        let room = self.plan.space_free_bytes.is_none_or(|free| free / 2 > files);
+        let most_bytes = self.room.at_most_bytes(self.indexes(), self.source_bytes());
+        let room = self.plan.space_free_bytes.is_none_or(|free| free >= most_bytes);
         let whole = self.groups.iter().all(|(survey, _)| survey.needs_heads_only());
         !self.options.dry_run && room && whole && !self.would_lose()
     }
@@ -191,9 +194,17 @@ impl<'s> Preflight<'s> {
 
     /// A meter over all entries of all groups.
     pub(super) fn meter(&self, phase: Phase, observer: &mut dyn Observer) -> Result<Meter, Error> {
+        Ok(Meter::start(phase, None, Some(EntryCount(self.indexes())), observer)?)
+    }
+
+    /// Indexes within the bounds of all groups.
+    fn indexes(&self) -> u64 {
         let bounds = self.groups.iter().filter_map(|(_, state)| state.bounds);
-        let total = EntryCount(bounds.map(IndexRange::count).sum());
-        Ok(Meter::start(phase, None, Some(total), observer)?)
+        bounds.map(IndexRange::count).fold(0, u64::saturating_add)
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.source.files().iter().map(|file| file.size_bytes).sum()
     }
 
     /// Ends the reading of a group.
@@ -237,11 +248,13 @@ impl<'s> Preflight<'s> {
     }
 
     /// Stops where the target would fill its file system.
-    pub(super) fn refuse_without_space(&self, target: &Target) -> Result<(), Error> {
+    pub(super) fn refuse_without_space(&mut self, target: &Target) -> Result<(), Error> {
         let needed_bytes = self.bytes_needed();
         match self.plan.space_free_bytes {
             Some(free_bytes) if free_bytes < needed_bytes => {
-                Err(Error::Space { path: target.path().to_owned(), needed_bytes, free_bytes })
+                let outcome = Box::new(self.outcome(None, None));
+                let path = target.path().to_owned();
+                Err(Error::Space { path, outcome, needed_bytes, free_bytes })
             }
             _ => Ok(()),
         }
@@ -296,7 +309,7 @@ impl<'s> Preflight<'s> {
                     let Some((survey, _)) = self.groups.get_mut(at) else { continue };
                     let membership = || membership_decodes(source, &group, head.index);
                     survey.head(&head, &mut self.findings, membership)?;
-                    located.faults.into_iter().for_each(|fault| self.add(fault));
+                    of_reading(located.faults.into_iter()).for_each(|fault| self.add(fault));
                     meter.entry(head.payload_len_bytes, observer)?;
                 }
                 Err(error) => self.unreadable(at, error)?,
@@ -332,7 +345,7 @@ impl<'s> Preflight<'s> {
         let head = head_of(&located.entry, located.place.take());
         survey.head(&head, &mut self.findings, || Ok(decodes(&located.entry)))?;
         survey.contents(&located.entry);
-        located.faults.drain(..).for_each(|fault| self.add(fault));
+        of_reading(located.faults.drain(..)).for_each(|fault| self.add(fault));
         Ok(())
     }
 
@@ -364,13 +377,21 @@ impl<'s> Preflight<'s> {
         counts.into_iter().map(loss).collect()
     }
 
-    /// About as many bytes the target takes; before entries were read, the size of the source.
+    /// As many bytes the target takes at most; before entries were read, judged by the size of the
+    /// source.
     fn bytes_needed(&self) -> u64 {
         if self.surveyed {
-            return self.groups.iter().map(|(survey, _)| survey.bytes()).sum();
+            let groups = self.groups.iter().map(|(survey, _)| survey.bytes());
+            return self.room.file_bytes(groups.fold(0, u64::saturating_add));
         }
-        self.source.files().iter().map(|file| file.size_bytes).sum()
+        self.room.file_bytes(self.source_bytes())
     }
+}
+
+/// What is wrong with an entry that was read. Which indexes a library uses is asked by the rules,
+/// which name it once.
+fn of_reading(faults: impl Iterator<Item = Fault>) -> impl Iterator<Item = Fault> {
+    faults.filter(|fault| fault.code != Code::R127)
 }
 
 fn free_bytes(target: &Target) -> Option<u64> {

@@ -7,7 +7,7 @@ use crate::migrate::fit::Fit;
 use crate::migrate::{GroupPlan, LossName};
 use crate::model::{Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState};
 use crate::rules::{Checker, Surroundings};
-use crate::store::{Profile, Store, StoreError};
+use crate::store::{Profile, Room, Store, StoreError};
 
 /// A group that is about to be written, with what one pass over it tells.
 pub(super) struct Survey<'s> {
@@ -17,6 +17,8 @@ pub(super) struct Survey<'s> {
     pub(super) fit: Fit,
     checker: Option<Checker<'s>>,
     target: &'static Profile,
+    room: Room,
+    state_bytes: u64,
     all: Counts,
     /// What lies above the highest hole, which is all that a target without holes takes.
     dense: Counts,
@@ -33,16 +35,18 @@ struct Counts {
     last: Option<LogIndex>,
     entries: u64,
     payload_bytes: u64,
-    extensions_bytes: u64,
+    /// What the entries take in the target.
+    target_bytes: u64,
 }
 
 impl Counts {
-    fn add(&mut self, head: &EntryHead) {
+    fn add(&mut self, head: &EntryHead, room: Room) {
         self.first.get_or_insert(head.index);
         self.last = Some(head.index);
         self.entries += 1;
         self.payload_bytes = self.payload_bytes.saturating_add(head.payload_len_bytes);
-        self.extensions_bytes = self.extensions_bytes.saturating_add(head.extensions_len_bytes);
+        let contents_bytes = head.payload_len_bytes.saturating_add(head.extensions_len_bytes);
+        self.target_bytes = self.target_bytes.saturating_add(room.entry_bytes(contents_bytes));
     }
 }
 
@@ -52,7 +56,7 @@ impl<'s> Survey<'s> {
         group: &GroupId,
         state: &'s LogState,
         source: &Profile,
-        target: &'static Profile,
+        (target, room): (&'static Profile, Room),
     ) -> Survey<'s> {
         let fit = Fit::new(target, state);
         let usual_min = LogIndex(source.index_usual_min);
@@ -69,6 +73,8 @@ impl<'s> Survey<'s> {
             fit,
             checker: Some(Checker::new(group, state, around)),
             target,
+            room,
+            state_bytes: room.group_bytes(state),
             all: Counts::default(),
             dense: Counts::default(),
             hole: None,
@@ -124,8 +130,8 @@ impl<'s> Survey<'s> {
             self.hole = Some(hole);
             self.dense = Counts::default();
         }
-        self.all.add(head);
-        self.dense.add(head);
+        self.all.add(head, self.room);
+        self.dense.add(head, self.room);
         self.limits(head);
         if !self.target.kinds.contains(&head.kind) {
             *self.lost.entry(LossName::EntryKind).or_default() += 1;
@@ -154,8 +160,12 @@ impl<'s> Survey<'s> {
         let Some(hole) = self.hole.filter(|_| !self.target.holds.holes) else { return };
         self.lost.insert(LossName::Hole, self.all.entries - self.dense.entries);
         if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.index < hole.last()) {
+            let missing = match hole.first() == hole.last() {
+                true => format!("index {} is missing", hole.first()),
+                false => format!("indexes {} to {} are missing", hole.first(), hole.last()),
+            };
             self.unfit.get_or_insert(format!(
-                "no snapshot covers the hole {hole}, and the target holds no holes"
+                "{missing}, no snapshot covers that, and the target holds no holes"
             ));
         }
     }
@@ -171,13 +181,9 @@ impl<'s> Survey<'s> {
         IndexRange::new(first, LogIndex(u64::MAX)).unwrap_or(IndexRange::ALL)
     }
 
-    /// About as many bytes the group takes in the target.
+    /// As many bytes the group takes in the target at most.
     pub(super) fn bytes(&self) -> u64 {
-        /// Header, index, term, times and checksums of an entry, roughly, in any format.
-        const PER_ENTRY: u64 = 64;
-        let counts = self.counts();
-        let contents = counts.payload_bytes.saturating_add(counts.extensions_bytes);
-        contents.saturating_add(counts.entries.saturating_mul(PER_ENTRY))
+        self.counts().target_bytes.saturating_add(self.state_bytes)
     }
 
     /// The group in the plan.

@@ -2,6 +2,7 @@
 
 mod any_source_to_any_target;
 mod reading_ahead;
+mod plans;
 
 use std::cell::RefCell;
 use std::fs;
@@ -67,6 +68,10 @@ struct MemorySink {
 impl Ends for MemoryEnds {
     fn profile(&self, _: &Options, _: &Path) -> Result<&'static Profile, StoreError> {
         Ok(self.profile)
+    }
+
+    fn room(&self, _: &Options) -> Room {
+        Room::of(Format::FastLog, &SinkOptions::default())
     }
 
     fn notes(&self, _: &Options) -> Vec<String> {

@@ -247,7 +247,13 @@ fn vote_text(state: &LogState, with_candidate: bool) -> Option<String> {
     let candidate = match vote.candidate.as_ref().filter(|_| with_candidate) {
         None => String::new(),
         Some(crate::model::Candidate::Id(id)) => format!(" for {id}"),
-        Some(crate::model::Candidate::Bytes(bytes)) => format!(" for bytes {}", hex(bytes)),
+        Some(crate::model::Candidate::Bytes(bytes)) => match std::str::from_utf8(bytes) {
+            // In quotes, so that the text 7 is not the number 7.
+            Ok(text) if !text.chars().any(|c| c.is_control() || c == '"') => {
+                format!(" for \"{text}\"")
+            }
+            _ => format!(" for bytes {}", hex(bytes)),
+        },
     };
     Some(format!("{term}{candidate}"))
 }

@@ -84,12 +84,21 @@ pub enum FaultKind {
         /// Its name, or the number that leads to it.
         name: String,
     },
-    /// A Raft rule does not hold; `found` says how.
+    /// A rule does not hold; `found` says how, in one line, and nothing beside it is to be said.
     Rule {
         /// What the rule demands.
         expected: String,
         /// What the log holds.
         found: String,
+    },
+    /// A rule does not hold, with the values that show it.
+    Broken {
+        /// How it is broken, one line.
+        message: String,
+        /// The value that the rule demands.
+        expected: String,
+        /// The value that is there, unless nothing is.
+        found: Option<String>,
     },
     /// Something that is no damage but must be known.
     Note {
@@ -104,7 +113,8 @@ impl FaultKind {
         match self {
             FaultKind::Checksum { expected, .. }
             | FaultKind::Field { expected, .. }
-            | FaultKind::Rule { expected, .. } => Some(expected.clone()),
+            | FaultKind::Rule { expected, .. }
+            | FaultKind::Broken { expected, .. } => Some(expected.clone()),
             FaultKind::Bounds { limit, .. } => Some(format!("at most {limit}")),
             FaultKind::Short { needed_bytes, .. } => Some(format!("{needed_bytes} bytes")),
             FaultKind::Count { expected, .. } => Some(expected.to_string()),
@@ -116,15 +126,16 @@ impl FaultKind {
     /// What was found, where that can be said apart from the line itself.
     pub fn found(&self) -> Option<String> {
         match self {
-            FaultKind::Checksum { found, .. }
-            | FaultKind::Field { found, .. }
-            | FaultKind::Rule { found, .. } => Some(found.clone()),
+            FaultKind::Checksum { found, .. } | FaultKind::Field { found, .. } => {
+                Some(found.clone())
+            }
+            FaultKind::Broken { found, .. } => found.clone(),
             FaultKind::Bounds { value, .. } => Some(value.to_string()),
             FaultKind::Short { found_bytes, .. } => Some(format!("{found_bytes} bytes")),
             FaultKind::Count { found, .. } => Some(found.to_string()),
             FaultKind::Cycle { page, .. } => Some(format!("page {page} again")),
             FaultKind::Missing { .. } => Some("nothing".to_owned()),
-            FaultKind::Note { .. } => None,
+            FaultKind::Rule { .. } | FaultKind::Note { .. } => None,
         }
     }
 }
@@ -146,6 +157,7 @@ impl fmt::Display for FaultKind {
             }
             FaultKind::Missing { what, name } => write!(f, "{what} {name} is missing"),
             FaultKind::Rule { found, .. } | FaultKind::Note { found } => f.write_str(found),
+            FaultKind::Broken { message, .. } => f.write_str(message),
         }
     }
 }

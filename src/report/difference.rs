@@ -15,9 +15,10 @@ pub fn text(a: &str, b: &str, found: &Difference, damage: &Findings, paint: Pain
             many => format!(" in {} groups", words::grouped(many as u64)),
         };
         format!(
-            "{}  {a} and {b}: {}{groups}, state equal\n",
+            "{}  {a} and {b}: {}{groups}{}\n",
             paint.good("identical"),
-            words::count(common, "entry", "entries")
+            words::count(common, "entry", "entries"),
+            compared_words(&found.ignored)
         )
     } else {
         format!("{}  {a} and {b}\n", paint.bad("DIFFERENT"))
@@ -28,6 +29,12 @@ pub fn text(a: &str, b: &str, found: &Difference, damage: &Findings, paint: Pain
     if !found.identical {
         text.push_str(&groups_text(found, paint));
     }
+    if !found.ignored.is_empty() {
+        text.push_str(&format!(
+            "not compared, because it was left out: {}\n",
+            words::harmless(&found.ignored.join(", "))
+        ));
+    }
     if !found.not_comparable.is_empty() {
         text.push_str(&format!(
             "not compared, because a side cannot hold it: {}\n",
@@ -36,6 +43,17 @@ pub fn text(a: &str, b: &str, found: &Difference, damage: &Findings, paint: Pain
     }
     text.push_str(&findings::text(damage, paint));
     text
+}
+
+/// What was equal beside the entries.
+fn compared_words(ignored: &[String]) -> &'static str {
+    match ignored.iter().any(|field| field == "state") {
+        true => "",
+        false if ignored.iter().any(|field| field.starts_with("state:")) => {
+            ", the rest of the state equal"
+        }
+        false => ", state equal",
+    }
 }
 
 fn first_text(first: &FirstDifference) -> String {

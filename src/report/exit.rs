@@ -10,7 +10,7 @@ pub enum Exit {
     Findings,
     /// Bad flags or arguments.
     Usage,
-    /// Completed; only harmless or self-healing findings.
+    /// Completed; what was found is worth a look.
     Warnings,
     /// Something was produced, not everything.
     Partial,

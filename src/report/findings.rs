@@ -124,7 +124,9 @@ fn details(kind: &FaultKind) -> Vec<(&'static str, String)> {
         FaultKind::Checksum { expected, found, .. } => {
             vec![("expected", words::harmless(expected)), ("found", words::harmless(found))]
         }
-        FaultKind::Field { expected, .. } | FaultKind::Rule { expected, .. } => {
+        FaultKind::Field { expected, .. }
+        | FaultKind::Rule { expected, .. }
+        | FaultKind::Broken { expected, .. } => {
             vec![("expected", words::harmless(expected))]
         }
         FaultKind::Bounds { .. }

@@ -33,7 +33,7 @@ pub fn plan_text(plan: &Plan, found: &Findings, paint: Paint) -> String {
     line(
         "writes",
         &format!(
-            "{}, about {}; {free}",
+            "{}, {} at most; {free}",
             words::harmless(&plan.target),
             words::size(plan.space_needed_bytes)
         ),

@@ -39,6 +39,9 @@ use crate::vfs::{FileKind, Fs};
 
 pub(crate) use layout::is_dkron;
 
+/// Why a path that does not exist is not found.
+pub(crate) const NO_SUCH_PATH: &str = "no such file or directory";
+
 /// The program whose data directory a store lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Product {
@@ -133,7 +136,7 @@ pub fn detect(
     let metadata = match fs.metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(not_found(path, "no such file or directory", Vec::new()));
+            return Err(not_found(path, NO_SUCH_PATH, Vec::new()));
         }
         Err(error) => return Err(io_error("look at", path)(error)),
     };
@@ -164,7 +167,15 @@ fn detect_file(
     let candidate = match (recognised, options.format) {
         (Some(candidate), None) => candidate,
         (Some(candidate), Some(format)) if candidate.format == format => candidate,
-        (_, Some(format)) => Candidate {
+        (Some(candidate), Some(format)) => return Err(another_format(path, &candidate, format)),
+        (None, Some(format)) if is_directory(format) => {
+            let reason = format!("{format} is a directory, and this is a file: {}", found.words());
+            return Err(not_found(path, &reason, Vec::new()));
+        }
+        (None, Some(_)) if matches!(found, Content::Archive(_) | Content::Part(..)) => {
+            return other_file(path, found);
+        }
+        (None, Some(format)) => Candidate {
             path: path.to_owned(),
             format,
             evidence: vec![format!("taken for {format} as told; by itself: {}", found.words())],
@@ -175,6 +186,17 @@ fn detect_file(
     };
     let faults = if options.alone { Vec::new() } else { own_leftovers(fs, path)? };
     describe(fs, path, candidate, faults, options)
+}
+
+/// What the operator said is not what the content says.
+fn another_format(path: &Path, candidate: &Candidate, told: Format) -> StoreError {
+    let reason = format!("by its content this is {}, not {told} as told", candidate.format);
+    not_found(path, &reason, candidate.evidence.clone())
+}
+
+/// Whether stores of `format` are directories.
+fn is_directory(format: Format) -> bool {
+    matches!(format, Format::FastLog | Format::RaftWal | Format::EtcdWal)
 }
 
 fn other_file(path: &Path, found: Content) -> Result<Detected, StoreError> {
@@ -198,11 +220,22 @@ fn detect_directory(
     options: &OpenOptions,
 ) -> Result<Detected, StoreError> {
     let wanted = |candidate: &Candidate| options.format.is_none_or(|f| f == candidate.format);
-    if let Some(candidate) = directory_store(fs, path)?.filter(wanted) {
+    let itself = directory_store(fs, path)?;
+    if let (Some(candidate), Some(told)) = (&itself, options.format)
+        && !wanted(candidate)
+    {
+        return Err(another_format(path, candidate, told));
+    }
+    if let Some(candidate) = itself {
         let faults = if options.alone { Vec::new() } else { own_leftovers(fs, path)? };
         return describe(fs, path, candidate, faults, options);
     }
     let Found { candidates, leftovers, seen, hidden, .. } = Found::below(fs, path)?;
+    if let (Some(other), Some(told), false) =
+        (candidates.first(), options.format, candidates.iter().any(wanted))
+    {
+        return Err(another_format(path, other, told));
+    }
     let candidates: Vec<Candidate> = candidates.into_iter().filter(wanted).collect();
     // What could not be looked at may be the one that is meant.
     if let Some(error) = hidden {

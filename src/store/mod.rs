@@ -14,6 +14,7 @@ pub(crate) mod memory;
 pub mod open;
 mod profile;
 pub mod redb;
+mod room;
 pub mod target;
 
 use std::ops::ControlFlow;
@@ -27,6 +28,7 @@ use crate::vfs::Holder;
 pub use detect::{Description, Detected, Layout, Product};
 pub use open::{OpenOptions, Opened, RedbFormat, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
+pub use room::Room;
 
 /// Why a store could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::store::detect::{Description, Detected, Product, detect, is_dkron};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
 use crate::store::target::Target;
-use crate::store::{Format, LogSink, Profile, Store, StoreError, io_error};
+use crate::store::{Format, LogSink, Profile, Room, Store, StoreError, io_error};
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState};
 
 /// How often a lock is tried while waiting for it.
@@ -168,18 +168,18 @@ pub struct SinkOptions {
 ///
 /// # Errors
 /// `Unsupported` for a format that is not written.
-pub fn target_profile(
-    format: Format,
-    target: &Path,
-    options: &SinkOptions,
-) -> Result<&'static Profile, StoreError> {
-    let _ = options;
+pub fn target_profile(format: Format, target: &Path) -> Result<&'static Profile, StoreError> {
     match format {
         Format::Redb => Ok(&REDB_PROFILE),
         Format::FastLog => Ok(&FASTLOG_PROFILE),
         Format::BoltDb => Ok(&BOLTDB_PROFILE),
         _ => Err(unwritten(format, target)),
     }
+}
+
+/// How much room a target of `format` takes.
+pub fn target_room(format: Format, options: &SinkOptions) -> Room {
+    Room::of(format, options)
 }
 
 /// What an operator must know about a target of `format` before it is written, one line each.

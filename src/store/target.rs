@@ -57,6 +57,8 @@ impl Target {
                 way_out: "remove it, or replace it with --yes".to_owned(),
             });
         }
+        let writable = target.fs.check_writable(&parent);
+        writable.map_err(io_error("create", &target.partial()))?;
         Ok(target)
     }
 
@@ -90,16 +92,6 @@ impl Target {
             what: what.to_owned(),
             way_out: "name a target beside the source".to_owned(),
         })
-    }
-
-    /// Asks the system whether the partial name could be created, without creating it; what a dry
-    /// run does where the real one begins.
-    ///
-    /// # Errors
-    /// `Io` as creating it would.
-    pub fn check_writable(&self) -> Result<(), StoreError> {
-        let parent = self.parent();
-        self.fs.check_writable(&parent).map_err(io_error("create", &self.partial()))
     }
 
     /// Removes a leftover that [`Target::check`] was allowed to replace, and returns the partial

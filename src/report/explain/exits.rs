@@ -35,10 +35,10 @@ fn answered(exit: Exit) -> Explanation {
             "Run the command with --help; it begins with examples.",
         ),
         Exit::Warnings => (
-            "The command completed, and found only what is harmless or heals itself, such as a \
-             torn tail after a crash or a leftover file.",
-            "None that the owner of the store would not remove at its next start.",
-            "Read the warnings once. With `verify --strict` they count as findings (1).",
+            "The command completed, and what was found is worth a look: a torn tail after a crash, \
+             a leftover file, or what a migration took along as the source has it.",
+            "None for what was done. What was found in a source is in its copy too.",
+            "Read the findings once. With `verify --strict` warnings count as findings (1).",
         ),
         _ => (
             "Something was produced, but not everything: what could not be read was left out.",

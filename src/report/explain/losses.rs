@@ -48,8 +48,8 @@ fn of_entries(loss: LossName) -> Explanation {
         ),
         _ => (
             "The target is dense: it cannot hold entries below a hole in the index sequence.",
-            "Entries below the highest hole are not copied; the snapshot that covers them is \
-             needed.",
+            "Entries below the highest hole are not copied. Only a snapshot through the hole can \
+             take their place; without one the migration is refused.",
             "Check that the snapshot is there, then accept it with --allow-loss hole.",
         ),
     };

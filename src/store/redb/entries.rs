@@ -118,14 +118,50 @@ impl Iterator for EntryWalk<'_> {
     }
 }
 
-/// As [`EntryWalk`], without contents.
-pub struct HeadWalk<'p>(pub EntryWalk<'p>);
+/// As [`EntryWalk`], without contents. A walk over a whole table ends with a finding when the table
+/// has recorded another number of rows.
+pub struct HeadWalk<'p> {
+    walk: EntryWalk<'p>,
+    /// Rows that the table has recorded and where, as long as they can be compared.
+    recorded: Option<(u64, Place)>,
+    rows: u64,
+}
+
+impl<'p> HeadWalk<'p> {
+    /// As [`EntryWalk::new`].
+    pub fn new(
+        pages: &'p Pages,
+        logs: Option<&Table>,
+        group: &GroupId,
+        range: IndexRange,
+    ) -> HeadWalk<'p> {
+        let whole = logs.filter(|_| range == IndexRange::ALL);
+        let recorded = whole
+            .and_then(|logs| Some((logs.definition.rows, pages.page_place(logs.root()?.page))));
+        HeadWalk { walk: EntryWalk::new(pages, logs, group, range), recorded, rows: 0 }
+    }
+
+    fn miscounted(&mut self) -> Option<Result<LocatedHead, StoreError>> {
+        let (expected, place) = self.recorded.take()?;
+        let found = self.rows;
+        let kind = FaultKind::Count { what: "rows of a table", expected, found };
+        let fault = Fault::new(Code::R119, kind).at(place).in_group(&self.walk.group);
+        (found != expected).then(|| Err(fault.into()))
+    }
+}
 
 impl Iterator for HeadWalk<'_> {
     type Item = Result<LocatedHead, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.advance()?.map(|Located { entry, place, faults }| {
+        let Some(next) = self.walk.advance() else { return self.miscounted() };
+        self.rows += 1;
+        match &next {
+            Err(StoreError::Fault(fault)) if fault.code == Code::R122 => {}
+            Err(_) => self.recorded = None,
+            Ok(_) => {}
+        }
+        Some(next.map(|Located { entry, place, faults }| {
             let head = entry_head(&entry, place);
             LocatedHead { head, faults }
         }))

@@ -277,7 +277,7 @@ impl LogSource for RedbStore {
 
     fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
         let logs = self.tables(group)?.logs.as_ref();
-        Ok(Box::new(HeadWalk(EntryWalk::new(&self.pages, logs, group, range))))
+        Ok(Box::new(HeadWalk::new(&self.pages, logs, group, range)))
     }
 }
 

@@ -1,0 +1,144 @@
+//! `migrate` on the real binary: what a plan promises, and the commands it hands on.
+#![allow(clippy::disallowed_methods)]
+
+use std::path::Path;
+
+use raftlog::store::Format;
+use serde_json::Value;
+
+mod support;
+
+use support::made::{large_redb, store_with_groups};
+use support::{raftlog, redb, told};
+
+fn json(arguments: &[&str]) -> Value {
+    let output = raftlog(arguments);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn a_plan_never_needs_less_than_is_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name);
+    let mut sources = vec![redb("redb-twins", "twin-dkron-single")];
+    for (entries, payload_bytes) in [(1, 1), (30_000, 0), (10_000, 1_400), (200, 70_000)] {
+        let source = path(&format!("{entries}-{payload_bytes}"));
+        large_redb(&source, entries, payload_bytes);
+        sources.push(source);
+    }
+    let many = path("many");
+    let names: Vec<String> = (0..300).map(|number| format!("group-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    store_with_groups(&many, Format::FastLog, &names, b"x");
+    sources.push(many);
+    let shapes: [&[&str]; 3] =
+        [&["--to", "redb"], &["--to", "redb", "--redb-format", "2"], &["--to", "fastlog"]];
+    for (number, source) in sources.iter().enumerate() {
+        for (at, shape) in shapes.iter().enumerate() {
+            let target = path(&format!("target-{number}-{at}"));
+            let mut arguments = vec!["migrate", text(source), text(&target), "--json"];
+            arguments.extend_from_slice(shape);
+            let told = json(&arguments)["result"].clone();
+            let needed = told["plan"]["space_needed_bytes"].as_u64().expect("a number");
+            let written = told["copied"]["bytes"].as_u64().expect("a number");
+            let what = format!("{source:?} {shape:?}: {needed} for {written}");
+            assert!(needed >= written, "{what}");
+            assert!(needed <= written.saturating_mul(12).max(4 << 20), "{what}");
+        }
+    }
+}
+
+#[test]
+fn hints_of_a_refused_dry_run_are_dry_runs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("target");
+    let source = redb("redb-logical", "holes");
+    let arguments = ["migrate", text(&source), text(&target), "--to", "fastlog", "--dry-run"];
+    let (code, _, stderr) = told(&raftlog(arguments));
+    assert_ne!(code, 0, "{stderr}");
+    let commands = stderr.lines().filter(|line| line.starts_with("hint: raftlog migrate"));
+    for command in commands {
+        assert!(command.contains(" --dry-run"), "{command}");
+    }
+    let held = dir.path().join("held");
+    std::fs::copy(redb("redb-twins", "twin-dkron-single"), &held).expect("copied");
+    let file = std::fs::File::open(&held).expect("open");
+    file.lock().expect("locked");
+    let arguments = ["migrate", text(&held), text(&target), "--to", "fastlog", "--dry-run"];
+    let (code, stdout, stderr) = told(&raftlog(arguments));
+    assert_eq!((code, stdout.as_str()), (11, ""), "{stderr}");
+    assert!(stderr.contains("--to fastlog --dry-run --lock-timeout 30s\n"), "{stderr}");
+    let mut arguments = arguments.to_vec();
+    arguments.push("--json");
+    let told = json(&arguments);
+    assert_eq!(told["source"]["format"], "redb", "it was recognised although it is in use");
+    assert_ne!(told["source"]["evidence"], serde_json::json!([]));
+}
+
+#[test]
+fn the_commands_that_come_next_keep_the_group() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (source, target) = (dir.path().join("many"), dir.path().join("one"));
+    store_with_groups(&source, Format::FastLog, &["the users", "others"], b"x");
+    let group = ["--group", "the users"];
+    let arguments = ["migrate", text(&source), text(&target), "--to", "redb"];
+    let (code, _, stderr) = told(&raftlog(arguments.iter().chain(&group)));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains(" --group='the users'\n"), "{stderr}");
+    let (code, stdout, _) =
+        told(&raftlog(["diff", text(&source), text(&target)].iter().chain(&group)));
+    assert_eq!(code, 0, "{stdout}");
+}
+
+#[test]
+fn a_store_of_another_format_than_told_is_not_found_and_named() {
+    let source = redb("redb-twins", "twin-dkron-single");
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("target");
+    for from in ["fastlog", "boltdb", "etcd-wal"] {
+        let arguments =
+            ["migrate", text(&source), text(&target), "--to", "fastlog", "--from", from];
+        let (code, stdout, stderr) = told(&raftlog(arguments));
+        assert_eq!((code, stdout.as_str()), (10, ""), "{stderr}");
+        let says = format!("by its content this is redb, not {from} as told");
+        assert!(stderr.contains(&says), "{stderr}");
+        let hint = format!(
+            "hint: raftlog migrate {} {} --to fastlog\n",
+            source.display(),
+            target.display()
+        );
+        assert!(stderr.contains(&hint), "{stderr}");
+    }
+}
+
+#[test]
+fn a_group_that_is_not_there_leaves_stdout_empty() {
+    let source = redb("redb-twins", "twin-dkron-single");
+    for items in ["--entries", "--records"] {
+        for form in ["text", "csv"] {
+            let arguments = ["inspect", text(&source), items, "--group", "nope", "--format", form];
+            let (code, stdout, stderr) = told(&raftlog(arguments));
+            assert_eq!((code, stdout.as_str()), (10, ""), "{items} {form}: {stderr}");
+        }
+        let arguments = ["inspect", text(&source), items, "--group", "nope", "--json"];
+        let (code, stdout, _) = told(&raftlog(arguments));
+        let lines: Vec<Value> =
+            stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!((code, lines.len()), (10, 2), "{stdout}");
+        assert_eq!(lines[0]["format"], "redb");
+        assert_eq!(lines[1]["error"]["kind"], "no-such-group");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_looked_for_where_it_should_be() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("missing");
+    let (code, _, stderr) = told(&raftlog(["inspect", text(&missing)]));
+    assert_eq!(code, 10);
+    assert!(stderr.contains(&format!("hint: ls -la {}\n", dir.path().display())), "{stderr}");
+}
