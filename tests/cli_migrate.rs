@@ -35,10 +35,17 @@ fn a_plan_never_needs_less_than_is_written() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     store_with_groups(&many, Format::FastLog, &names, b"x");
     sources.push(many);
-    let shapes: [&[&str]; 3] =
-        [&["--to", "redb"], &["--to", "redb", "--redb-format", "2"], &["--to", "fastlog"]];
+    let shapes: [&[&str]; 4] = [
+        &["--to", "redb"],
+        &["--to", "redb", "--redb-format", "2"],
+        &["--to", "boltdb"],
+        &["--to", "fastlog"],
+    ];
     for (number, source) in sources.iter().enumerate() {
         for (at, shape) in shapes.iter().enumerate() {
+            if shape[1] == "boltdb" && source.ends_with("many") {
+                continue;
+            }
             let target = path(&format!("target-{number}-{at}"));
             let mut arguments = vec!["migrate", text(source), text(&target), "--json"];
             arguments.extend_from_slice(shape);

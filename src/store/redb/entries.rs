@@ -1,6 +1,6 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
-use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex};
+use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
 use crate::store::codec::{decode_in, entry_faults, entry_head};
 use crate::store::redb::format::u64_at;
 use crate::store::redb::page::Leaf;
