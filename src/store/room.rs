@@ -52,9 +52,13 @@ impl Room {
     pub fn file_bytes(&self, content_bytes: u64) -> u64 {
         let content_bytes = content_bytes.saturating_add(content_bytes / 10);
         match self.format {
-            // The file begins with a MiB, and doubles whenever it is full.
+            // The file begins with a MiB or so, in format 2 with 3.5, and doubles whenever it is full.
             Format::Redb => {
-                let full = content_bytes.saturating_add(1 << 20);
+                let empty = match self.redb_format {
+                    RedbFormat::V2 => 2 << 20,
+                    RedbFormat::V3 => 1 << 20,
+                };
+                let full = content_bytes.saturating_add(empty);
                 full.saturating_add(full.min(2 * REGION_BYTES))
             }
             _ => content_bytes.saturating_add(64 << 10).saturating_add(8 * self.page_bytes),
