@@ -52,7 +52,7 @@ impl Room {
     pub fn file_bytes(&self, content_bytes: u64) -> u64 {
         let content_bytes = content_bytes.saturating_add(content_bytes / 10);
         match self.format {
-            // The file begins with a MiB or so, in format 2 with 3.5, and doubles whenever it is full.
+            // The file begins with a MiB, in format 2 with 3.5, and doubles when it is full.
             Format::Redb => {
                 let empty = match self.redb_format {
                     RedbFormat::V2 => 2 << 20,
