@@ -1,8 +1,8 @@
 #![allow(clippy::disallowed_methods)]
 
 mod any_source_to_any_target;
-mod reading_ahead;
 mod plans;
+mod reading_ahead;
 
 use std::cell::RefCell;
 use std::fs;
@@ -342,7 +342,10 @@ fn a_hole_that_no_snapshot_covers_is_refused_even_when_it_is_accepted() {
     let mut store = rich();
     store.unnamed_state().snapshot.as_mut().expect("there").index = LogIndex(7);
     let (what, _) = refused(bench.run(&store));
-    assert_eq!(what, "no snapshot covers the hole [7, 8], and the target holds no holes");
+    assert_eq!(
+        what,
+        "indexes 7 to 8 are missing, no snapshot covers that, and the target holds no holes"
+    );
 }
 
 #[test]
@@ -564,7 +567,10 @@ fn a_hole_met_while_copying_is_named_before_a_dense_target_exists() {
     fs::remove_file(bench.path("target")).expect("the first target");
     let mut holed = MemoryStore::of(&[(5, 1), (6, 1), (9, 2)]);
     let (what, outcome) = refused(bench.run(&holed));
-    assert_eq!(what, "no snapshot covers the hole [7, 8], and the target holds no holes");
+    assert_eq!(
+        what,
+        "indexes 7 to 8 are missing, no snapshot covers that, and the target holds no holes"
+    );
     assert_eq!(bench.left(), [""; 0]);
     assert_eq!(outcome.findings.count(Code::R101), 1, "said once");
 

@@ -111,6 +111,23 @@ pub struct LogState {
 }
 
 impl LogState {
+    /// Whether a stable key is one of hashicorp's three, and says just what the HardState says.
+    pub fn repeats_hard_state(&self, key: &[u8]) -> bool {
+        let Some(value) = self.stable.get(key) else { return false };
+        let is = |term: Option<Term>| term.is_some_and(|term| value.as_u64() == Some(term.0));
+        let vote = self.hard.vote.as_ref();
+        match key {
+            b"CurrentTerm" => is(self.hard.term),
+            b"LastVoteTerm" => is(vote.and_then(|vote| vote.term)),
+            b"LastVoteCand" => match vote.and_then(|vote| vote.candidate.as_ref()) {
+                Some(Candidate::Bytes(bytes)) => *bytes == value.bytes,
+                Some(Candidate::Id(id)) => id.to_string().as_bytes() == value.bytes.as_ref(),
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Index and term of the newest snapshot known.
     pub fn snapshot_id(&self) -> Option<LogId> {
         self.snapshot.as_ref().map(|snapshot| LogId { index: snapshot.index, term: snapshot.term })

@@ -44,8 +44,14 @@ impl Room {
         let keys = state.stable.iter().map(|(key, value)| key.len() + value.bytes.len());
         let notes = state.snapshot.as_ref().map_or(0, |snapshot| snapshot.note.len());
         let state_bytes = (keys.sum::<usize>() + notes + state.note.len()) as u64;
-        // Two tables with a page each, and their rows in the table of tables; a frame.
-        state_bytes.saturating_mul(4).saturating_add(4 * self.page_bytes)
+        match self.format {
+            // Two tables with a page each, and their rows in the table of tables.
+            Format::Redb | Format::BoltDb => {
+                state_bytes.saturating_mul(4).saturating_add(4 * self.page_bytes)
+            }
+            // A frame of records.
+            _ => state_bytes.saturating_mul(2).saturating_add(4 * RECORD_BYTES),
+        }
     }
 
     /// Bytes of the target's files, when groups and entries take `content_bytes`.

@@ -1,49 +1,32 @@
 //! A dry run ends as the real run would.
 
 use super::*;
-use crate::store::open::{create_sink, target_room};
 use crate::vfs::full::FullDisk;
 use crate::vfs::sim::{Profile as Kept, SimFs};
 
-/// How a run ends, with so much room, into redb through the real sink.
+/// How a run ends, with so much room, into redb through the real doors.
 fn ended(free_bytes: u64, dry_run: bool) -> (Result<Outcome, Error>, Vec<PathBuf>) {
     let disk: Arc<dyn Fs> = Arc::new(SimFs::new(Kept::Kill));
     disk.create_dir(Path::new("/d")).expect("a directory");
     let source = disk.open(Path::new("/source"), OpenMode::CreateNew).expect("a source");
     drop(source);
     let full = FullDisk::over(Arc::clone(&disk), free_bytes).telling();
-    let target = Target::check(Arc::new(full), Path::new("/d/target"), false).expect("a target");
+    let full: Arc<dyn Fs> = Arc::new(full);
+    let path = Path::new("/d/target");
+    let target = Target::check(Arc::clone(&full), path, false).expect("a target");
     let mut options = Options::to(Format::Redb);
     options.dry_run = dry_run;
     let store = sound();
     let source = Source { store: &store, path: Path::new("/source") };
-    let ended = run(source, target, &options, &RealSink, &OsClock, &mut Unobserved);
+    let ended = run(
+        source,
+        target,
+        &options,
+        &Doors { fs: &full, clock: &OsClock },
+        &OsClock,
+        &mut Unobserved,
+    );
     (ended, disk.list(Path::new("/d")).expect("listed"))
-}
-
-/// The real sink, and a source that is not opened again.
-struct RealSink;
-
-impl Ends for RealSink {
-    fn profile(&self, _: &Options, _: &Path) -> Result<&'static Profile, StoreError> {
-        Ok(&EVERYTHING)
-    }
-
-    fn room(&self, options: &Options) -> Room {
-        target_room(options.to, &options.sink)
-    }
-
-    fn notes(&self, _: &Options) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn create(&self, options: &Options, target: Target) -> Result<Box<dyn LogSink>, StoreError> {
-        create_sink(options.to, target, &options.sink)
-    }
-
-    fn reopen(&self, _: &Options, _: &Path) -> Result<Box<dyn Store>, StoreError> {
-        Ok(Box::new(sound()))
-    }
 }
 
 #[test]
@@ -58,7 +41,7 @@ fn a_disk_without_room_is_refused_before_anything_is_written_dry_or_not() {
             }
             other => panic!("not refused: {other:?}"),
         }
-        assert_eq!(left, [Path::new(""); 0]);
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 
