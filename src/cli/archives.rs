@@ -130,7 +130,7 @@ fn plan_answer(
             answer.text = archive::plan_text(&path.to_string_lossy(), &plan, session.out);
             answer.is_plan = true;
             answer.exit = exit_of(&plan.findings, false);
-            answer.next.push(session.context(path).again(""));
+            answer.next.push(session.context(path).for_real());
             answer.result = Some(plan.result);
             answer.findings = plan.findings;
             answer

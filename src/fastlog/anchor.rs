@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::fastlog::Error;
 use crate::fastlog::fault::{newer_error, sector_fault};
-use crate::fastlog::format::{ANCHOR_FILE_BYTES, Anchor, PAGE_BYTES, SectorError};
+use crate::fastlog::format::{ANCHOR_FILE_BYTES, Anchor, PAGE_BYTES, SECTOR_BYTES, SectorError};
 use crate::fastlog::segment::{Files, NamedFile};
 use crate::model::{Code, Fault, FaultKind, IoError};
 use crate::vfs::OpenMode;
@@ -73,7 +73,7 @@ impl AnchorSlots {
             if let Err(error) = slot
                 && *error != SectorError::Blank
             {
-                let place = self.file.place(offset, 512);
+                let place = self.file.place(offset, SECTOR_BYTES as u64);
                 faults
                     .push(Fault::new(Code::R116, sector_fault("an anchor slot", error)).at(place));
             }

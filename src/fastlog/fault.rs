@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::fastlog::Error;
-use crate::fastlog::format::{FORMAT_VERSION, Found, Masked, SectorError, Sequence};
+use crate::fastlog::format::{
+    FORMAT_VERSION, FRAME_HEADER_BYTES, Found, Masked, SectorError, Sequence,
+};
 use crate::fastlog::tables::ApplyError;
 use crate::model::{Code, Fault, FaultKind, Place};
 
@@ -83,11 +85,8 @@ pub(super) fn fault_of_apply(
     error: ApplyError,
 ) -> Result<Fault, (Place, &'static str)> {
     let inside = |at: usize| Place {
-        offset_bytes: place.offset_bytes + 32 + u64::try_from(at).unwrap_or(0),
-        len_bytes: place
-            .len_bytes
-            .saturating_sub(32)
-            .saturating_sub(u64::try_from(at).unwrap_or(0)),
+        offset_bytes: place.offset_bytes + (FRAME_HEADER_BYTES + at) as u64,
+        len_bytes: place.len_bytes.saturating_sub((FRAME_HEADER_BYTES + at) as u64),
         ..place.clone()
     };
     Ok(match error {

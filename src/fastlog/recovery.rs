@@ -2,7 +2,7 @@
 //! as labelled cases.
 
 use crate::fastlog::behind::Behind;
-use crate::fastlog::format::{Frame, SegmentNo, Sequence};
+use crate::fastlog::format::{Frame, SECTOR_BYTES, SegmentNo, Sequence};
 use crate::fastlog::segment::FramePlace;
 use crate::fastlog::walk::{Stop, Walk};
 use crate::model::{Code, Fault, FaultKind, Place};
@@ -181,7 +181,7 @@ impl Verdict {
                     Some((lost, reason)) => (*lost, reason.clone()),
                     None => (SegmentNo(1), self.stop.reason.clone()),
                 };
-                Fault::new(Code::R116, reason).at(place(lost, 0, 512))
+                Fault::new(Code::R116, reason).at(place(lost, 0, SECTOR_BYTES as u64))
             }
             Case::Missing => {
                 let kind = FaultKind::Missing {

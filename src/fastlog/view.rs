@@ -236,8 +236,10 @@ impl Opening {
         let fault = match slots {
             Some(slots) => slots.lost(),
             None => {
-                let name = files.anchor_path().display().to_string();
-                Fault::new(Code::R116, FaultKind::Missing { what: "anchor file", name })
+                let path = files.anchor_path();
+                let name = path.display().to_string();
+                let place = Place { file: Arc::from(path), offset_bytes: 0, len_bytes: 0 };
+                Fault::new(Code::R116, FaultKind::Missing { what: "anchor file", name }).at(place)
             }
         };
         self.faults.push(fault);
@@ -304,12 +306,16 @@ impl Opening {
         place: &impl Fn(SegmentNo, u64, u64) -> Place,
     ) {
         let Some(tail) = verdict.torn_tail(walk, place) else { return };
-        let at = tail.place.clone();
+        let at = match (verdict.case, walk.ahead.first()) {
+            (Case::Torn, _) | (_, None) => tail.place.clone(),
+            (_, Some(made)) => place(*made, 0, 0),
+        };
         let found = match verdict.case {
             Case::Torn => format!(
                 "{} after frame {}, never proven to be synced; {} frames behind it verify",
                 verdict.stop.reason, tail.last.0, tail.frames_behind
             ),
+            _ if tail.segments_behind == 1 => "a segment that was being made".to_owned(),
             _ => format!("{} segments that were being made", tail.segments_behind),
         };
         let code = if verdict.case == Case::Torn { Code::R114 } else { Code::R117 };

@@ -8,8 +8,8 @@ use crate::fastlog::Error;
 use crate::fastlog::anchor::AnchorSlots;
 use crate::fastlog::fault::{fault_of_apply, fault_of_found, newer_error, sector_fault};
 use crate::fastlog::format::{
-    FRAMES_OFFSET, Found, Frame, FrameType, LogUid, Masked, SYNC_PAGE_OFFSET, Salt, SectorError,
-    SegmentHeader, SegmentNo, Sequence,
+    FRAMES_OFFSET, Found, Frame, FrameType, LogUid, Masked, SECTOR_BYTES, SYNC_PAGE_OFFSET, Salt,
+    SectorError, SegmentHeader, SegmentNo, Sequence,
 };
 use crate::fastlog::scan::{Ahead, ahead};
 use crate::fastlog::segment::{Files, FramePlace, NamedFile, SegmentReader};
@@ -226,7 +226,7 @@ impl<'f> Walk<'f> {
                 Ok(_) => self.note_slot(slot_fault(file, offset, None)),
                 Err(error) => self.note_slot(slot_fault(file, offset, Some(&error))),
             }
-            offset += 512;
+            offset += SECTOR_BYTES as u64;
         }
         Ok(counter)
     }
@@ -487,7 +487,9 @@ fn slot_fault(file: &NamedFile, offset: u64, error: Option<&SectorError>) -> Fau
             found: "one of another".to_owned(),
         },
     };
-    Fault::new(Code::R116, kind).at(file.place(offset, 512)).as_severity(Severity::Warning)
+    Fault::new(Code::R116, kind)
+        .at(file.place(offset, SECTOR_BYTES as u64))
+        .as_severity(Severity::Warning)
 }
 
 fn apply_error(file: &NamedFile, place: FramePlace, frame: &Frame, error: ApplyError) -> Error {

@@ -68,7 +68,7 @@ proptest! {
         for profile in CUT_OFF {
             let fs = SimFs::new(profile);
             for step in &before {
-                let _ = act(&fs, Path::new(ROOT), step);
+                let _done_or_refused = act(&fs, Path::new(ROOT), step);
             }
             let mut earlier = BTreeMap::new();
             for step in after.iter().filter(|step| !is_sync(step)) {
@@ -85,7 +85,7 @@ proptest! {
                 prop_assert!(all.contains_key(&only_digest(&now, Profile::Kill)), "{}", profile);
                 prop_assert!(all.contains_key(&only_digest(&now, Profile::Drop)), "{}", profile);
                 earlier = all;
-                let _ = act(&fs, Path::new(ROOT), step);
+                let _done_or_refused = act(&fs, Path::new(ROOT), step);
             }
         }
     }
@@ -97,7 +97,7 @@ proptest! {
         for profile in CUT_OFF {
             let fs = SimFs::new(profile);
             for step in &steps {
-                let _ = act(&fs, Path::new(ROOT), step);
+                let _done_or_refused = act(&fs, Path::new(ROOT), step);
             }
             let mut images = fs.disk().images(Tries { exhaustive_max: 300, ..Tries::default() });
             let mut by_digest = BTreeMap::new();
@@ -122,7 +122,7 @@ proptest! {
         for profile in CUT_OFF {
             let fs = SimFs::new(profile);
             for step in &steps {
-                let _ = act(&fs, Path::new(ROOT), step);
+                let _done_or_refused = act(&fs, Path::new(ROOT), step);
             }
             let disk = fs.disk();
             let all = disk.images(Tries::default());
@@ -148,7 +148,7 @@ proptest! {
         for profile in CUT_OFF {
             let fs = SimFs::new(profile);
             for step in &steps {
-                let _ = act(&fs, Path::new(ROOT), step);
+                let _done_or_refused = act(&fs, Path::new(ROOT), step);
             }
             let tries = Tries { exhaustive_max: 40, ..Tries::default() };
             for image in fs.disk().images(tries).distinct().take(40) {
