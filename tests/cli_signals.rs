@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 mod support;
 
 /// Long enough that a job on it can be stopped half way, also on a fast machine.
-const ENTRIES: u64 = 150_000;
+const ENTRIES: u64 = 250_000;
 
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir)
@@ -54,16 +54,30 @@ fn is_pending(pid: u32, signal: Signal) -> bool {
     pending("ShdPnd:") || pending("SigPnd:")
 }
 
-/// Waits until `partial` is there, sends `signal`, and returns how the program ended.
-fn stopped(child: Child, partial: &Path, signal: Signal) -> Output {
-    for _ in 0..60_000 {
-        if partial.exists() {
-            send(&child, signal);
-            return child.wait_with_output().expect("ends");
+/// Starts a job that writes `target`, sends `signal` when its partial target is there, and returns
+/// how the program ended. One that was done before the signal came is started again.
+fn stopped(arguments: &[&Path], target: &Path, signal: Signal) -> Output {
+    let partial = target.with_added_extension("partial");
+    for _ in 0..10 {
+        let mut child = start(arguments);
+        let runs = |child: &mut Child| child.try_wait().expect("state").is_none();
+        while !partial.exists() && runs(&mut child) {
+            std::thread::sleep(Duration::from_micros(200));
         }
-        std::thread::sleep(Duration::from_millis(1));
+        if runs(&mut child) {
+            send(&child, signal);
+        }
+        let output = child.wait_with_output().expect("ends");
+        if !output.status.success() {
+            return output;
+        }
+        if target.is_dir() {
+            fs::remove_dir_all(target).expect("removed");
+        } else {
+            fs::remove_file(target).expect("removed");
+        }
     }
-    panic!("{} never appeared", partial.display());
+    panic!("{} was always there before the signal", target.display());
 }
 
 fn ends_clean(output: &Output, code: i32, dir: &Path) {
@@ -83,14 +97,12 @@ fn signals_stop_every_long_job_and_leave_nothing() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143)] {
         let target = dir.path().join("log.fastlog");
         let migrate = ["migrate", "--to", "fastlog"].map(Path::new);
-        let child = start(&[migrate[0], &source, &target, migrate[1], migrate[2]]);
-        let partial = dir.path().join("log.fastlog.partial");
-        ends_clean(&stopped(child, &partial, signal), code, dir.path());
+        let arguments = [migrate[0], &source, &target, migrate[1], migrate[2]];
+        ends_clean(&stopped(&arguments, &target, signal), code, dir.path());
 
         let target = dir.path().join("log.tar.gz");
-        let child = start(&[Path::new("backup"), &source, &target]);
-        let partial = dir.path().join("log.tar.gz.partial");
-        ends_clean(&stopped(child, &partial, signal), code, dir.path());
+        let arguments = [Path::new("backup"), &source, &target];
+        ends_clean(&stopped(&arguments, &target, signal), code, dir.path());
     }
     for arguments in [&[Path::new("verify"), &source][..], &[Path::new("diff"), &source, &source]] {
         let child = start(arguments);
@@ -103,9 +115,9 @@ fn signals_stop_every_long_job_and_leave_nothing() {
     let packed = start(&[Path::new("backup"), &source, &archive, Path::new("--compression=0")]);
     assert!(packed.wait_with_output().expect("ends").status.success());
     for (signal, code) in [(Signal::INT, 130), (Signal::HUP, 143)] {
-        let child = start(&[Path::new("restore"), &archive, &dir.path().join("r")]);
-        let partial = dir.path().join("r.partial");
-        ends_clean(&stopped(child, &partial, signal), code, dir.path());
+        let target = dir.path().join("r");
+        let arguments = [Path::new("restore"), &archive, &target];
+        ends_clean(&stopped(&arguments, &target, signal), code, dir.path());
     }
     assert_eq!(fs::metadata(&source).expect("source").modified().expect("time"), before);
 }
