@@ -1,8 +1,8 @@
 //! Reading entries on a thread of its own, a few batches ahead of whoever uses them.
 //!
 //! Order, errors and contents are those of the iterator that is read; only who waits for the disk
-//! changes. What was read and not used yet is bounded: [`WAITING`] batches, the one being read and
-//! the one in use, each of [`BATCH_BYTES`] or [`BATCH_ENTRIES`] and the entry that exceeds it.
+//! changes. What was read and not used yet is bounded: `WAITING` batches, the one being read and
+//! the one in use, each of `BATCH_BYTES` or `BATCH_ENTRIES` and the entry that exceeds it.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
