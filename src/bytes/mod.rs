@@ -14,9 +14,11 @@
 mod crc;
 mod cursor;
 mod error;
+mod le;
 mod varint;
 
 pub use crc::{Crc32, crc32};
 pub use cursor::Cursor;
 pub use error::BytesError;
+pub use le::{u16_at, u32_at, u64_at, u128_at};
 pub use varint::{Overlong, VARINT_LEN_MAX, put_varint, varint_len_bytes};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
-use crate::migrate::survey::{Survey, decodes, head_of, membership_decodes};
+use crate::migrate::survey::{Survey, decodes, membership_decodes};
 use crate::migrate::{
     ACCEPTABLE, Compared, Copied, Ends, Error, Loss, LossName, Migration, Options, Outcome, Plan,
 };
@@ -342,7 +342,7 @@ impl<'s> Preflight<'s> {
     /// Takes note of an entry that was read with its contents; its place and its faults are taken.
     pub(super) fn see(&mut self, at: usize, located: &mut Located) -> Result<(), Error> {
         let Some((survey, _)) = self.groups.get_mut(at) else { return Ok(()) };
-        let head = head_of(&located.entry, located.place.take());
+        let head = located.entry.head(located.place.take());
         survey.head(&head, &mut self.findings, || Ok(decodes(&located.entry)))?;
         survey.contents(&located.entry);
         of_reading(located.faults.drain(..)).for_each(|fault| self.add(fault));

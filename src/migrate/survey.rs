@@ -244,16 +244,3 @@ pub(super) fn membership_decodes(
 pub(super) fn decodes(entry: &Entry) -> bool {
     decode::membership(entry.kind, entry.payload_bytes()).is_some()
 }
-
-/// The head of an entry that was read with its contents.
-pub(super) fn head_of(entry: &Entry, place: Option<crate::model::Place>) -> EntryHead {
-    EntryHead {
-        index: entry.index,
-        term: entry.term,
-        kind: entry.kind,
-        kind_code: entry.kind_code,
-        payload_len_bytes: entry.payload_bytes().len() as u64,
-        extensions_len_bytes: entry.extensions_bytes().len() as u64,
-        place,
-    }
-}

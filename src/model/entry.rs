@@ -155,6 +155,19 @@ impl Entry {
         LogId { index: self.index, term: self.term }
     }
 
+    /// The entry without its contents, which lie at `place`.
+    pub fn head(&self, place: Option<Place>) -> EntryHead {
+        EntryHead {
+            index: self.index,
+            term: self.term,
+            kind: self.kind,
+            kind_code: self.kind_code,
+            payload_len_bytes: self.payload_bytes().len() as u64,
+            extensions_len_bytes: self.extensions_bytes().len() as u64,
+            place,
+        }
+    }
+
     /// The payload's bytes, empty when nil.
     pub fn payload_bytes(&self) -> &[u8] {
         self.payload.as_deref().unwrap_or_default()

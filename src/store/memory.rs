@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{
-    AppendTime, Entry, EntryExtra, EntryHead, EntryKind, Fault, GroupId, HardState, IndexRange,
-    IoError, LogIndex, LogState, Place, SharedBytes, Term,
+    AppendTime, Entry, EntryExtra, EntryKind, Fault, GroupId, HardState, IndexRange, IoError,
+    LogIndex, LogState, Place, SharedBytes, Term,
 };
 use crate::store::{
     Checked, Entries, Format, Heads, Holds, Level, Located, LocatedHead, LogSource, Profile,
@@ -124,19 +124,6 @@ pub fn place(offset_bytes: u64) -> Place {
     Place { file: Arc::from(Path::new("memory")), offset_bytes, len_bytes: 10 }
 }
 
-fn head_of(located: &Located) -> EntryHead {
-    let entry = &located.entry;
-    EntryHead {
-        index: entry.index,
-        term: entry.term,
-        kind: entry.kind,
-        kind_code: entry.kind_code,
-        payload_len_bytes: entry.payload_bytes().len() as u64,
-        extensions_len_bytes: entry.extensions_bytes().len() as u64,
-        place: located.place.clone(),
-    }
-}
-
 impl LogSource for MemoryStore {
     fn profile(&self) -> &'static Profile {
         self.profile
@@ -175,7 +162,10 @@ impl LogSource for MemoryStore {
 
     fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
         Ok(Box::new(self.entries(group, range)?.map(|piece| {
-            piece.map(|located| LocatedHead { head: head_of(&located), faults: located.faults })
+            piece.map(|located| LocatedHead {
+                head: located.entry.head(located.place.clone()),
+                faults: located.faults,
+            })
         })))
     }
 }

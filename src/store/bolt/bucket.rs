@@ -1,8 +1,9 @@
 //! Buckets: what the value of a flagged element means, and what a tree of them lists.
 
+use crate::bytes::u64_at;
 use crate::model::{Code, Fault, FaultKind};
 use crate::store::StoreError;
-use crate::store::bolt::format::{BUCKET_BYTES, PageId, u64_at};
+use crate::store::bolt::format::{BUCKET_BYTES, PageId};
 use crate::store::bolt::page::{Element, Leaf};
 use crate::store::bolt::pages::Pages;
 use crate::store::bolt::tree::{Root, Visit, Walk};

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::model::FaultKind;
 
 /// Bytes of a page's header.
@@ -195,19 +196,4 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-/// The number of two bytes at `at`.
-pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|found| u16::from_le_bytes(*found))
-}
-
-/// The number of four bytes at `at`.
-pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|found| u32::from_le_bytes(*found))
-}
-
-/// The number of eight bytes at `at`.
-pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().map(|found| u64::from_le_bytes(*found))
 }

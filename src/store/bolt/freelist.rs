@@ -1,9 +1,10 @@
 //! The freelist: which pages a server would write to next.
 
+use crate::bytes::u64_at;
 use crate::model::{Fault, FaultKind};
 use crate::store::StoreError;
 use crate::store::bolt::format::{
-    COUNT_FOLLOWS, FIRST_PAGE, FREELIST, HEADER_BYTES, PageHeader, PageId, u64_at,
+    COUNT_FOLLOWS, FIRST_PAGE, FREELIST, HEADER_BYTES, PageHeader, PageId,
 };
 use crate::store::bolt::page::Extent;
 use crate::store::bolt::pages::Pages;

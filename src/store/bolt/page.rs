@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use crate::bytes::{u32_at, u64_at};
 use crate::model::{FaultKind, SharedBytes};
 use crate::store::bolt::format::{
     BRANCH, BUCKET_FLAG, ELEMENT_BYTES, HEADER_BYTES, KEY_BYTES_MAX, LEAF, PageHeader, PageId,
-    u32_at, u64_at,
 };
 
 /// A checked page.

@@ -2,7 +2,7 @@
 
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex};
 use crate::store::bolt::{Damaged, Element, Leaf, Pages, Root, Visit, Walk};
-use crate::store::codec::{decode_in, entry_faults, entry_head};
+use crate::store::codec::{decode_in, entry_faults};
 use crate::store::{Located, LocatedHead, StoreError};
 
 /// The only group.
@@ -122,7 +122,7 @@ impl Iterator for HeadWalk<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let located = self.0.advance()?;
         Some(located.map(|Located { entry, place, faults }| LocatedHead {
-            head: entry_head(&entry, place),
+            head: entry.head(place),
             faults,
         }))
     }

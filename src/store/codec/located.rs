@@ -1,6 +1,6 @@
 //! A decoded entry with its place: what is wrong with it although it decoded, and its head.
 
-use crate::model::{Code, Entry, EntryHead, Fault, FaultKind, GroupId, Place};
+use crate::model::{Code, Fault, FaultKind, GroupId, Place};
 use crate::store::codec::DecodedLog;
 
 /// Lowest index that hashicorp/raft ever writes.
@@ -28,17 +28,4 @@ pub fn entry_faults(decoded: &DecodedLog, place: &Place, group: &GroupId) -> Vec
         add(Code::R127, "index of an entry", expected, entry.index.to_string());
     }
     faults
-}
-
-/// An entry without its contents.
-pub fn entry_head(entry: &Entry, place: Option<Place>) -> EntryHead {
-    EntryHead {
-        index: entry.index,
-        term: entry.term,
-        kind: entry.kind,
-        kind_code: entry.kind_code,
-        payload_len_bytes: entry.payload_bytes().len() as u64,
-        extensions_len_bytes: entry.extensions_bytes().len() as u64,
-        place,
-    }
 }

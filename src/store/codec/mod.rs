@@ -26,7 +26,7 @@ mod raft_log_write;
 mod stable;
 mod usual;
 
-pub use located::{INDEX_USUAL_MIN, entry_faults, entry_head};
+pub use located::{INDEX_USUAL_MIN, entry_faults};
 pub use raft_log::{DecodedLog, decode, decode_in};
 pub use raft_log_write::encode;
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};

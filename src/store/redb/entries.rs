@@ -1,8 +1,8 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
+use crate::bytes::u64_at;
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
-use crate::store::codec::{decode_in, entry_faults, entry_head};
-use crate::store::redb::format::u64_at;
+use crate::store::codec::{decode_in, entry_faults};
 use crate::store::redb::page::Leaf;
 use crate::store::redb::pages::Pages;
 use crate::store::redb::tables::Table;
@@ -162,7 +162,7 @@ impl Iterator for HeadWalk<'_> {
             Ok(_) => {}
         }
         Some(next.map(|Located { entry, place, faults }| {
-            let head = entry_head(&entry, place);
+            let head = entry.head(place);
             LocatedHead { head, faults }
         }))
     }

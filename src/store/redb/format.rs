@@ -42,6 +42,8 @@
 //! redb (cberner/redb) writes it: `src/tree_store/page_store/header.rs`, `btree_base.rs`. A reader
 //! of its own believes pages without a look at their checksums; we never do.
 
+use crate::bytes::{u32_at, u64_at, u128_at};
+
 use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -101,26 +103,6 @@ pub fn recognise(head: &[u8]) -> Option<String> {
     let header = Header::read(head)?;
     let slot = header.slots.iter().position(|slot| slot.fits() && slot.version > 0)?;
     Some(format!("no magic number, but redb's checksum of commit slot {slot} fits"))
-}
-
-/// Reads a u16 at `at`; `None` beyond the end, as with its siblings.
-pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|found| u16::from_le_bytes(*found))
-}
-
-/// Reads a u32.
-pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|found| u32::from_le_bytes(*found))
-}
-
-/// Reads a u64.
-pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().map(|found| u64::from_le_bytes(*found))
-}
-
-/// Reads a u128.
-pub fn u128_at(bytes: &[u8], at: usize) -> Option<u128> {
-    bytes.get(at..)?.first_chunk().map(|found| u128::from_le_bytes(*found))
 }
 
 /// The checksum that redb puts over slots and pages.

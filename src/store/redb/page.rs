@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use crate::bytes::{u16_at, u32_at, u64_at, u128_at};
 use crate::model::{FaultKind, SharedBytes};
 use crate::store::redb::format::{
     BRANCH, BRANCH_SUMS_AT, Child, END_BYTES, LEAF, LEAF_ENDS_AT, PAGE_NUMBER_BYTES, PageNumber,
-    SUM_BYTES, checksum, u16_at, u32_at, u64_at, u128_at,
+    SUM_BYTES, checksum,
 };
 
 /// How the keys of a tree are ordered.

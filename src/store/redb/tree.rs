@@ -8,9 +8,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use crate::bytes::u64_at;
 use crate::model::{Code, Fault, FaultKind};
 use crate::store::StoreError;
-use crate::store::redb::format::{Child, DEPTH_MAX, PAGE_BYTES, PageNumber, u64_at};
+use crate::store::redb::format::{Child, DEPTH_MAX, PAGE_BYTES, PageNumber};
 use crate::store::redb::page::{Branch, KeyOrder, Leaf, Node, Shape};
 use crate::store::redb::pages::{Pages, Window};
 
