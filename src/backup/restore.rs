@@ -15,7 +15,7 @@ use crate::event::{Observer, Phase};
 use crate::model::{Code, Fault, FaultKind, Findings, IoError};
 use crate::store::target::Target;
 use crate::store::{Level, StoreError};
-use crate::vfs::{FileKind, Fs, OpenMode, VfsFile};
+use crate::vfs::{FileKind, Fs, OpenMode, VfsFile, parent_of};
 
 /// Where a stream is kept, inside the partial target, until it has been verified. No member can
 /// have this name: it holds a backslash.
@@ -126,10 +126,7 @@ impl Job<'_> {
 
     fn check_space(&self, manifest: &Manifest) -> Result<(), Error> {
         let path = self.place.path();
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = parent_of(path);
         let look = |source| IoError::new("look at the free space of", parent, source);
         let needed_bytes = manifest.total_bytes();
         match self.fs.free_bytes(parent).map_err(look)? {

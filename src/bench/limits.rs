@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::model::IoError;
-use crate::vfs::{FileKind, Fs, OpenMode};
+use crate::vfs::{FileKind, Fs, OpenMode, parent_of};
 
 /// Bytes per read and write.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -67,7 +67,7 @@ pub fn settle(fs: &dyn Fs, scratch: &Path, writing_bytes: u64) -> Result<(), IoE
         drop(file);
         fs.remove(scratch).map_err(failed("remove", scratch))?;
     }
-    let dir = scratch.parent().unwrap_or(Path::new("."));
+    let dir = parent_of(scratch);
     fs.sync_file_system(dir).map_err(failed("sync the file system of", dir))
 }
 
@@ -82,10 +82,8 @@ pub fn copy_and_sync(fs: &dyn Fs, path: &Path, to: &Path) -> Result<(), IoError>
         Ok(())
     })?;
     target.sync_data().map_err(failed("sync", to))?;
-    if let Some(parent) = to.parent() {
-        fs.sync_dir(parent).map_err(failed("sync", parent))?;
-    }
-    Ok(())
+    let parent = parent_of(to);
+    fs.sync_dir(parent).map_err(failed("sync", parent))
 }
 
 /// Reads the files at `path` and takes the CRC-32 of every byte, which it returns so that the work
@@ -112,7 +110,7 @@ pub fn compressor() -> &'static str {
 
 /// Packs what stands at `path` with the system's `tar` piped into `compressor`, into `to`.
 pub fn tar_and_compress(path: &Path, to: &Path, compressor: &str) -> Result<(), IoError> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+    let parent = parent_of(path);
     let name = path.file_name().unwrap_or(path.as_os_str());
     let script = format!("tar -C \"$1\" -cf - \"$2\" | {compressor} -6 > \"$3\" && sync \"$3\"");
     let status = Command::new("sh")

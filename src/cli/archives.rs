@@ -8,8 +8,9 @@ use crate::backup::{
     self, BackupOptions, BackupResult, Compression, Destination, RestoreOptions, RestoreResult,
     Verdict,
 };
+use crate::cli::advice;
 use crate::cli::arguments::{Backup, Restore, Shape};
-use crate::cli::failure::{self, Failure, Kind, leftover};
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::quote::quoted_path;
 use crate::cli::session::{Answer, Session, exit_of, is_locked, source_of, unknown_source, usage};
 use crate::event::Observer;
@@ -66,7 +67,7 @@ fn backup_answer(session: &Session, arguments: &Backup, is_stream: bool) -> Answ
     let done = options.map(|mut options| {
         let done = pack(session, arguments, &options, is_stream);
         match done {
-            Err(backup::Error::Store(error)) => match leftover(&error, &arguments.dest) {
+            Err(backup::Error::Store(error)) => match advice::leftover(&error, &arguments.dest) {
                 Some(partial) if session.may_replace(&partial) => {
                     options.replace_partial = true;
                     pack(session, arguments, &options, is_stream)
@@ -187,12 +188,12 @@ fn failed(session: &Session, error: backup::Error, source: &Path, target: &Path)
     let about = |path: &Path| session.context(path);
     match error {
         backup::Error::Store(error) if !is_locked(&error) && concerns(&error, target) => {
-            failure::of_target(error, &about(target), session.fs.as_ref())
+            advice::of_target(error, &about(target), session.fs.as_ref())
         }
         backup::Error::Io(error) if error.source.kind() == io::ErrorKind::BrokenPipe => {
             reader_left(&error, source)
         }
-        error => failure::of_backup(error, &about(source), session.interruption.exit()),
+        error => advice::of_backup(error, &about(source), session.interruption.exit()),
     }
 }
 
@@ -212,7 +213,7 @@ fn reader_left(error: &IoError, source: &Path) -> Failure {
 fn concerns(error: &StoreError, target: &Path) -> bool {
     match error {
         StoreError::Refused { path, .. } | StoreError::NotFound { path, .. } => {
-            path == target || leftover(error, target).is_some()
+            path == target || advice::leftover(error, target).is_some()
         }
         _ => false,
     }
@@ -252,7 +253,7 @@ fn restore_answer(session: &Session, arguments: &Restore) -> Answer<RestoreResul
     let mut done = unpack(session, arguments, arguments.yes);
     // What stdin held is read once; only a file can be tried again.
     if let (Err(backup::Error::Store(error)), false) = (&done, is_stream || arguments.dry_run)
-        && let Some(partial) = leftover(error, &arguments.dest)
+        && let Some(partial) = advice::leftover(error, &arguments.dest)
         && session.may_replace(&partial)
     {
         done = unpack(session, arguments, true);

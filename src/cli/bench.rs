@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::bench::{self, BenchResult, JobsOptions, Launched, LogShape, Machine};
+use crate::cli::advice;
 use crate::cli::arguments::Bench;
-use crate::cli::failure;
 use crate::cli::session::{Answer, Session, usage};
 use crate::report::{Exit, Sources, measured};
 use crate::vfs::os::{OsFs, memory_bytes, peak_memory_bytes, processor};
@@ -51,7 +51,7 @@ fn answer(session: &Session, arguments: &Bench) -> Answer<BenchResult> {
         }
         Err(error) => {
             let context = session.context(&arguments.dir);
-            let failure = failure::of_bench(error, &context, session.interruption.exit());
+            let failure = advice::of_bench(error, &context, session.interruption.exit());
             Answer::failed("bench", Sources::None, failure)
         }
     }

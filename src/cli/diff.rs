@@ -1,8 +1,8 @@
 use crate::cli::arguments::Diff;
-use crate::cli::failure;
 use crate::cli::inspect::{opened, recognised, unopened_failure};
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, source_of, unknown_source, usage};
+use crate::cli::{advice, failure};
 use crate::compare::{self, Difference, Options};
 use crate::model::Selection;
 use crate::report::{Exit, Sources, difference};
@@ -56,7 +56,7 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
         Ok(outcome) => outcome,
         Err(error) => {
             let context = session.context(&arguments.a);
-            let failure = failure::of_compare(error, &context, session.interruption.exit());
+            let failure = advice::of_compare(error, &context, session.interruption.exit());
             return Answer::failed("diff", Sources::Many(sources), failure);
         }
     };

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use crate::cli::advice;
 use crate::cli::arguments::{Completions, Man, Shell};
-use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::quote::quoted_path;
 use crate::cli::session::{Session, write_out};
 use crate::model::IoError;
@@ -117,5 +118,5 @@ fn io_failure(
     path: &Path,
     error: io::Error,
 ) -> Box<Failure> {
-    Box::new(failure::of_io(&IoError::new(action, path, error), &session.context(path)))
+    Box::new(advice::of_io(&IoError::new(action, path, error), &session.context(path)))
 }

@@ -1,7 +1,8 @@
 use std::path::Path;
 
+use crate::cli::advice;
 use crate::cli::arguments::{Inspect, LockArgs, ProgressWhen, Shape};
-use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{
     Answer, Session, exit_of, exit_of_severity, is_locked, source_of, unknown_source, usage,
@@ -46,7 +47,7 @@ fn stream_form(arguments: &Inspect) -> Result<Form, Box<Failure>> {
 /// What opening `path` said, with the commands that take it where it is no store but an archive.
 pub(super) fn unopened_failure(session: &Session, path: &Path, error: StoreError) -> Failure {
     let is_unsupported = matches!(error, StoreError::Unsupported { .. });
-    let mut failure = failure::of_store(error, &session.context(path));
+    let mut failure = advice::of_store(error, &session.context(path));
     let options = OpenOptions::default();
     if is_unsupported
         && let Ok(Detected::Archive { .. }) = detect::detect(&session.fs, path, &options)
@@ -113,7 +114,7 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
     watch.end();
     let mut answer = match looked {
         Err(error) => {
-            let failure = failure::of_inspect(error, &context, session.interruption.exit());
+            let failure = advice::of_inspect(error, &context, session.interruption.exit());
             Answer::failed("inspect", Sources::One(source), failure)
         }
         Ok(outcome) => {
@@ -163,7 +164,7 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
     session.tell_evidence(arguments.tell, &source);
     if let Some(group) = arguments.group.chosen().filter(|group| !groups.contains(group)) {
         let error = inspect::Error::NoSuchGroup { group, present: groups };
-        let failure = failure::of_inspect(error, &session.context(path), None);
+        let failure = advice::of_inspect(error, &session.context(path), None);
         return unopened(session, form, items, &source, &failure);
     }
     let with_group = groups.iter().any(|group| group.name().is_some());
@@ -186,7 +187,7 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
         }
         Err(error) => {
             let failure =
-                failure::of_inspect(error, &session.context(path), session.interruption.exit());
+                advice::of_inspect(error, &session.context(path), session.interruption.exit());
             let (items, findings) = (stream.shown(), stream.found().clone());
             let streamed = Streamed { items, findings, ..Streamed::default() };
             end(session, stream, streamed, Some(failure))

@@ -1,8 +1,8 @@
 use std::path::Path;
 
+use crate::cli::advice;
 use crate::cli::arguments::Migrate;
-use crate::cli::failure::leftover;
-use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::inspect::{opened, recognised, unopened_failure};
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, source_of, usage};
@@ -62,7 +62,7 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
         Ok(target) => target,
         Err(error) => {
             let failure =
-                failure::of_target(error, &session.context(&arguments.target), session.fs.as_ref());
+                advice::of_target(error, &session.context(&arguments.target), session.fs.as_ref());
             return Answer::failed("migrate", Sources::One(source), failure);
         }
     };
@@ -83,7 +83,7 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
         Ok(outcome) => finished(session, arguments, source, outcome),
         Err(error) => {
             let (failure, outcome) =
-                failure::of_migrate(error, &context, session.interruption.exit());
+                advice::of_migrate(error, &context, session.interruption.exit());
             stopped(session, arguments, source, failure, outcome)
         }
     }
@@ -108,7 +108,7 @@ fn options(arguments: &Migrate, opened: &Opened) -> Options {
 /// A target that may be written, after asking for what an interrupted run left.
 fn target(session: &Session, path: &Path, yes: bool) -> Result<Target, StoreError> {
     match Target::check(session.fs.clone(), path, yes) {
-        Err(error) => match leftover(&error, path) {
+        Err(error) => match advice::leftover(&error, path) {
             Some(partial) if session.may_replace(&partial) => {
                 Target::check(session.fs.clone(), path, true)
             }

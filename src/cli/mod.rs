@@ -1,5 +1,6 @@
 //! The command line: words to a job's options, a job's outcome to a report and an exit code.
 
+mod advice;
 mod archives;
 mod arguments;
 mod bench;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::cli::advice;
 use crate::cli::arguments::{Explain, Formats, Schema};
-use crate::cli::failure;
 use crate::cli::session::{Answer, Session, usage, write_out};
 use crate::report::explain::Topic;
 use crate::report::output::tell;
@@ -75,7 +75,7 @@ fn holds(holds: &Holds) -> Vec<&'static str> {
 pub fn explain(session: &Session, arguments: &Explain) -> Exit {
     let topics = Topic::named(&arguments.topic);
     if topics.is_empty() {
-        let failure = failure::of_topic(&arguments.topic);
+        let failure = advice::of_topic(&arguments.topic);
         tell(&failure.text(session.err));
         return failure.kind.exit();
     }

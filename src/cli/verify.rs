@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use crate::backup::{self, VerdictFinding};
+use crate::cli::advice;
 use crate::cli::arguments::Verify;
-use crate::cli::failure::{self, Failure, Kind};
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::inspect::{opened, recognised};
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
@@ -114,7 +115,7 @@ fn judge(session: &Session, arguments: &Verify, path: &Path) -> Judged {
         Ok(Detected::Archive { evidence }) => judge_archive(session, arguments, path, evidence),
         Ok(Detected::Store(_)) => judge_store(session, arguments, path, &options),
         Err(error) => {
-            let failure = failure::of_store(error, &session.context(path));
+            let failure = advice::of_store(error, &session.context(path));
             unjudged(arguments, unknown_source(path), failure)
         }
     };
@@ -132,7 +133,7 @@ fn judge_store(
     let opened = match opened(session, path, arguments.lock, options) {
         Ok(opened) => opened,
         Err(error) => {
-            let failure = failure::of_store(error, &context);
+            let failure = advice::of_store(error, &context);
             return unjudged(arguments, recognised(session, path, options), failure);
         }
     };
@@ -152,7 +153,7 @@ fn judge_store(
             elapsed_ms: 0,
         },
         Err(error) => {
-            let failure = failure::of_verify(error, &context, session.interruption.exit());
+            let failure = advice::of_verify(error, &context, session.interruption.exit());
             unjudged(arguments, source, failure)
         }
     }
@@ -178,7 +179,7 @@ fn judge_archive(
         Ok(checked) => checked,
         Err(error) => {
             let context = session.context(path);
-            let failure = failure::of_backup(error, &context, session.interruption.exit());
+            let failure = advice::of_backup(error, &context, session.interruption.exit());
             return unjudged(arguments, source, failure);
         }
     };

@@ -1,7 +1,7 @@
 //! Creating a store, and opening one for writing: recovery as far as it changes files.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::fastlog::walk::{Head, Walk};
 use crate::fastlog::writer::{Active, Writer, WriterOptions};
 use crate::fastlog::{Error, Options};
 use crate::model::{Code, Fault, FaultKind, IoError, Place};
-use crate::vfs::{Clock, Held, OpenMode, Vfs};
+use crate::vfs::{Clock, Held, OpenMode, Vfs, parent_of};
 
 /// Bytes written again at once.
 const REWRITE_BYTES: usize = 1 << 20;
@@ -385,13 +385,6 @@ fn rewrite(file: &NamedFile, from: u64, to: u64) -> Result<(), IoError> {
         at += u64::try_from(read).unwrap_or(u64::MAX);
     }
     Ok(())
-}
-
-fn parent_of(dir: &Path) -> PathBuf {
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 /// A uid from what the standard library takes from the system for its hash tables, and the time.

@@ -13,7 +13,7 @@ use crate::migrate::{
 use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogState, Place};
 use crate::store::target::{Sealed, Target};
 use crate::store::{Level, Located, Room, SUPERSEDED_RECORDS, Store, StoreError};
-use crate::vfs::Metadata;
+use crate::vfs::{Metadata, parent_of};
 
 /// Damage: whoever has it restores or repairs first. No flag takes it.
 const DAMAGE: [Code; 7] =
@@ -395,9 +395,5 @@ fn of_reading(faults: impl Iterator<Item = Fault>) -> impl Iterator<Item = Fault
 }
 
 fn free_bytes(target: &Target) -> Option<u64> {
-    let parent = match target.path().parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    target.fs().free_bytes(parent).ok().flatten()
+    target.fs().free_bytes(parent_of(target.path())).ok().flatten()
 }

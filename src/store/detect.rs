@@ -35,7 +35,7 @@ use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
 use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
 use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
-use crate::vfs::{FileKind, Fs};
+use crate::vfs::{FileKind, Fs, parent_of};
 
 pub(crate) use layout::is_dkron;
 
@@ -306,10 +306,7 @@ fn leftover_fault(path: &Path, len_bytes: u64, words: &str) -> Fault {
 
 /// What runs of raftlog that had this very store as their target left beside it.
 fn own_leftovers(fs: &dyn Fs, store: &Path) -> Result<Vec<Fault>, StoreError> {
-    let parent = match store.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = parent_of(store);
     let Some(name) = store.file_name().map(|name| name.to_string_lossy()) else {
         return Ok(Vec::new());
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::{StoreError, io_error};
-use crate::vfs::{FileKind, Fs};
+use crate::vfs::{FileKind, Fs, parent_of};
 
 /// Names below a partial target are few; more than this means that it is not ours.
 const PARTIAL_NAMES_MAX: usize = 1_000_000;
@@ -39,7 +39,7 @@ impl Target {
         replace_partial: bool,
     ) -> Result<Target, StoreError> {
         let target = Target { fs, path: path.to_owned(), replace_partial };
-        let parent = target.parent();
+        let parent = parent_of(&target.path);
         match target.fs.metadata(&parent) {
             Ok(found) if found.kind == FileKind::Dir => {}
             Ok(_) => return Err(target.not_found(&parent, "is not a directory")),
@@ -68,7 +68,7 @@ impl Target {
     /// `Refused` on overlap, `Io` when the paths cannot be resolved.
     pub fn refuse_overlap(&self, source: &Path) -> Result<(), StoreError> {
         let source = self.fs.canonicalize(source).map_err(io_error("resolve", source))?;
-        let parent = self.parent();
+        let parent = parent_of(&self.path);
         let parent = self.fs.canonicalize(&parent).map_err(io_error("resolve", &parent))?;
         let path = match self.path.file_name() {
             Some(name) => parent.join(name),
@@ -133,13 +133,6 @@ impl Target {
         self.path.with_file_name(name)
     }
 
-    fn parent(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
-    }
-
     fn not_found(&self, parent: &Path, why: &str) -> StoreError {
         StoreError::NotFound {
             path: self.path.clone(),
@@ -193,7 +186,7 @@ impl Target {
     }
 
     fn rename_partial(&self, to: &Path) -> Result<(), StoreError> {
-        let parent = self.parent();
+        let parent = parent_of(&self.path);
         self.fs.rename_new(&self.partial(), to).map_err(io_error("rename to", to))?;
         self.fs.sync_dir(&parent).map_err(io_error("sync", &parent))
     }

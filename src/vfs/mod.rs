@@ -193,6 +193,11 @@ pub trait Fs: Vfs {
     fn probe_lock(&self, path: &Path) -> io::Result<LockState>;
 }
 
+/// The directory that holds `path`: `.` for a name alone.
+pub fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Refuses a rename that leaves its directory: no implementation promises that to be atomic.
 fn one_directory(from: &Path, to: &Path) -> io::Result<()> {
     if from.parent() == to.parent() {

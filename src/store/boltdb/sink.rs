@@ -1,7 +1,7 @@
 //! Writing a file of raft-boltdb, with values as raft-boltdb would have written them.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::model::{Code, Entry, Fault, FaultKind, GroupId, IoError, LogIndex, LogState};
 use crate::store::bolt::{BucketValue, KEY_BYTES_MAX, PAGE_BYTES_USUAL, Writer};
@@ -9,7 +9,7 @@ use crate::store::boltdb::{CONF, LOGS, PROFILE};
 use crate::store::codec::{encode, stable_to_store};
 use crate::store::target::{Sealed, Target};
 use crate::store::{LogSink, Profile, StoreError, io_error};
-use crate::vfs::OpenMode;
+use crate::vfs::{OpenMode, parent_of};
 
 /// File mode, as raft-boltdb's.
 const MODE: u32 = 0o600;
@@ -136,15 +136,11 @@ impl LogSink for BoltDbSink {
         let logs = self.writer.end_bucket().map_err(io_error("write", &self.partial))?;
         let buckets = vec![(CONF, conf), (LOGS, logs)];
         let size = self.writer.finish(buckets).map_err(io_error("write", &self.partial))?;
-        let dir = parent(&self.partial);
+        let dir = parent_of(&self.partial);
         self.target.fs().sync_dir(dir).map_err(io_error("sync", dir))?;
         self.sealed = true;
         Ok(self.target.clone().sealed(1, size))
     }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Drop for BoltDbSink {

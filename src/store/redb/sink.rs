@@ -8,7 +8,7 @@
 mod backend;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes};
@@ -20,7 +20,7 @@ use crate::store::redb::sink::backend::Shared;
 use crate::store::redb::sink::writer::{Writer, writer};
 use crate::store::target::{Sealed, Target};
 use crate::store::{LogSink, Profile, RedbFormat, StoreError, io_error};
-use crate::vfs::{OpenMode, read_exact_at};
+use crate::vfs::{OpenMode, parent_of, read_exact_at};
 
 /// Encoded entries that are collected before they are written.
 const PIECE_BYTES: usize = 4 << 20;
@@ -201,15 +201,11 @@ impl LogSink for RedbSink {
         let file = self.file.file();
         file.sync().map_err(io_error("sync", &self.partial))?;
         let size = file.size().map_err(io_error("look at", &self.partial))?;
-        let dir = parent(&self.partial);
+        let dir = parent_of(&self.partial);
         self.target.fs().sync_dir(dir).map_err(io_error("sync", dir))?;
         self.sealed = true;
         Ok(self.target.clone().sealed(1, size))
     }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Drop for RedbSink {
