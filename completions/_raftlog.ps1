@@ -92,6 +92,7 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             [CompletionResult]::new('--accept', '--accept', [CompletionResultType]::ParameterName, 'Broken rules that are accepted')
             [CompletionResult]::new('--durability', '--durability', [CompletionResultType]::ParameterName, 'Level that a fastlog target opens with: -1 (low), 0 (mid), 1 (high)')
             [CompletionResult]::new('--redb-format', '--redb-format', [CompletionResultType]::ParameterName, 'File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: 3]')
+            [CompletionResult]::new('--time-form', '--time-form', [CompletionResultType]::ParameterName, 'Form of the append times in a boltdb target: old for raft-boltdb 1 (Dkron) and Consul, new for Vault and OpenBao [default: as in the source]')
             [CompletionResult]::new('--lock-timeout', '--lock-timeout', [CompletionResultType]::ParameterName, 'Wait this long for a store that a live process uses: 500ms, 5s, 2m')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Shape of the result on stdout [default: text]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')

@@ -321,7 +321,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__migrate)
-            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -353,6 +353,10 @@ _raftlog() {
                     ;;
                 --redb-format)
                     COMPREPLY=($(compgen -W "2 3" -- "${cur}"))
+                    return 0
+                    ;;
+                --time-form)
+                    COMPREPLY=($(compgen -W "old new" -- "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)

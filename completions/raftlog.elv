@@ -86,6 +86,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --accept 'Broken rules that are accepted'
             cand --durability 'Level that a fastlog target opens with: -1 (low), 0 (mid), 1 (high)'
             cand --redb-format 'File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: 3]'
+            cand --time-form 'Form of the append times in a boltdb target: old for raft-boltdb 1 (Dkron) and Consul, new for Vault and OpenBao [default: as in the source]'
             cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'

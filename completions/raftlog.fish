@@ -140,6 +140,8 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l durability -
 1\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-format -d 'File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: 3]' -r -f -a "2\t''
 3\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l time-form -d 'Form of the append times in a boltdb target: old for raft-boltdb 1 (Dkron) and Consul, new for Vault and OpenBao [default: as in the source]' -r -f -a "old\t''
+new\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'

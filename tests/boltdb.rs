@@ -156,6 +156,58 @@ fn every_bundled_file_comes_back_from_fastlog_as_a_compact_file_of_equal_entries
     }
 }
 
+/// The first byte behind the name of each value's append time: `af` and `b0` begin the old form.
+fn time_codes(path: &Path) -> Vec<u8> {
+    let name = b"AppendedAt";
+    let code = |value: &Vec<u8>| {
+        let at = value.windows(name.len()).position(|found| found == name)?;
+        value.get(at + name.len()).copied()
+    };
+    values(path).iter().filter_map(code).collect()
+}
+
+#[test]
+fn the_form_of_append_times_is_kept_named_and_changed_only_when_asked_for() {
+    let dir = tempfile::tempdir().expect("directory");
+    let [dkron, nomad] = [7, 11].map(|at| file(&DUMPED[at], dir.path()));
+    let cases = [(&dkron, "old", "new", 0xaf), (&nomad, "new", "old", 0xaf)];
+    for (number, (path, own, other, old_code)) in cases.into_iter().enumerate() {
+        let kept = dir.path().join(format!("{number}.kept"));
+        let said = done(&["migrate", text(path), text(&kept), "--to", "boltdb"]);
+        assert!(said.contains(&format!("in the {own} form")), "{said}");
+        assert_eq!(time_codes(&kept), time_codes(path));
+        let turned = dir.path().join(format!("{number}.turned"));
+        let to = ["--to", "boltdb", "--time-form", other];
+        let said = done(&[&["migrate", text(path), text(&turned)], &to[..]].concat());
+        assert!(said.contains(&format!("in the {other} form")), "{said}");
+        let codes = time_codes(&turned);
+        assert!(codes.iter().all(|code| (*code == old_code) == (other == "old")), "{codes:x?}");
+        // The moments are the same.
+        let said = done(&["diff", text(path), text(&turned)]);
+        assert!(said.contains("identical"), "{said}");
+    }
+}
+
+#[test]
+fn a_form_that_the_owner_of_the_directory_cannot_read_is_refused_unless_asked_for() {
+    let dir = tempfile::tempdir().expect("directory");
+    let dkron = file(&DUMPED[7], dir.path());
+    unpack("openbao-raft", dir.path());
+    // Somebody put a log with old append times where OpenBao would hang on them in silence.
+    let inside = dir.path().join("openbao-raft/raft/raft.db");
+    std::fs::copy(&dkron, &inside).expect("copy");
+    let target = dir.path().join("target.db");
+    let arguments = ["migrate", text(&inside), text(&target), "--to", "boltdb"];
+    let (code, _, err) = told(&raftlog(arguments));
+    assert_eq!(code, 12, "{err}");
+    assert!(err.contains("old form") && err.contains("--time-form new"), "{err}");
+    assert!(!target.exists());
+    done(&[&arguments[..], &["--time-form", "old"]].concat());
+    let (code, _, err) =
+        told(&raftlog(["migrate", text(&dkron), "x", "--to", "redb", "--time-form", "old"]));
+    assert_eq!(code, 2, "{err}");
+}
+
 /// The values of the `logs` bucket, by the places that `inspect` names.
 fn values(path: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).expect("file");

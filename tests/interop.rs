@@ -128,6 +128,23 @@ fn the_owning_libraries_go_on_writing_where_raftlog_ended() {
 }
 
 #[test]
+fn what_was_turned_into_the_old_form_is_read_by_the_library_that_knows_no_other() {
+    let Some(program) = interop() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    let nomad = DUMPED.iter().find(|one| one.fixture == "nomad-bolt").expect("bundled");
+    let path = file(nomad, dir.path());
+    let target = dir.path().join("old.db");
+    let arguments = ["migrate", text(&path), text(&target), "--to", "boltdb"];
+    raftlog_done(&[&arguments[..], &["--time-form", "old"]].concat());
+    let [ours, theirs] = [copied(&target, "ours"), copied(&path, "theirs")];
+    let found = done(program, &["dump", "v1", "old", text(&ours)]);
+    let wanted = done(program, &["dump", "v2", "new", text(&theirs)]);
+    assert!(found == wanted, "entries differ");
+    let (code, _, _) = told(&go(program, &["dump", "v1", "old", text(&theirs)]));
+    assert_eq!(code, 1, "the original cannot be read by it");
+}
+
+#[test]
 fn a_node_elects_itself_on_what_raftlog_wrote_and_raftlog_reads_it_again() {
     let Some(program) = interop() else { return };
     let dir = tempfile::tempdir().expect("directory");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::failure::{Context, Failure, Kind};
 use crate::cli::quote::quoted_path;
+use crate::cli::values::time_form_word;
 use crate::migrate::ACCEPTABLE;
 use crate::model::{Fault, Findings, GroupId, IoError, Severity};
 use crate::report::{Exit, explain, words};
@@ -233,6 +234,11 @@ pub fn of_migrate(
                 .hint(context.again(&format!("--allow-loss {}", open.join(","))))
                 .docs(open.first().map_or(Exit::Refused.name(), |name| *name));
             return (failure, Some(outcome));
+        }
+        migrate::Error::TimeForm { wanted, outcome, .. } => {
+            let flag = format!("--time-form {}", time_form_word(wanted));
+            let failure = Failure::new(Kind::Refused, message).hint(context.again(&flag));
+            return (failure.docs(Exit::Refused.name()), Some(outcome));
         }
         migrate::Error::SourceChanged { .. } => Failure::new(Kind::Locked, message)
             .hint("stop whatever writes there, then try again")

@@ -9,7 +9,7 @@ use crate::bench::LogShape;
 use crate::cli::{examples, values};
 use crate::inspect::PayloadMode;
 use crate::migrate::LossName;
-use crate::model::{Code, Durability, EntryKind, GroupId, Selection};
+use crate::model::{Code, Durability, EntryKind, GroupId, Selection, TimeForm};
 use crate::report::{Color, progress};
 use crate::store::{Format, Level, RedbFormat};
 
@@ -296,6 +296,11 @@ pub struct Migrate {
     #[arg(long, value_name = "VERSION")]
     #[arg(value_parser = values::words(&values::REDB_FORMATS, values::redb_format_word))]
     pub redb_format: Option<RedbFormat>,
+    /// Form of the append times in a boltdb target: old for raft-boltdb 1 (Dkron) and Consul, new
+    /// for Vault and OpenBao [default: as in the source]
+    #[arg(long, value_name = "FORM")]
+    #[arg(value_parser = values::words(&values::TIME_FORMS, values::time_form_word))]
+    pub time_form: Option<TimeForm>,
     /// Replace what an interrupted run left behind, without asking
     #[arg(long)]
     pub yes: bool,

@@ -38,6 +38,9 @@ fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
     if arguments.redb_format.is_some() && arguments.to != Format::Redb {
         return only_for("--redb-format", Format::Redb);
     }
+    if arguments.time_form.is_some() && arguments.to != Format::BoltDb {
+        return only_for("--time-form", Format::BoltDb);
+    }
     Ok(())
 }
 
@@ -102,6 +105,8 @@ fn options(arguments: &Migrate, opened: &Opened) -> Options {
         allow_loss: arguments.allow_loss.clone(),
         accept: arguments.accept.clone(),
         dry_run: arguments.dry_run,
+        time_form: arguments.time_form,
+        product: opened.description.layout.as_ref().map(|layout| layout.product),
     }
 }
 

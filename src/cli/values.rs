@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::model::Durability;
+use crate::model::{Durability, TimeForm};
 use crate::store::{Level, RedbFormat};
 
 /// Levels of `verify`.
@@ -12,6 +12,17 @@ pub const LEVELS: [Level; 2] = [Level::Quick, Level::Full];
 
 /// File formats of redb targets.
 pub const REDB_FORMATS: [RedbFormat; 2] = [RedbFormat::V2, RedbFormat::V3];
+
+/// Forms of append times.
+pub const TIME_FORMS: [TimeForm; 2] = [TimeForm::Old, TimeForm::New];
+
+/// The word of a form of append times.
+pub fn time_form_word(form: TimeForm) -> &'static str {
+    match form {
+        TimeForm::Old => "old",
+        TimeForm::New => "new",
+    }
+}
 
 /// Durabilities as they are written.
 const DURABILITIES: [(&str, Durability); 3] =

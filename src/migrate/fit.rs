@@ -3,8 +3,9 @@
 
 use crate::migrate::LossName;
 use crate::model::{
-    Candidate, Entry, EntryFields, EntryKind, LogState, SharedBytes, StateFields, Vote,
+    Candidate, Entry, EntryFields, EntryKind, LogState, SharedBytes, StateFields, TimeForm, Vote,
 };
+use crate::store::codec::in_time_form;
 use crate::store::{Profile, VoteForm};
 
 /// Stable keys that every store of a Raft node has a place for.
@@ -16,13 +17,19 @@ pub(super) struct Fit {
     target: &'static Profile,
     /// The target keeps notes and forms of the source: any, or those of its own schema.
     keeps_form: bool,
+    /// Form in which append times are written, where one was asked for.
+    pub(super) time_form: Option<TimeForm>,
 }
 
 impl Fit {
     /// How a group with `state` fits into `target`.
-    pub(super) fn new(target: &'static Profile, state: &LogState) -> Fit {
+    pub(super) fn new(
+        target: &'static Profile,
+        state: &LogState,
+        time_form: Option<TimeForm>,
+    ) -> Fit {
         let own = state.schema.as_deref().is_some_and(|schema| schema == target.schema);
-        Fit { target, keeps_form: target.holds.notes || own }
+        Fit { target, keeps_form: target.holds.notes || own, time_form }
     }
 
     /// Whether every entry fits as it is, so that no payload has to be looked at to know it.
@@ -83,6 +90,9 @@ impl Fit {
         }
         if !self.keeps_form {
             entry.extra.note = SharedBytes::default();
+        }
+        if let Some(form) = self.time_form.filter(|_| holds.time_forms) {
+            in_time_form(entry, form);
         }
     }
 

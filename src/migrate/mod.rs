@@ -7,6 +7,7 @@ mod fit;
 mod plan;
 mod preflight;
 mod survey;
+mod times;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +15,9 @@ use std::time::Duration;
 use crate::event::{Observer, Stopped};
 use crate::migrate::copy::Copying;
 use crate::migrate::preflight::Preflight;
-use crate::model::{Code, Findings, GroupId};
+use crate::model::{Code, Findings, GroupId, TimeForm};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Format, LogSink, Profile, Room, SinkOptions, Store, StoreError};
+use crate::store::{Format, LogSink, Product, Profile, Room, SinkOptions, Store, StoreError};
 use crate::vfs::Clock;
 
 pub use doors::Doors;
@@ -49,6 +50,10 @@ pub struct Options {
     pub accept: Vec<Code>,
     /// Everything but writing.
     pub dry_run: bool,
+    /// The form in which append times are written; without, each keeps its own.
+    pub time_form: Option<TimeForm>,
+    /// The program whose data directory the source lies in, where it is known.
+    pub product: Option<Product>,
 }
 
 impl Options {
@@ -61,6 +66,8 @@ impl Options {
             allow_loss: Vec::new(),
             accept: Vec::new(),
             dry_run: false,
+            time_form: None,
+            product: None,
         }
     }
 }
@@ -140,6 +147,17 @@ pub enum Error {
         /// Why, one line.
         what: String,
         /// The plan with its losses, and what was found.
+        outcome: Box<Outcome>,
+    },
+    /// The program of the source's data directory would not read the append times as they would be
+    /// written.
+    #[error("{what}")]
+    TimeForm {
+        /// Why, one line.
+        what: String,
+        /// The form that it reads.
+        wanted: TimeForm,
+        /// The plan, and what was found.
         outcome: Box<Outcome>,
     },
     /// The target would not fit where it shall lie.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
 use crate::migrate::survey::{Survey, decodes, membership_decodes};
+use crate::migrate::times::Times;
 use crate::migrate::{
     ACCEPTABLE, Compared, Copied, Ends, Error, Loss, LossName, Migration, Options, Outcome, Plan,
 };
@@ -84,7 +85,8 @@ impl<'s> Preflight<'s> {
         let profile = ends.profile(options, target.path())?;
         let room = ends.room(options);
         let survey = |(group, state): &'s (GroupId, LogState)| {
-            (Survey::new(group, state, source.profile(), (profile, room)), state)
+            let to = (profile, room);
+            (Survey::new(group, state, source.profile(), to, options.time_form), state)
         };
         let groups: Vec<_> = states.groups.iter().map(survey).collect();
         let mut lost = BTreeMap::new();
@@ -181,7 +183,7 @@ impl<'s> Preflight<'s> {
         let mut meter = self.meter(Phase::Reading, observer)?;
         for at in 0..self.groups.len() {
             let Some((survey, _)) = self.groups.get(at) else { continue };
-            if survey.needs_heads_only() {
+            if survey.needs_heads_only() && !survey.counts_times() {
                 self.survey_heads(at, &mut meter, observer)?;
             } else {
                 self.survey_entries(at, &mut meter, observer)?;
@@ -240,11 +242,28 @@ impl<'s> Preflight<'s> {
         if let Some(unfit) = self.groups.iter().find_map(|(survey, _)| survey.unfit.clone()) {
             return Err(Error::Unfit { what: unfit, outcome: Box::new(self.outcome(None, None)) });
         }
+        self.refuse_unread_times()?;
         match self.losses().iter().filter(|loss| !loss.accepted).count() {
             0 => Ok(()),
             1 => Err(self.refused("1 loss is not accepted yet".to_owned())),
             count => Err(self.refused(format!("{count} losses are not accepted yet"))),
         }
+    }
+
+    /// Stops where the program that owns the source would not read what is written, unless the
+    /// form was asked for.
+    fn refuse_unread_times(&mut self) -> Result<(), Error> {
+        let Some(product) = self.options.product else { return Ok(()) };
+        if self.options.time_form.is_some() {
+            return Ok(());
+        }
+        let Some((what, wanted)) = self.times().unread_by(product) else { return Ok(()) };
+        Err(Error::TimeForm { what, wanted, outcome: Box::new(self.outcome(None, None)) })
+    }
+
+    fn times(&self) -> Times {
+        let all = self.groups.iter().map(|(survey, _)| survey.times);
+        all.fold(Times::default(), Times::and)
     }
 
     /// Stops where the target would fill its file system.
@@ -269,6 +288,7 @@ impl<'s> Preflight<'s> {
         let mut plan = self.plan.clone();
         plan.groups = self.groups.iter().map(|(survey, _)| survey.plan()).collect();
         plan.losses = self.losses();
+        plan.notes.extend(self.times().note());
         plan.space_needed_bytes = self.bytes_needed();
         let accepted = self
             .findings

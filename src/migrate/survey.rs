@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::decode;
 use crate::migrate::fit::Fit;
+use crate::migrate::times::Times;
 use crate::migrate::{GroupPlan, LossName};
-use crate::model::{Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState};
+use crate::model::{
+    Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState, TimeForm,
+};
 use crate::rules::{Checker, Surroundings};
 use crate::store::{Profile, Room, Store, StoreError};
 
@@ -24,6 +27,8 @@ pub(super) struct Survey<'s> {
     dense: Counts,
     hole: Option<IndexRange>,
     state_keys: u64,
+    /// Append times as they are written, by form.
+    pub(super) times: Times,
     lost: BTreeMap<LossName, u64>,
     /// Why the target cannot take the group at all.
     pub(super) unfit: Option<String>,
@@ -57,8 +62,9 @@ impl<'s> Survey<'s> {
         state: &'s LogState,
         source: &Profile,
         (target, room): (&'static Profile, Room),
+        time_form: Option<TimeForm>,
     ) -> Survey<'s> {
-        let fit = Fit::new(target, state);
+        let fit = Fit::new(target, state, time_form);
         let usual_min = LogIndex(source.index_usual_min);
         let around = Surroundings::of(state, usual_min, source.entry_bytes_max);
         let mut lost = BTreeMap::new();
@@ -79,6 +85,7 @@ impl<'s> Survey<'s> {
             dense: Counts::default(),
             hole: None,
             state_keys: fit.state(state).stable.len() as u64,
+            times: Times::default(),
             lost,
             unfit: None,
         }
@@ -87,6 +94,11 @@ impl<'s> Survey<'s> {
     /// Whether losses of this group can be counted without looking at contents.
     pub(super) fn needs_heads_only(&self) -> bool {
         self.fit.takes_every_entry()
+    }
+
+    /// Whether contents are read for nothing but the plan: to say which append times are written.
+    pub(super) fn counts_times(&self) -> bool {
+        self.target.holds.time_forms
     }
 
     /// Whether nothing of this group is lost or unfit, as far as it is known.
@@ -143,6 +155,9 @@ impl<'s> Survey<'s> {
     pub(super) fn contents(&mut self, entry: &Entry) {
         let lost = &mut self.lost;
         self.fit.entry_losses(entry, |name| *lost.entry(name).or_default() += 1);
+        if self.target.holds.time_forms {
+            self.times.add(entry, self.fit.time_form);
+        }
     }
 
     /// Takes note that something here could not be read.

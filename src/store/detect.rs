@@ -30,7 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Code, Fault, FaultKind, Place};
+use crate::model::{Code, Fault, FaultKind, Place, TimeForm};
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
 use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
@@ -75,6 +75,17 @@ impl Product {
             Product::Etcd => "etcd",
             Product::Raftlog => "raftlog",
             Product::Hashicorp => "hashicorp",
+        }
+    }
+
+    /// Whether the program reads append times of this form; `None` where that is not known, or it
+    /// has none.
+    pub fn reads_times(self, form: TimeForm) -> Option<bool> {
+        match self {
+            Product::Dkron => Some(form == TimeForm::Old),
+            Product::OpenBao | Product::Vault => Some(form == TimeForm::New),
+            Product::Nomad => Some(true),
+            Product::Consul | Product::Etcd | Product::Raftlog | Product::Hashicorp => None,
         }
     }
 }

@@ -32,6 +32,7 @@ pub static PROFILE: Profile = Profile {
         holes: false,
         terms: true,
         appended_at: true,
+        time_forms: false,
         extensions: true,
         notes: true,
         nil_payload: true,

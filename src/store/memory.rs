@@ -23,6 +23,7 @@ pub static EVERYTHING: Profile = Profile {
         holes: true,
         terms: true,
         appended_at: true,
+        time_forms: false,
         extensions: true,
         notes: true,
         nil_payload: true,

@@ -95,6 +95,7 @@ fn profile() -> impl Strategy<Value = &'static Profile> {
                     holes,
                     terms: true,
                     appended_at: time,
+                    time_forms: false,
                     extensions,
                     notes,
                     nil_payload: nil,

@@ -47,6 +47,7 @@ pub static PROFILE: Profile = Profile {
         holes: true,
         terms: true,
         appended_at: true,
+        time_forms: true,
         extensions: true,
         notes: false,
         nil_payload: true,

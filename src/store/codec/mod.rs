@@ -24,12 +24,14 @@ mod note;
 mod raft_log;
 mod raft_log_write;
 mod stable;
+mod time_form;
 mod usual;
 
 pub use located::{INDEX_USUAL_MIN, entry_faults};
 pub use raft_log::{DecodedLog, decode, decode_in};
 pub use raft_log_write::encode;
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};
+pub use time_form::in_time_form;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ pub static PROFILE: Profile = Profile {
         holes: true,
         terms: true,
         appended_at: true,
+        time_forms: false,
         extensions: true,
         notes: false,
         nil_payload: true,
