@@ -88,7 +88,7 @@ impl Ground<'_> {
         // An empty directory may be what an interrupted creation left: its name need not be
         // durable.
         let parent = parent_of(self.dir);
-        let synced = self.vfs.sync_dir(&parent);
+        let synced = self.vfs.sync_dir(parent);
         synced.map_err(|error| IoError::new("sync", parent, error))?;
         let files = Arc::new(Files::new(Arc::clone(&self.vfs), self.dir));
         let file = files.open(&files.anchor_path(), OpenMode::CreateNew)?;

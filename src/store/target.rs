@@ -40,13 +40,13 @@ impl Target {
     ) -> Result<Target, StoreError> {
         let target = Target { fs, path: path.to_owned(), replace_partial };
         let parent = parent_of(&target.path);
-        match target.fs.metadata(&parent) {
+        match target.fs.metadata(parent) {
             Ok(found) if found.kind == FileKind::Dir => {}
-            Ok(_) => return Err(target.not_found(&parent, "is not a directory")),
+            Ok(_) => return Err(target.not_found(parent, "is not a directory")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(target.not_found(&parent, "does not exist; create it first"));
+                return Err(target.not_found(parent, "does not exist; create it first"));
             }
-            Err(error) => return Err(io_error("look at", &parent)(error)),
+            Err(error) => return Err(io_error("look at", parent)(error)),
         }
         target.refuse_content()?;
         let partial = target.partial();
@@ -57,7 +57,7 @@ impl Target {
                 way_out: "remove it, or replace it with --yes".to_owned(),
             });
         }
-        let writable = target.fs.check_writable(&parent);
+        let writable = target.fs.check_writable(parent);
         writable.map_err(io_error("create", &target.partial()))?;
         Ok(target)
     }
@@ -69,7 +69,7 @@ impl Target {
     pub fn refuse_overlap(&self, source: &Path) -> Result<(), StoreError> {
         let source = self.fs.canonicalize(source).map_err(io_error("resolve", source))?;
         let parent = parent_of(&self.path);
-        let parent = self.fs.canonicalize(&parent).map_err(io_error("resolve", &parent))?;
+        let parent = self.fs.canonicalize(parent).map_err(io_error("resolve", parent))?;
         let path = match self.path.file_name() {
             Some(name) => parent.join(name),
             None => parent,
@@ -188,7 +188,7 @@ impl Target {
     fn rename_partial(&self, to: &Path) -> Result<(), StoreError> {
         let parent = parent_of(&self.path);
         self.fs.rename_new(&self.partial(), to).map_err(io_error("rename to", to))?;
-        self.fs.sync_dir(&parent).map_err(io_error("sync", &parent))
+        self.fs.sync_dir(parent).map_err(io_error("sync", parent))
     }
 }
 
