@@ -9,6 +9,7 @@ mod encode;
 mod entry;
 mod frame;
 mod sector;
+mod usual;
 mod wire;
 
 pub use decode::{EntriesRecord, Op, Record, Records, SnapshotFields};

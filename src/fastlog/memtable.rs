@@ -1,22 +1,23 @@
-//! Where every entry lies: a skip list of chunks of up to 256 positions, about 24 bytes an entry.
+//! Where every entry lies: a skip list of chunks of up to 256 positions, about 24 bytes an entry,
+//! or 5 where neighbours lie back to back in one frame.
 //!
 //! One writer pushes; any number of readers look up at the same time. A slot is written once,
 //! before the bounds that make it visible; whatever removes entries replaces their chunk, so that a
 //! reader who holds the old one still reads what was there.
 
-use std::ops::{Bound, Deref};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+mod chunk;
+mod run;
+
+use std::ops::Bound;
+use std::sync::Arc;
 
 use crossbeam_skiplist::SkipMap;
 
 use crate::fastlog::format::{GroupNo, SegmentNo};
+use crate::fastlog::memtable::chunk::Slots;
+use crate::fastlog::memtable::chunk::{CHUNK_FIRST, Chunk, base_of, offset};
+pub use crate::fastlog::memtable::run::{Run, Slab};
 use crate::model::{EntryKind, HeadRun, IndexRange, LogIndex, Term};
-
-/// Positions in a full chunk; chunks begin at multiples of it.
-const CHUNK: u64 = 256;
-/// Positions that a chunk begins with; it grows fourfold, so that small groups stay small.
-const CHUNK_FIRST: usize = 4;
 
 /// What the index knows of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ impl Memtable {
             self.chunks.insert((group, base), Arc::clone(chunk));
         } else if chunk.slot(index).is_none() {
             let slots = offset(chunk.first, index) + 1;
-            let room = slots.max(chunk.slots.len() * 4);
+            let room = slots.max(chunk.room() * 4);
             let last = chunk.last_possible();
             *chunk = Arc::new(chunk.copied(chunk.first, last, room, &mut Slots::alone));
             self.chunks.insert((group, base), Arc::clone(chunk));
@@ -114,16 +115,17 @@ impl Memtable {
 
     /// Records a run above all other entries of its group, as if each was pushed.
     pub fn adopt(&self, group: GroupNo, tail: &mut Tail, run: Run) {
-        for chunk in run.chunks.into_iter().filter(|chunk| !chunk.slots.is_empty()) {
+        for chunk in run.chunks {
             let base = base_of(chunk.first);
             if self.chunks.contains_key(&(group, base)) {
-                for at in 0..chunk.slots.len() {
+                for at in 0..chunk.room() {
                     let index = chunk.index_of(at);
                     if let Some(position) = chunk.get(index) {
                         self.push(group, tail, index, &position);
                     }
                 }
             } else {
+                let chunk = Arc::new(chunk);
                 self.chunks.insert((group, base), Arc::clone(&chunk));
                 tail.0 = Some(chunk);
             }
@@ -189,341 +191,6 @@ impl Memtable {
             found = self.chunks.lower_bound(Bound::Excluded(&key));
         }
         count
-    }
-}
-
-/// Where a thread that gathers many runs takes their memory from: one piece for many chunks, as
-/// asking the system for each would hold up every other thread. A piece is given back with the last
-/// of its chunks.
-#[derive(Default)]
-pub struct Slab {
-    slots: Arc<[Slot]>,
-    used: usize,
-}
-
-impl Slab {
-    /// Slots of a piece.
-    const SLOTS: usize = 22 * 256;
-
-    fn take(&mut self, len: usize) -> Slots {
-        if self.slots.len() - self.used < len {
-            *self = Slab { slots: Slots::memory(len.max(Slab::SLOTS)), used: 0 };
-        }
-        let slots = Slots { memory: Arc::clone(&self.slots), start: self.used, len };
-        self.used += len;
-        slots
-    }
-}
-
-/// Positions of consecutive entries, gathered apart from a table to be put into it as a whole.
-pub struct Run {
-    chunks: Vec<Arc<Chunk>>,
-    /// Shape of the entry pushed last, with its number in the last chunk.
-    shape: Option<(Shape, u8)>,
-    slots: usize,
-}
-
-impl Run {
-    /// A run whose first entry will be `first`.
-    pub fn starting(first: LogIndex) -> Run {
-        let chunk = Arc::new(Chunk::starting(first, 0, &mut Slots::alone));
-        Run { chunks: vec![chunk], shape: None, slots: 0 }
-    }
-
-    /// Adds the next entry, which about `more` others will follow.
-    #[inline]
-    pub fn push(&mut self, slab: &mut Slab, index: LogIndex, position: &Position, more: u64) {
-        if self.chunks.last().is_none_or(|chunk| chunk.slot(index).is_none()) {
-            self.make_room(slab, index, more);
-        }
-        let Some(chunk) = self.chunks.last() else { return };
-        let number = match self.shape {
-            Some((shape, number)) if shape == position.shape => number,
-            _ => chunk.shapes.number_of(position.shape),
-        };
-        self.shape = Some((position.shape, number));
-        if let Some(slot) = chunk.slot(index) {
-            slot.set(position, number);
-        }
-    }
-
-    #[cold]
-    fn make_room(&mut self, slab: &mut Slab, index: LogIndex, more: u64) {
-        let Some(last) = self.chunks.last_mut() else { return };
-        let asked = usize::try_from(more).unwrap_or(usize::MAX).saturating_add(1);
-        self.slots -= last.slots.len();
-        if base_of(last.first) == base_of(index) {
-            let room = offset(last.first, index).saturating_add(asked.max(CHUNK_FIRST));
-            let room = room.max(last.slots.len() * 4);
-            let grown = last.copied(last.first, last.last_possible(), room, &mut |n| slab.take(n));
-            *last = Arc::new(grown);
-            self.slots += last.slots.len();
-        } else {
-            // Who came to the end of a chunk mostly fills the next one too.
-            let chunk = Chunk::starting(index, usize::MAX, &mut |len| slab.take(len));
-            self.slots += last.slots.len() + chunk.slots.len();
-            self.chunks.push(Arc::new(chunk));
-        }
-        self.shape = None;
-    }
-
-    /// Memory that it takes, in bytes.
-    pub fn memory_bytes(&self) -> usize {
-        self.slots * size_of::<Slot>() + self.chunks.len() * size_of::<Chunk>()
-    }
-}
-
-fn base_of(index: LogIndex) -> u64 {
-    index.0 - index.0 % CHUNK
-}
-
-/// Slots between two indexes of one chunk.
-fn offset(first: LogIndex, index: LogIndex) -> usize {
-    usize::try_from(index.0.saturating_sub(first.0)).unwrap_or(usize::MAX)
-}
-
-/// A run of positions, some of which may be missing.
-struct Chunk {
-    first: LogIndex,
-    slots: Slots,
-    shapes: Shapes,
-}
-
-/// A part of a piece of memory.
-struct Slots {
-    memory: Arc<[Slot]>,
-    start: usize,
-    len: usize,
-}
-
-impl Slots {
-    /// Slots in a piece of their own.
-    fn alone(len: usize) -> Slots {
-        Slots { memory: Slots::memory(len), start: 0, len }
-    }
-
-    fn memory(len: usize) -> Arc<[Slot]> {
-        (0..len).map(|_| Slot::default()).collect()
-    }
-}
-
-impl Deref for Slots {
-    type Target = [Slot];
-
-    #[inline]
-    fn deref(&self) -> &[Slot] {
-        self.memory.get(self.start..self.start + self.len).unwrap_or_default()
-    }
-}
-
-impl Chunk {
-    fn starting(first: LogIndex, room: usize, slots: &mut dyn FnMut(usize) -> Slots) -> Chunk {
-        let most = offset(first, LogIndex(base_of(first) + (CHUNK - 1))) + 1;
-        Chunk { first, slots: slots(room.min(most)), shapes: Shapes::default() }
-    }
-
-    /// A chunk from `first` on with room for `room` slots that holds what this one has of
-    /// `first..=last`.
-    fn copied(
-        &self,
-        first: LogIndex,
-        last: LogIndex,
-        room: usize,
-        slots: &mut dyn FnMut(usize) -> Slots,
-    ) -> Chunk {
-        let copy = Chunk::starting(first, room, slots);
-        for (at, slot) in self.slots.iter().enumerate() {
-            let index = self.index_of(at);
-            if index < first || index > last {
-                continue;
-            }
-            if let (Some(position), Some(_)) = (slot.get(&self.shapes), copy.slot(index)) {
-                copy.set(index, &position);
-            }
-        }
-        copy
-    }
-
-    fn last_possible(&self) -> LogIndex {
-        LogIndex(base_of(self.first) + (CHUNK - 1))
-    }
-
-    fn index_of(&self, at: usize) -> LogIndex {
-        LogIndex(self.first.0.saturating_add(u64::try_from(at).unwrap_or(u64::MAX)))
-    }
-
-    fn slot(&self, index: LogIndex) -> Option<&Slot> {
-        if index < self.first { None } else { self.slots.get(offset(self.first, index)) }
-    }
-
-    fn get(&self, index: LogIndex) -> Option<Position> {
-        self.slot(index)?.get(&self.shapes)
-    }
-
-    fn run(&self, range: IndexRange) -> Option<HeadRun> {
-        let from = offset(self.first, range.first());
-        let first = self.get(range.first())?;
-        let mut run = HeadRun {
-            range: IndexRange::new(range.first(), range.first())?,
-            term: first.shape.term,
-            kind: first.shape.kind,
-            kind_code: first.shape.kind_code,
-            payload_bytes: 0,
-            payload_bytes_max: 0,
-            encoded_bytes: 0,
-        };
-        let mut like = None;
-        let mut last = range.first();
-        for (at, slot) in self.slots.iter().enumerate().skip(from) {
-            let index = self.index_of(at);
-            let Some(lens) = slot.lens().filter(|_| index <= range.last()) else { break };
-            if *like.get_or_insert(lens.shape) != lens.shape {
-                break;
-            }
-            run.payload_bytes += u64::from(lens.payload);
-            run.payload_bytes_max = run.payload_bytes_max.max(u64::from(lens.payload));
-            run.encoded_bytes += u64::from(lens.entry);
-            last = index;
-        }
-        run.range = IndexRange::new(range.first(), last)?;
-        Some(run)
-    }
-
-    fn set(&self, index: LogIndex, position: &Position) {
-        if let Some(slot) = self.slot(index) {
-            slot.set(position, self.shapes.number_of(position.shape));
-        }
-    }
-
-    fn next_at(&self, from: LogIndex) -> Option<LogIndex> {
-        let skipped = offset(self.first, from);
-        let rest = self.slots.get(skipped.min(self.slots.len())..).unwrap_or_default();
-        let at = rest.iter().position(Slot::is_set)?;
-        Some(self.index_of(skipped + at))
-    }
-
-    fn count(&self, first: LogIndex, last: LogIndex) -> u64 {
-        let inside = |(at, slot): &(usize, &Slot)| {
-            let index = self.index_of(*at);
-            slot.is_set() && index >= first && index <= last
-        };
-        u64::try_from(self.slots.iter().enumerate().filter(inside).count()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A position in 24 bytes: segment 32 and frame offset 32 bits; offset 31, length 31 and the low
-/// 2 bits of the shape's number; payload 29, extensions 29 and its high 6 bits. Length 0 is empty.
-#[derive(Default)]
-struct Slot([AtomicU64; 3]);
-
-const BITS_31: u64 = (1 << 31) - 1;
-const BITS_29: u64 = (1 << 29) - 1;
-
-impl Slot {
-    fn is_set(&self) -> bool {
-        let [_, entry, _] = &self.0;
-        entry.load(Ordering::Acquire) != 0
-    }
-
-    fn set(&self, position: &Position, shape: u8) {
-        let [place, entry, lens] = &self.0;
-        let shape = u64::from(shape);
-        place.store(position.segment.0 << 32 | position.frame_offset, Ordering::Relaxed);
-        let payload = u64::from(position.payload_len);
-        let extensions = u64::from(position.extensions_len);
-        lens.store(payload | extensions << 29 | (shape >> 2) << 58, Ordering::Relaxed);
-        let (at, len) = (u64::from(position.at), u64::from(position.len));
-        entry.store(at | len << 31 | (shape & 3) << 62, Ordering::Release);
-    }
-
-    /// Lengths and shape alone, `None` when empty.
-    #[inline]
-    fn lens(&self) -> Option<Lens> {
-        let [_, entry, lens] = &self.0;
-        let entry = entry.load(Ordering::Acquire);
-        if entry == 0 {
-            return None;
-        }
-        let lens = lens.load(Ordering::Relaxed);
-        Some(Lens {
-            at: small(entry & BITS_31),
-            entry: small((entry >> 31) & BITS_31),
-            payload: small(lens & BITS_29),
-            extensions: small((lens >> 29) & BITS_29),
-            shape: (entry >> 62) | (lens >> 58) << 2,
-        })
-    }
-
-    fn get(&self, shapes: &Shapes) -> Option<Position> {
-        let lens = self.lens()?;
-        let [place, _, _] = &self.0;
-        let place = place.load(Ordering::Relaxed);
-        Some(Position {
-            segment: SegmentNo(place >> 32),
-            frame_offset: place & u64::from(u32::MAX),
-            at: lens.at,
-            len: lens.entry,
-            payload_len: lens.payload,
-            extensions_len: lens.extensions,
-            shape: shapes.at(usize::try_from(lens.shape).ok()?)?,
-        })
-    }
-}
-
-/// What a slot holds beside its place.
-struct Lens {
-    at: u32,
-    entry: u32,
-    payload: u32,
-    extensions: u32,
-    /// Number of the shape in the chunk.
-    shape: u64,
-}
-
-fn small(bits: u64) -> u32 {
-    u32::try_from(bits).unwrap_or(u32::MAX)
-}
-
-/// The different shapes in a chunk: at most as many as it has slots, so a byte can number them.
-#[derive(Default)]
-struct Shapes(OnceLock<Box<ShapeNode>>);
-
-struct ShapeNode {
-    shape: Shape,
-    next: Shapes,
-}
-
-impl Shapes {
-    fn number_of(&self, shape: Shape) -> u8 {
-        let mut shapes = self;
-        let mut number = 0u8;
-        loop {
-            let node =
-                shapes.0.get_or_init(|| Box::new(ShapeNode { shape, next: Shapes::default() }));
-            if node.shape == shape || number == u8::MAX {
-                return number;
-            }
-            number += 1;
-            shapes = &node.next;
-        }
-    }
-
-    fn at(&self, number: usize) -> Option<Shape> {
-        let mut node = self.0.get()?;
-        for _ in 0..number {
-            node = node.next.0.get()?;
-        }
-        Some(node.shape)
-    }
-}
-
-impl Drop for Shapes {
-    /// Frees the list step by step instead of by recursion.
-    fn drop(&mut self) {
-        let mut next = self.0.take();
-        while let Some(mut node) = next {
-            next = node.next.0.take();
-        }
     }
 }
 
@@ -613,6 +280,64 @@ mod tests {
         assert_eq!(present(&table), (512..=1000).collect::<Vec<_>>());
         table.compact(GROUP, LogIndex(700));
         assert_eq!(table.next_at(GROUP, LogIndex(0)), Some(LogIndex(512)));
+    }
+
+    /// Positions of entries as a file has them: mostly back to back, sometimes in another frame, of
+    /// another shape, with extensions or a long head.
+    fn laid_out(first: u64, entries: u64, unusual_every: u64) -> Vec<(LogIndex, Position)> {
+        let mut at = 40;
+        let mut place = Position { segment: SegmentNo(7), frame_offset: 8_192, ..position(0) };
+        let mut all = Vec::new();
+        for number in 0..entries {
+            let odd = number % unusual_every == unusual_every - 1;
+            let what = number / unusual_every % 4;
+            (place.len, place.payload_len, place.extensions_len) = (30, 20 - number as u32 % 9, 0);
+            match what {
+                0 if odd => (place.frame_offset, at) = (place.frame_offset + 9_000, 3),
+                1 if odd => place.shape.term = Term(place.shape.term.0 + 1),
+                2 if odd => place.extensions_len = 4,
+                _ if odd => place.len = 20 + 256,
+                _ => {}
+            }
+            place.at = at;
+            at += place.len;
+            all.push((LogIndex(first + number), place));
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_packed_reads_like_what_is_pushed() {
+        for (first, unusual_every) in [(0, u64::MAX), (250, 1_000), (511, 300), (1, 7), (9, 1)] {
+            let all = laid_out(first, 1_500, unusual_every);
+            let (pushed, packed) = (Memtable::default(), Memtable::default());
+            let (mut tail, mut slab, mut run) = (Tail::default(), Slab::default(), Run::default());
+            for (number, (index, position)) in all.iter().enumerate() {
+                pushed.push(GROUP, &mut tail, *index, position);
+                run.push(&mut slab, *index, position, 1_499 - number as u64);
+            }
+            if unusual_every == u64::MAX {
+                assert!(run.memory_bytes() < 1_500 * 6, "{}", run.memory_bytes());
+            }
+            let mut tail = Tail::default();
+            packed.adopt(GROUP, &mut tail, run);
+            let range = IndexRange::new(LogIndex(first), LogIndex(first + 1_499)).expect("range");
+            let next = LogIndex(first + 1_500);
+            for table in [&pushed, &packed] {
+                table.truncate(GROUP, LogIndex(first + 1_400));
+                table.push(GROUP, &mut Tail::default(), LogIndex(first + 1_400), &position(8));
+                assert_eq!(table.next_at(GROUP, LogIndex(first + 1_401)), None);
+                assert_eq!(table.count(GROUP, range.first(), next), 1_401);
+            }
+            for (index, position) in &all[..1_400] {
+                assert_eq!(packed.get(GROUP, *index), Some(*position));
+                let (mut near, mut other) = (Tail::default(), Tail::default());
+                packed.get_near(&mut near, GROUP, *index);
+                pushed.get_near(&mut other, GROUP, *index);
+                let from = IndexRange::new(*index, range.last()).expect("range");
+                assert_eq!(near.run(from), other.run(from), "{index:?}");
+            }
+        }
     }
 
     #[test]

@@ -305,8 +305,7 @@ impl Scan {
             _ => false,
         };
         if self.part.steps.last_mut().filter(goes_on).is_none() {
-            let first = entries.range.first();
-            self.push(StepOp::Entries(group, entries.range, Run::starting(first)), 0);
+            self.push(StepOp::Entries(group, entries.range, Run::default()), 0);
         }
         let Some(Step { op: StepOp::Entries(_, range, run), .. }) = self.part.steps.last_mut()
         else {

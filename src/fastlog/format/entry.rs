@@ -3,26 +3,27 @@
 use std::ops::Range;
 
 use crate::fastlog::format::ENTRY_CONTENT_MAX;
+use crate::fastlog::format::usual::usual_head;
 use crate::fastlog::format::wire::{Malformed, Wire, len_u64, put_varint, put_zigzag};
 use crate::model::{
     AppendInstant, AppendTime, Entry, EntryExtra, EntryKind, LogIndex, SharedBytes, Term, TimeForm,
     Zone,
 };
 
-const HAS_PAYLOAD: u8 = 1;
+pub(super) const HAS_PAYLOAD: u8 = 1;
 const HAS_EXTENSIONS: u8 = 1 << 1;
 const HAS_NOTE: u8 = 1 << 2;
-const HAS_KIND_CODE: u8 = 1 << 3;
+pub(super) const HAS_KIND_CODE: u8 = 1 << 3;
 const TIME_NIL: u8 = 1 << 4;
-const TIME_AT: u8 = 2 << 4;
+pub(super) const TIME_AT: u8 = 2 << 4;
 const TIME_MASK: u8 = 3 << 4;
-const SAME_TERM: u8 = 1 << 6;
+pub(super) const SAME_TERM: u8 = 1 << 6;
 const UNUSED: u8 = 1 << 7;
 
-const FORM_NEW: u8 = 1;
-const ZONE_EAST: u8 = 2;
+pub(super) const FORM_NEW: u8 = 1;
+pub(super) const ZONE_EAST: u8 = 2;
 
-const NANOSECONDS_MAX: u64 = 999_999_999;
+pub(super) const NANOSECONDS_MAX: u64 = 999_999_999;
 
 /// The number of a kind in the file.
 fn kind_number(kind: EntryKind) -> u8 {
@@ -39,7 +40,7 @@ fn kind_number(kind: EntryKind) -> u8 {
     }
 }
 
-fn kind_of(number: u8) -> Option<EntryKind> {
+pub(super) fn kind_of(number: u8) -> Option<EntryKind> {
     Some(match number {
         0 => EntryKind::Unknown,
         1 => EntryKind::Command,
@@ -244,6 +245,12 @@ impl<'a> EntryWalk<'a> {
         EntryWalk { wire, next: Some(first), left: count, term: None }
     }
 
+    /// One entry behind another with the term `before`.
+    #[cfg(test)]
+    pub(super) fn behind(wire: Wire<'a>, index: LogIndex, before: Term) -> EntryWalk<'a> {
+        EntryWalk { wire, next: Some(index), left: 1, term: Some(before) }
+    }
+
     /// The next entry, or `None` behind the last.
     ///
     /// # Errors
@@ -267,8 +274,40 @@ impl<'a> EntryWalk<'a> {
     ///
     /// # Errors
     /// As [`EntryWalk::next_entry`].
-    #[inline]
+    #[inline(always)]
     pub fn next_sizes(&mut self) -> Result<Option<EntrySizes>, Malformed> {
+        match self.next_usual() {
+            Some(sizes) => Ok(Some(sizes)),
+            None => self.next_sizes_by_field(),
+        }
+    }
+
+    /// The next entry when it is one of the usual kind, and whole.
+    #[inline(always)]
+    fn next_usual(&mut self) -> Option<EntrySizes> {
+        let (index, term) = (self.next?, self.term?);
+        if self.left == 0 {
+            return None;
+        }
+        let at = self.wire.at();
+        let head = usual_head(self.wire.rest())?;
+        let len = head.len + head.payload_len;
+        self.wire.skip(len)?;
+        self.stepped(index, term);
+        Some(EntrySizes {
+            index,
+            term,
+            kind: head.kind,
+            kind_code: head.kind_code,
+            at,
+            len,
+            payload_len: head.payload_len,
+            extensions_len: 0,
+        })
+    }
+
+    #[inline(never)]
+    fn next_sizes_by_field(&mut self) -> Result<Option<EntrySizes>, Malformed> {
         if self.left == 0 {
             return self.next_entry().map(|_| None);
         }
@@ -294,7 +333,7 @@ impl<'a> EntryWalk<'a> {
         }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn stepped(&mut self, index: LogIndex, term: Term) {
         self.left -= 1;
         self.next = index.next();

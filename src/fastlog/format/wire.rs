@@ -31,6 +31,12 @@ impl<'a> Wire<'a> {
         self.at
     }
 
+    /// What was not read yet.
+    #[inline(always)]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     /// Bytes not read yet.
     pub(super) fn left(&self) -> usize {
         self.bytes.len() - self.at
@@ -140,7 +146,7 @@ impl<'a> Wire<'a> {
 /// The varint at the beginning of eight bytes, read as one little-endian number, and its length;
 /// `None` when it is longer.
 #[inline(always)]
-fn short_varint(word: u64) -> Option<(u64, usize)> {
+pub(super) fn short_varint(word: u64) -> Option<(u64, usize)> {
     let ends = !word & 0x8080_8080_8080_8080;
     if ends == 0 {
         return None;
