@@ -34,10 +34,7 @@ pub(super) fn compare(
     observer: &mut dyn Observer,
 ) -> Result<Compared, Unequal> {
     let mut meter = preflight.meter(Phase::Comparing, observer)?;
-    let target = match ends.reopen(options, &sealed.partial()) {
-        Ok(target) => target,
-        Err(error) => return Err(wrong(format!("it does not open: {error}"))),
-    };
+    let target = ends.reopen(options, &sealed.partial()).map_err(of_target)?;
     if target.format() != options.to {
         return Err(wrong(format!("it is recognised as {}", target.format())));
     }
@@ -70,9 +67,13 @@ fn wrong(difference: String) -> Unequal {
     Unequal::Different(difference)
 }
 
-/// The target must be readable: whatever is wrong with it, it was written wrong.
+/// The target must be sound: whatever is wrong with it, it was written wrong. A disk that cannot be
+/// read says nothing of what is on it.
 fn of_target(error: StoreError) -> Unequal {
-    wrong(error.to_string())
+    match error {
+        StoreError::Io(_) => Unequal::Stopped(error.into()),
+        other => wrong(format!("it cannot be used: {other}")),
+    }
 }
 
 fn in_group(group: &GroupId, difference: String) -> Unequal {
@@ -131,7 +132,7 @@ impl Pair<'_> {
             let index = wanted.index;
             let found = match written.next() {
                 None => return Err(self.differs(format!("entry {index} is missing"))),
-                Some(Err(error)) => return Err(self.differs(error.to_string())),
+                Some(Err(error)) => return Err(self.unreadable(error)),
                 Some(Ok(located)) => located,
             };
             let found = &found.entry;
@@ -147,7 +148,14 @@ impl Pair<'_> {
         match written.next() {
             None => Ok(count),
             Some(Ok(more)) => Err(self.differs(format!("entry {} is too much", more.entry.index))),
-            Some(Err(error)) => Err(self.differs(error.to_string())),
+            Some(Err(error)) => Err(self.unreadable(error)),
+        }
+    }
+
+    fn unreadable(&self, error: StoreError) -> Unequal {
+        match of_target(error) {
+            Unequal::Different(difference) => self.differs(difference),
+            stopped => stopped,
         }
     }
 

@@ -21,6 +21,7 @@ pub const REDB_ARCHIVES: [&str; 9] = [
 ];
 
 pub mod bolt;
+pub mod cuts;
 pub mod made;
 
 static UNPACKING: Mutex<()> = Mutex::new(());

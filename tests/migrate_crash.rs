@@ -1,0 +1,103 @@
+//! S18: after a power cut at any call of a migration, the final name is absent, or the target is
+//! complete and equal to its source. And whatever call fails, nothing else is left.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use raftlog::event::Unobserved;
+use raftlog::migrate::Doors;
+use raftlog::migrate::{self, Error, Options, Source};
+use raftlog::model::{Entry, GroupId, IndexRange, LogState};
+use raftlog::store::target::Target;
+use raftlog::store::{Format, OpenOptions, RedbFormat, StoreError};
+use raftlog::vfs::sim::{Disk, Profile, SimClock, SimFs};
+use raftlog::vfs::{Fs, Vfs};
+use support::cuts::{About, cut_everywhere, fail_everywhere, fail_to_read_everywhere, write};
+
+const SOURCE: &str = "/node/raft.redb";
+const TARGET: &str = "/copies/raft";
+const ABOUT: About<'_> = About { source: "/node", name: TARGET, dir: "/copies" };
+
+/// A disk with a redb log on it, everything durable.
+fn prepared(profile: Profile) -> Disk {
+    let fs = SimFs::new(profile);
+    for dir in ["/node", "/copies"] {
+        fs.create_dir(Path::new(dir)).unwrap();
+    }
+    let store = support::redb("redb-twins", "twin-golib-bolt2-novote");
+    write(&fs, SOURCE, &std::fs::read(store).unwrap());
+    for dir in ["/node", "/copies", "/"] {
+        fs.sync_dir(Path::new(dir)).unwrap();
+    }
+    fs.disk()
+}
+
+fn migrate_to(fs: &SimFs, to: Format, redb_format: RedbFormat) -> Result<(), Error> {
+    let fs: Arc<dyn Fs> = Arc::new(fs.clone());
+    let clock = SimClock::default();
+    let open = OpenOptions::default();
+    let opened = raftlog::store::open::open(&fs, &clock, Path::new(SOURCE), &open)?;
+    let target = Target::check(Arc::clone(&fs), Path::new(TARGET), false)?;
+    let mut options = Options::to(to);
+    options.sink.redb_format = redb_format;
+    let source = Source { store: opened.store.as_ref(), path: Path::new(SOURCE) };
+    let doors = Doors { fs: &fs, clock: &clock };
+    migrate::run(source, target, &options, &doors, &clock, &mut Unobserved).map(|_| ())
+}
+
+fn is_io(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Io(_)))
+}
+
+type Content = Vec<(GroupId, LogState, Vec<Entry>)>;
+
+/// What raftlog reads of a store, as far as every format can hold it; `None` when nothing is there.
+fn read(disk: &Disk, path: &str) -> Option<Content> {
+    let fs: Arc<dyn Fs> = Arc::new(SimFs::on(disk.clone()));
+    fs.metadata(Path::new(path)).ok()?;
+    let clock = SimClock::default();
+    let open = OpenOptions::default();
+    let opened = raftlog::store::open::open(&fs, &clock, Path::new(path), &open).ok()?;
+    let store = opened.store;
+    assert_eq!(store.opening_faults(), []);
+    let groups = store.groups().unwrap();
+    let content = groups.into_iter().map(|group| {
+        let state = LogState { schema: None, ..store.state(&group).unwrap() };
+        let entries = store.entries(&group, IndexRange::ALL).unwrap();
+        let entries = entries.map(|entry| entry.unwrap().entry).collect();
+        (group, state, entries)
+    });
+    Some(content.collect())
+}
+
+const TARGETS: [(Format, RedbFormat); 4] = [
+    (Format::FastLog, RedbFormat::V3),
+    (Format::Redb, RedbFormat::V3),
+    (Format::Redb, RedbFormat::V2),
+    (Format::BoltDb, RedbFormat::V3),
+];
+
+#[test]
+fn a_power_cut_leaves_a_whole_target_or_none() {
+    for (to, redb_format) in TARGETS {
+        for profile in [Profile::StrictPosix, Profile::Ext4Ordered] {
+            let start = prepared(profile);
+            cut_everywhere(&start, &|fs| migrate_to(fs, to, redb_format), ABOUT);
+        }
+    }
+}
+
+#[test]
+fn whatever_call_of_a_migration_fails_no_target_is_left() {
+    let start = prepared(Profile::StrictPosix);
+    let source = read(&start, SOURCE).unwrap();
+    for (to, redb_format) in TARGETS {
+        let job = |fs: &SimFs| migrate_to(fs, to, redb_format);
+        let whole = |disk: &Disk| read(disk, TARGET).is_some_and(|found| found == source);
+        fail_everywhere(&start, &job, ABOUT, is_io, &whole);
+        fail_to_read_everywhere(&start, &job, ABOUT, is_io);
+    }
+}
