@@ -1,7 +1,7 @@
 //! Our own segments as a store.
 //!
-//! Opening reads and verifies everything once and keeps an index of at most 24 bytes an entry; heads
-//! come from it, entries are read again and verified again.
+//! Opening reads and verifies everything once and keeps an index of at most 24 bytes an entry;
+//! heads come from it, entries are read again and verified again.
 
 use std::io;
 use std::ops::ControlFlow;
