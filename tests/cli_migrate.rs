@@ -1,15 +1,19 @@
 //! `migrate` on the real binary: what a plan promises, and the commands it hands on.
 #![allow(clippy::disallowed_methods)]
 
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use raftlog::store::Format;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 mod support;
 
 use support::made::{large_redb, store_with_groups};
-use support::{raftlog, redb, told};
+use support::{raftlog, redb, told, wait_until};
 
 fn json(arguments: &[&str]) -> Value {
     let output = raftlog(arguments);
@@ -148,4 +152,38 @@ fn what_is_not_there_is_looked_for_where_it_should_be() {
     let (code, _, stderr) = told(&raftlog(["inspect", text(&missing)]));
     assert_eq!(code, 10);
     assert!(stderr.contains(&format!("hint: ls -la {}\n", dir.path().display())), "{stderr}");
+}
+
+/// Changes a byte of what raftlog has written already, while it stands still.
+#[test]
+fn a_target_that_does_not_read_back_as_written_is_set_aside() {
+    const FRAMES: u64 = 64 << 10;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (source, target) = (dir.path().join("raft.redb"), dir.path().join("raft.fl"));
+    large_redb(&source, 60_000, 1024);
+    let before = fs::read(&source).expect("the source");
+    let mut migrating = Command::new(env!("CARGO_BIN_EXE_raftlog"));
+    migrating.args(["migrate", text(&source), text(&target), "--to", "fastlog"]);
+    let child = migrating.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let segment = dir.path().join("raft.fl.partial/00000001.seg");
+    let byte_at = |offset| {
+        let mut byte = [0];
+        File::open(&segment).ok()?.read_exact_at(&mut byte, offset).ok()?;
+        Some(byte[0])
+    };
+    wait_until("frames are written", || byte_at(FRAMES).is_some_and(|byte| byte != 0));
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+    kill_process(pid, Signal::STOP).expect("stopped");
+    let partial = OpenOptions::new().write(true).open(&segment).expect("not published yet");
+    partial.write_all_at(&[!byte_at(FRAMES).expect("there")], FRAMES).expect("changed");
+    kill_process(pid, Signal::CONT).expect("goes on");
+    let (code, stdout, stderr) = told(&child.wait_with_output().expect("ends"));
+    assert_eq!((code, stdout.as_str()), (13, ""), "{stderr}");
+    let aside = dir.path().join("raft.fl.failed");
+    assert!(stderr.contains("differs from its source"), "{stderr}");
+    assert!(stderr.contains(text(&aside)), "{stderr}");
+    assert!(aside.is_dir() && !target.exists() && !segment.exists());
+    assert!(fs::read(&source).expect("the source") == before, "the source is as it was");
+    let (code, _, stderr) = told(&raftlog(["verify", text(&aside)]));
+    assert_eq!(code, 1, "the damage can be looked at: {stderr}");
 }
