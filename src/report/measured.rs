@@ -1,6 +1,6 @@
 //! What `bench` measured.
 
-use crate::bench::{BenchResult, JobRow, Machine, Spread};
+use crate::bench::{BenchResult, JobRow, Machine};
 use crate::report::table::{Align, Grid};
 use crate::report::{Paint, words};
 
@@ -14,21 +14,32 @@ pub fn text(result: &BenchResult, paint: Paint) -> String {
         let mut grid = Grid::new(&[
             ("job", Align::Left),
             ("seconds", Align::Right),
-            ("bytes/s", Align::Right),
-            ("entries/s", Align::Right),
-            ("limit", Align::Left),
-            ("seconds", Align::Right),
+            ("limit", Align::Right),
             ("times limit", Align::Right),
             ("target", Align::Right),
             ("", Align::Left),
             ("memory", Align::Right),
         ]);
-        for row in result.jobs.iter().filter(|row| row.log == log) {
-            grid.row(cells(row));
-        }
+        let rows: Vec<&JobRow> = result.jobs.iter().filter(|row| row.log == log).collect();
+        rows.iter().for_each(|row| grid.row(cells(row)));
         text.push_str(&grid.render(paint, "  "));
+        text.push_str(&limits(&rows));
     }
     text
+}
+
+/// Which jobs are held against which limit.
+fn limits(rows: &[&JobRow]) -> String {
+    let mut limits: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in rows {
+        match limits.iter_mut().find(|(limit, _)| *limit == row.limit) {
+            Some((_, jobs)) => jobs.push(&row.job),
+            None => limits.push((&row.limit, vec![&row.job])),
+        }
+    }
+    let line =
+        |(limit, jobs): &(&str, Vec<&str>)| format!("  limit of {}: {limit}\n", jobs.join(", "));
+    limits.iter().map(line).collect()
 }
 
 fn machine(machine: &Machine, rounds: u64) -> String {
@@ -44,25 +55,14 @@ fn machine(machine: &Machine, rounds: u64) -> String {
 }
 
 fn cells(row: &JobRow) -> Vec<String> {
-    let per_second = |amount: u64| match row.seconds.median {
-        seconds if seconds > 0.0 => amount as f64 / seconds,
-        _ => 0.0,
-    };
+    let times = &row.times_limit;
     vec![
         row.job.clone(),
-        range(&row.seconds),
-        format!("{}/s", words::size(per_second(row.source_bytes) as u64)),
-        words::grouped(per_second(row.entries) as u64),
-        row.limit.clone(),
-        range(&row.limit_seconds),
-        range(&row.times_limit),
+        format!("{:.2}", row.seconds.median),
+        format!("{:.2}", row.limit_seconds.median),
+        format!("{:.2} ({:.2}-{:.2})", times.median, times.min, times.max),
         row.target_times_limit.map_or("-".to_owned(), |target| format!("{target:.2}")),
         row.met.map_or("", |met| if met { "met" } else { "MISSED" }).to_owned(),
         row.rss_bytes.map_or("-".to_owned(), words::size),
     ]
-}
-
-/// The median, and the range where it is worth a look.
-fn range(spread: &Spread) -> String {
-    format!("{:.2} ({:.2}-{:.2})", spread.median, spread.min, spread.max)
 }
