@@ -158,10 +158,10 @@ impl Chunk {
     pub(super) fn run(&self, range: IndexRange) -> Option<HeadRun> {
         let from = offset(self.first, range.first());
         let first = self.get(range.first())?;
-        let most = offset(range.first(), range.last()).saturating_add(1);
+        let to = offset(self.first, range.last()).saturating_add(1);
         let alike = match &self.body {
-            Body::Slotted(slotted) => slotted.alike(from, most),
-            Body::Packed(packed) => packed.alike(from, most),
+            Body::Slotted(slotted) => slotted.alike(from..to),
+            Body::Packed(packed) => packed.alike(from..to),
         };
         let last = self.index_of(from + alike.entries.checked_sub(1)?);
         Some(HeadRun {
@@ -200,6 +200,14 @@ impl Chunk {
     }
 }
 
+/// How long an entry is.
+struct Lens {
+    /// Encoded, in bytes.
+    entry: u32,
+    /// Its payload, in bytes.
+    payload: u32,
+}
+
 /// Neighbours of one shape, added up.
 #[derive(Clone, Copy, Debug, Default)]
 struct Alike {
@@ -210,10 +218,10 @@ struct Alike {
 }
 
 impl Alike {
-    fn add(&mut self, encoded_bytes: u32, payload_bytes: u32) {
+    fn add(&mut self, entry: &Lens) {
         self.entries += 1;
-        self.payload_bytes += u64::from(payload_bytes);
-        self.payload_bytes_max = self.payload_bytes_max.max(u64::from(payload_bytes));
-        self.encoded_bytes += u64::from(encoded_bytes);
+        self.payload_bytes += u64::from(entry.payload);
+        self.payload_bytes_max = self.payload_bytes_max.max(u64::from(entry.payload));
+        self.encoded_bytes += u64::from(entry.entry);
     }
 }

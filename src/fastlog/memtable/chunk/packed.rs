@@ -1,7 +1,9 @@
 //! Positions of entries that lie back to back in one frame, in five bytes each.
 
+use std::ops::Range;
+
 use crate::fastlog::format::SegmentNo;
-use crate::fastlog::memtable::chunk::Alike;
+use crate::fastlog::memtable::chunk::{Alike, Lens};
 use crate::fastlog::memtable::{Position, Shape};
 
 /// Entries of one shape and one record without extensions.
@@ -83,13 +85,14 @@ impl Packed {
         })
     }
 
-    /// At most `most` entries from number `from` on, added up.
-    pub(super) fn alike(&self, from: usize, most: usize) -> Alike {
+    /// The entries with the numbers `numbers` that are there, added up.
+    pub(super) fn alike(&self, numbers: Range<usize>) -> Alike {
         let mut alike = Alike::default();
-        let Some(mut start) = self.start_of(from) else { return alike };
-        let ends = self.ends.iter().zip(&self.heads).skip(from).take(most);
+        let Some(mut start) = self.start_of(numbers.start) else { return alike };
+        let ends = self.ends.iter().zip(&self.heads).take(numbers.end).skip(numbers.start);
         for (end, head) in ends {
-            alike.add(end - start, end - start - u32::from(*head));
+            let entry = end - start;
+            alike.add(&Lens { entry, payload: entry - u32::from(*head) });
             start = *end;
         }
         alike

@@ -1,11 +1,11 @@
 //! Positions in slots that are written while others read.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::fastlog::format::SegmentNo;
-use crate::fastlog::memtable::chunk::Alike;
+use crate::fastlog::memtable::chunk::{Alike, Lens};
 use crate::fastlog::memtable::{Position, Shape};
 
 /// Slots and the shapes that they number.
@@ -25,16 +25,16 @@ impl Slotted {
         rest.iter().position(Slot::is_set).map(|at| from + at)
     }
 
-    /// At most `most` entries from number `from` on that are of one shape, added up.
-    pub(super) fn alike(&self, from: usize, most: usize) -> Alike {
+    /// The entries with the numbers `numbers` up to the first of another shape, added up.
+    pub(super) fn alike(&self, numbers: Range<usize>) -> Alike {
         let mut alike = Alike::default();
         let mut like = None;
-        for slot in self.slots.iter().skip(from).take(most) {
+        for slot in self.slots.iter().take(numbers.end).skip(numbers.start) {
             let Some(lens) = slot.lens() else { break };
             if *like.get_or_insert(lens.shape) != lens.shape {
                 break;
             }
-            alike.add(lens.entry, lens.payload);
+            alike.add(&Lens { entry: lens.entry, payload: lens.payload });
         }
         alike
     }
@@ -101,14 +101,14 @@ impl Slot {
 
     /// Lengths and shape alone, `None` when empty.
     #[inline]
-    fn lens(&self) -> Option<Lens> {
+    fn lens(&self) -> Option<Fields> {
         let [_, entry, lens] = &self.0;
         let entry = entry.load(Ordering::Acquire);
         if entry == 0 {
             return None;
         }
         let lens = lens.load(Ordering::Relaxed);
-        Some(Lens {
+        Some(Fields {
             at: small(entry & BITS_31),
             entry: small((entry >> 31) & BITS_31),
             payload: small(lens & BITS_29),
@@ -134,7 +134,7 @@ impl Slot {
 }
 
 /// What a slot holds beside its place.
-struct Lens {
+struct Fields {
     at: u32,
     entry: u32,
     payload: u32,
