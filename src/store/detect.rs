@@ -2,24 +2,6 @@
 //!
 //! Names only decide which of several stores a server would open, and whose directory it is.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::host_endian_bytes
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::disallowed_methods
-    )
-)]
-
 mod bolt;
 mod content;
 mod layout;

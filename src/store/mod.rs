@@ -3,6 +3,24 @@
 //! A reader turns bytes into entries of the [`crate::model`]; after it nobody speaks of offsets
 //! except to report a fault. Sources are opened read-only and never written.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::host_endian_bytes
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::disallowed_methods
+    )
+)]
+
 pub mod ahead;
 mod bolt;
 pub mod boltdb;

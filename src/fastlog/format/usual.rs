@@ -96,7 +96,7 @@ mod tests {
 
     fn entry(number: u64) -> Entry {
         let pick =
-            |of: u64, salt: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ salt) >> 40 % of;
+            |of: u64, salt: u64| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ salt) >> 40) % of;
         let zone = match pick(3, 1) % 3 {
             0 => Zone::Utc,
             1 => Zone::East { seconds: 7_200 },

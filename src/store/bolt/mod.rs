@@ -5,24 +5,6 @@
 //! graph, `write` makes compact files. Over plain positioned reads: memory is one branch a level
 //! and one window of leaves, whatever the size of the file.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::host_endian_bytes
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::disallowed_methods
-    )
-)]
-
 mod bucket;
 mod check;
 mod format;

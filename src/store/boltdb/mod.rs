@@ -3,24 +3,6 @@
 //!
 //! Both versions keep the same bytes. Other buckets are no part of the log and are counted.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::host_endian_bytes
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::disallowed_methods
-    )
-)]
-
 mod entries;
 mod scan;
 mod sink;

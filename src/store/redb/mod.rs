@@ -3,24 +3,6 @@
 //! `format` knows the bytes, `page` checks one page, `tree` walks many, `commit` chooses
 //! which state of the file counts, `schema` says which tables are a Raft log.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::host_endian_bytes
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::disallowed_methods
-    )
-)]
-
 mod commit;
 mod entries;
 mod format;
