@@ -1,3 +1,4 @@
+mod ghosts;
 mod modes;
 
 use std::path::Path;
