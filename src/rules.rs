@@ -17,6 +17,8 @@ pub struct Surroundings {
     pub payload_bytes_max: u64,
     /// Whether the store of snapshots could be looked at.
     pub snapshots_in_view: bool,
+    /// Whether the newest snapshot in view says who the members of the cluster are.
+    pub membership_in_snapshot: bool,
     /// How far the entries were applied, where that is recorded.
     pub applied: Option<LogIndex>,
 }
@@ -32,6 +34,7 @@ impl Surroundings {
             index_usual_min: usual_min,
             payload_bytes_max,
             snapshots_in_view: false,
+            membership_in_snapshot: false,
             applied: applied.map(LogIndex),
         }
     }
@@ -71,6 +74,7 @@ impl<'s> Checker<'s> {
             None => self.first(head, findings),
             Some(previous) => self.successor(previous, head, findings),
         }
+        self.continues_snapshot(head, findings);
         self.alone(head, findings);
         self.unreadable = false;
         self.previous = Some(LogId { index: head.index, term: head.term });
@@ -156,12 +160,38 @@ impl<'s> Checker<'s> {
                 findings.add(self.fault(Code::R107, found, (expected, Some(through)), Some(head)));
             }
             None if head.index > self.around.index_usual_min.max(LogIndex(1)) => {
-                let found = format!("the log begins at {} and no snapshot is in view", head.index);
+                let (code, found) = match self.around.snapshots_in_view {
+                    true => (
+                        Code::R107,
+                        format!(
+                            "the log begins at {}, and there is no snapshot of what came before",
+                            head.index
+                        ),
+                    ),
+                    false => (
+                        Code::R126,
+                        format!("the log begins at {} and no snapshot is in view", head.index),
+                    ),
+                };
                 let expected =
                     format!("a snapshot through {} or later", before.unwrap_or_default());
-                findings.add(self.fault(Code::R126, found, (expected, None), Some(head)));
+                findings.add(self.fault(code, found, (expected, None), Some(head)));
             }
             _ => {}
+        }
+    }
+
+    /// The first entry behind the snapshot continues it.
+    fn continues_snapshot(&self, head: &EntryHead, findings: &mut Findings) {
+        let Some(snapshot) = self.state.snapshot_id() else { return };
+        let before = self.previous.or(self.state.compacted);
+        let is_first_behind = before.is_none_or(|before| before.index < snapshot.index)
+            && snapshot.index < head.index;
+        // Where it also goes down from the entry before, that is said already.
+        let goes_down =
+            head.term < snapshot.term && before.is_none_or(|before| before.term <= head.term);
+        if is_first_behind && goes_down {
+            self.regress(snapshot, head, findings);
         }
     }
 
@@ -268,7 +298,16 @@ impl<'s> Checker<'s> {
     fn terms(&self, last: Option<LogId>, findings: &mut Findings) {
         let hard = &self.state.hard;
         let Some(current) = hard.term else { return };
-        if let Some(last) = last.filter(|last| current < last.term) {
+        let snapshot = self.state.snapshot_id();
+        let above = |id: &LogId| last.is_none_or(|last| last.term < id.term) && current < id.term;
+        if let Some(snapshot) = snapshot.filter(above) {
+            let found = format!(
+                "current term {current} is below term {} of the snapshot through {}",
+                snapshot.term, snapshot.index
+            );
+            let values = (format!("at least {}", snapshot.term), Some(current.to_string()));
+            findings.add(self.fault(Code::R106, found, values, None).at_term(snapshot.term));
+        } else if let Some(last) = last.filter(|last| current < last.term) {
             let found = format!(
                 "current term {current} is below term {} of index {}",
                 last.term, last.index
@@ -306,7 +345,7 @@ impl<'s> Checker<'s> {
     }
 
     fn membership_exists(&self, findings: &mut Findings) {
-        if self.memberships > 0 {
+        if self.memberships > 0 || self.around.membership_in_snapshot {
             return;
         }
         let found = match self.around.snapshots_in_view {
@@ -362,6 +401,7 @@ mod tests {
         index_usual_min: LogIndex(1),
         payload_bytes_max: 1_000,
         snapshots_in_view: false,
+        membership_in_snapshot: false,
         applied: None,
     };
 
@@ -555,6 +595,29 @@ mod tests {
     }
 
     #[test]
+    fn r107_reports_a_log_that_begins_late_where_the_snapshots_in_view_are_none() {
+        let around = Surroundings { snapshots_in_view: true, ..AROUND };
+        let late = log(&[(5, 1), (6, 1)]);
+        assert_eq!(judge(&state(1), &late, around), [(Code::R107, Severity::Error)]);
+        assert_eq!(judge(&state(1), &log(&[(1, 1), (2, 1)]), around), []);
+    }
+
+    #[test]
+    fn terms_do_not_go_down_from_the_snapshot_to_the_log_or_the_hard_state() {
+        let mut of_node = state(5);
+        of_node.snapshot = snapshot(4, 3);
+        let regress = [(Code::R102, Severity::Error)];
+        assert_eq!(judge(&of_node, &log(&[(5, 2), (6, 2)]), AROUND), regress, "once");
+        let holed = log(&[(1, 1), (2, 1), (5, 2)]);
+        let both = [(Code::R101, Severity::Info), (Code::R102, Severity::Error)];
+        assert_eq!(judge(&of_node, &holed, AROUND), both);
+        assert_eq!(judge(&of_node, &log(&[(5, 3)]), AROUND), []);
+        of_node.hard.term = Some(Term(2));
+        let low = [(Code::R106, Severity::Error)];
+        assert_eq!(judge(&of_node, &log(&[(1, 1), (2, 1)]), AROUND), low);
+    }
+
+    #[test]
     fn r108_reports_a_snapshot_of_another_history() {
         let mut of_node = state(2);
         of_node.snapshot = snapshot(2, 2);
@@ -583,6 +646,14 @@ mod tests {
         assert_eq!(judge(None, false), [Severity::Info]);
         assert_eq!(judge(None, true), [Severity::Warning]);
         assert_eq!(judge(Some(false), false), [Severity::Warning, Severity::Info]);
+
+        let seen = Surroundings { snapshots_in_view: true, ..AROUND };
+        let told = Surroundings { membership_in_snapshot: true, ..seen };
+        let mut findings = Findings::default();
+        let mut checker = Checker::new(&GroupId::Unnamed, &of_node, told);
+        checker.entry(&one, &mut findings);
+        checker.finish(&mut findings);
+        assert_eq!(findings.total(), 0);
     }
 
     #[test]

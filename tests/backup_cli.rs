@@ -15,7 +15,7 @@ const RAFTLOG: &str = env!("CARGO_BIN_EXE_raftlog");
 /// A temporary directory with a data directory `node` in it, around a redb log.
 fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir_all(dir.path().join("node/raft/snapshots")).unwrap();
+    fs::create_dir_all(dir.path().join("node/raft/empty")).unwrap();
     let store = support::redb("redb-twins", "twin-golib-bolt2-novote");
     fs::copy(store, dir.path().join("node/raft/raft.db")).unwrap();
     fs::write(dir.path().join("node/raft/peers.json"), b"[]").unwrap();

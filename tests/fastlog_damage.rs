@@ -127,8 +127,7 @@ fn judge(path: &Path) -> Result<(bool, Content), String> {
     let clock = OsClock;
     let opened = open(&fs, &clock, path, &OpenOptions::default()).map_err(|e| e.to_string())?;
     let outcome = raftlog::verify::verify(
-        opened.store.as_ref(),
-        &opened.description,
+        (&opened).into(),
         &raftlog::verify::Options::default(),
         &mut Unobserved,
     )

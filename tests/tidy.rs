@@ -62,6 +62,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("signal_hook", &["src/cli/"]),
     ("xxhash_rust", &["src/store/redb/", "src/vfs/sim/"]),
     ("crc32fast", &["src/bytes/", "src/bench/"]),
+    ("crc64fast", &["src/bytes/"]),
 ];
 
 const LINE_COLUMNS_MAX: usize = 100;

@@ -15,10 +15,12 @@ mod crc;
 mod cursor;
 mod error;
 mod le;
+mod protobuf;
 mod varint;
 
-pub use crc::{Crc32, crc32};
+pub use crc::{Crc32, Crc64, crc32};
 pub use cursor::Cursor;
 pub use error::BytesError;
 pub use le::{u16_at, u32_at, u64_at, u128_at};
+pub use protobuf::{Field, Fields, NoMessage, fields};
 pub use varint::{Overlong, VARINT_LEN_MAX, put_varint, varint_len_bytes};

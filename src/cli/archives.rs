@@ -175,8 +175,7 @@ fn pack(
 /// What the rules say of the store, for the manifest.
 fn judge(opened: &Opened, observer: &mut dyn Observer) -> ControlFlow<(), Verdict> {
     let options = verify::Options::default();
-    let store = opened.store.as_ref();
-    ControlFlow::Continue(match verify::verify(store, &opened.description, &options, observer) {
+    ControlFlow::Continue(match verify::verify(opened.into(), &options, observer) {
         Ok(outcome) => Verdict::of(Level::Full, &outcome.findings),
         Err(verify::Error::Cancelled) => return ControlFlow::Break(()),
         Err(error) => Verdict::not_judged(&error.to_string()),

@@ -108,8 +108,8 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
     let mut watch = session.watch(arguments.tell, &time);
     let group = arguments.group.chosen();
     let looked = match view {
-        View::Stats => inspect::stats(opened.store.as_ref(), group.as_ref(), &mut watch),
-        _ => inspect::overview(opened.store.as_ref(), group.as_ref(), &mut watch),
+        View::Stats => inspect::stats((&opened).into(), group.as_ref(), &mut watch),
+        _ => inspect::overview((&opened).into(), group.as_ref(), &mut watch),
     };
     watch.end();
     let mut answer = match looked {

@@ -74,7 +74,7 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
     let done = migrate::run(
-        migrate::Source { store: opened.store.as_ref(), path: &opened.description.store },
+        migrate::Source::from(&opened),
         target,
         &options,
         &doors,

@@ -141,7 +141,7 @@ fn judge_store(
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
     let options = Options { level: arguments.level, group: arguments.group.chosen() };
-    let verified = verify::verify(opened.store.as_ref(), &opened.description, &options, &mut watch);
+    let verified = verify::verify((&opened).into(), &options, &mut watch);
     watch.end();
     match verified {
         Ok(outcome) => Judged {

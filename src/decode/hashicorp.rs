@@ -8,7 +8,8 @@
 
 use rmp::Marker;
 
-use crate::decode::{Membership, Server, Suffrage};
+use crate::decode::Membership;
+use crate::model::{Server, Suffrage};
 
 /// Containers inside a value that is skipped; deeper ones belong to no known program.
 const SKIPPED_DEPTH_MAX: usize = 16;
@@ -70,13 +71,7 @@ impl<'b> Input<'b> {
                 _ => self.skip()?,
             }
         }
-        let suffrage = match suffrage {
-            0 => Suffrage::Voter,
-            1 => Suffrage::Nonvoter,
-            2 => Suffrage::Staging,
-            _ => return None,
-        };
-        Some(Server { id, address, suffrage })
+        Some(Server { id, address, suffrage: Suffrage::of_code(suffrage)? })
     }
 
     fn take(&mut self, count: usize) -> Option<&'b [u8]> {

@@ -3,11 +3,9 @@
 
 mod hashicorp;
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::EntryKind;
+use crate::model::{EntryKind, Server};
 
 /// The servers of a cluster, in the order of the entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,40 +14,6 @@ pub struct Membership {
     pub servers: Vec<Server>,
     /// Who decoded it.
     pub decoder: &'static str,
-}
-
-/// A server of a membership.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Server {
-    /// Its id. Old peer lists have none; there it is the address.
-    pub id: String,
-    /// Its network address.
-    pub address: String,
-    /// Whether it votes.
-    pub suffrage: Suffrage,
-}
-
-/// Whether a server votes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Suffrage {
-    /// It votes.
-    Voter,
-    /// It only receives entries.
-    Nonvoter,
-    /// It receives entries until it may vote (deprecated).
-    Staging,
-}
-
-impl Suffrage {
-    /// The word in every output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Suffrage::Voter => "voter",
-            Suffrage::Nonvoter => "nonvoter",
-            Suffrage::Staging => "staging",
-        }
-    }
 }
 
 /// A payload that a decoder knows.

@@ -9,7 +9,7 @@ mod view;
 
 use crate::event::Stopped;
 use crate::model::{Code, EntryKind, Fault, Findings, GroupId, Selection, Severity};
-use crate::store::{Store, StoreError};
+use crate::store::{Opened, Snapshots, Store, StoreError};
 
 pub use entries::entries;
 pub use item::{
@@ -22,6 +22,21 @@ pub use view::{
     GroupView, HardStateView, LogIdView, MembershipView, Overview, SizeBucket, SizeStats,
     SnapshotView, SpaceView, StableView, Stats, TermStats, VoteView,
 };
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub struct Source<'s> {
+    /// The store.
+    pub store: &'s dyn Store,
+    /// The snapshots beside it, where they are in view.
+    pub snapshots: Option<&'s Snapshots>,
+}
+
+impl<'s> From<&'s Opened> for Source<'s> {
+    fn from(opened: &'s Opened) -> Source<'s> {
+        Source { store: opened.store.as_ref(), snapshots: opened.snapshots.as_ref() }
+    }
+}
 
 /// Which entries are shown, and how.
 #[derive(Clone, Debug)]

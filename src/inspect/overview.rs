@@ -5,13 +5,13 @@ use crate::event::{EntryCount, Meter, Observer, Phase};
 use crate::inspect::sizes::Sizes;
 use crate::inspect::view::{kind_counts, stable_views};
 use crate::inspect::{
-    Error, GroupView, HardStateView, MembershipView, Outcome, Overview, SpaceView, Stats,
-    TermStats, chosen, damage, of_reading,
+    Error, GroupView, HardStateView, MembershipView, Outcome, Overview, SnapshotView, Source,
+    SpaceView, Stats, TermStats, chosen, damage, of_reading,
 };
 use crate::model::{
     EntryHead, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState, Term,
 };
-use crate::store::{HeadPiece, HeadRuns, Store, StoreError};
+use crate::store::{HeadPiece, HeadRuns, Snapshots, Store, StoreError};
 
 /// Runs of missing indexes that are listed.
 const HOLES_MAX: usize = 1_000;
@@ -25,11 +25,11 @@ const MEMBERSHIPS_TRIED: usize = 16;
 /// # Errors
 /// When the store cannot be read any further; damage is a finding.
 pub fn overview(
-    store: &dyn Store,
+    source: Source<'_>,
     group: Option<&GroupId>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    look(store, group, false, observer)
+    look(source, group, false, observer)
 }
 
 /// As [`overview`], with statistics over terms and payload sizes.
@@ -37,19 +37,20 @@ pub fn overview(
 /// # Errors
 /// As [`overview`].
 pub fn stats(
-    store: &dyn Store,
+    source: Source<'_>,
     group: Option<&GroupId>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    look(store, group, true, observer)
+    look(source, group, true, observer)
 }
 
 fn look(
-    store: &dyn Store,
+    source: Source<'_>,
     group: Option<&GroupId>,
     with_stats: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
+    let store = source.store;
     let groups = chosen(store, group)?;
     let mut findings = Findings::default();
     findings.extend(store.opening_faults().iter().cloned());
@@ -71,12 +72,7 @@ fn look(
     let mut views = Vec::new();
     for (group, state) in groups.iter().zip(&states) {
         let mut log = Log::new();
-        let pieces: HeadRuns<'_> = if with_stats {
-            Box::new(store.heads(group, IndexRange::ALL)?.map(|head| head.map(HeadPiece::One)))
-        } else {
-            store.head_runs(group, IndexRange::ALL)?
-        };
-        for piece in pieces {
+        for piece in pieces(store, group, with_stats)? {
             match piece {
                 Ok(HeadPiece::Run(run)) => {
                     log.run(&run);
@@ -98,7 +94,11 @@ fn look(
             }
         }
         let membership = newest_membership(store, group, &log.memberships)?;
-        views.push(log.view(group, state, membership));
+        let mut view = log.view(group, state, membership);
+        if let Some(snapshots) = source.snapshots.filter(|_| *group == GroupId::Unnamed) {
+            with_snapshots(&mut view, snapshots);
+        }
+        views.push(view);
     }
     meter.finish(observer)?;
     let space = SpaceView::from(store.space()?);
@@ -109,6 +109,34 @@ fn look(
         stats: with_stats.then(|| survey.stats(space)),
     };
     Ok(Outcome { overview, findings })
+}
+
+/// The heads of a group, one by one where each is counted.
+fn pieces<'s>(
+    store: &'s dyn Store,
+    group: &GroupId,
+    one_by_one: bool,
+) -> Result<HeadRuns<'s>, StoreError> {
+    if !one_by_one {
+        return store.head_runs(group, IndexRange::ALL);
+    }
+    let heads = store.heads(group, IndexRange::ALL)?;
+    Ok(Box::new(heads.map(|head| head.map(HeadPiece::One))))
+}
+
+/// Adds what stands beside the log.
+fn with_snapshots(view: &mut GroupView, snapshots: &Snapshots) {
+    view.snapshots = Some(snapshots.list().len() as u64);
+    let Some(newest) = snapshots.list().first() else { return };
+    if view.snapshot.as_ref().is_none_or(|known| known.index < newest.index) {
+        let size_bytes = Some(newest.size_bytes);
+        view.snapshot = Some(SnapshotView { size_bytes, ..SnapshotView::from(&newest.note()) });
+    }
+    let known = view.membership.as_ref().map(|membership| membership.index);
+    if !newest.servers.is_empty() && known < Some(newest.membership_index) {
+        let (index, servers) = (newest.membership_index, newest.servers.clone());
+        view.membership = Some(MembershipView { index, servers });
+    }
 }
 
 /// What was already said on opening is not said again.
@@ -237,6 +265,7 @@ impl Log {
             stable: stable_views(&state.stable),
             compacted: state.compacted.map(Into::into),
             snapshot: state.snapshot.as_ref().map(Into::into),
+            snapshots: None,
             membership,
         }
     }

@@ -14,8 +14,12 @@ fn fault(code: Code, offset_bytes: u64) -> Fault {
     Fault::new(code, FaultKind::Note { found: "x".to_owned() }).at(place(offset_bytes))
 }
 
+fn alone(store: &MemoryStore) -> Source<'_> {
+    Source { store, snapshots: None }
+}
+
 fn look(store: &MemoryStore) -> Outcome {
-    overview(store, None, &mut Unobserved).expect("readable")
+    overview(alone(store), None, &mut Unobserved).expect("readable")
 }
 
 /// Index of each entry and code of each finding, in the order of the stream.
@@ -136,7 +140,7 @@ fn the_newest_membership_that_decodes_is_shown() {
 #[test]
 fn statistics_count_kinds_terms_and_sizes() {
     let store = MemoryStore::of(&[(1, 1), (2, 1), (3, 4)]);
-    let outcome = stats(&store, None, &mut Unobserved).expect("readable");
+    let outcome = stats(alone(&store), None, &mut Unobserved).expect("readable");
     let stats = outcome.overview.stats.expect("asked for");
     assert_eq!(stats.by_kind, BTreeMap::from([("command".to_owned(), 3)]));
     let terms: Vec<(Term, u64, LogIndex, LogIndex)> = stats
@@ -330,7 +334,7 @@ fn an_absent_group_is_refused_by_every_view() {
     let store = MemoryStore::of(&[(1, 1)]);
     let group = Some(GroupId::named("x"));
     let absent = |error: Error| matches!(error, Error::NoSuchGroup { .. });
-    assert!(absent(overview(&store, group.as_ref(), &mut Unobserved).expect_err("absent")));
+    assert!(absent(overview(alone(&store), group.as_ref(), &mut Unobserved).expect_err("absent")));
     let options = EntryOptions { group: group.clone(), ..EntryOptions::default() };
     let mut visit = |_: EntryItem<'_>| ControlFlow::Continue(());
     assert!(absent(entries(&store, &options, &mut visit, &mut Unobserved).expect_err("absent")));

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::decode::Server;
 use crate::model::{
-    Candidate, EntryKind, GroupId, HardState, IndexRange, LogId, LogIndex, SnapshotNote, StableMap,
-    StableValue, Term,
+    Candidate, EntryKind, GroupId, HardState, IndexRange, LogId, LogIndex, Server, SnapshotNote,
+    StableMap, StableValue, Term,
 };
 use crate::store::Space;
 
@@ -55,9 +54,11 @@ pub struct GroupView {
     pub stable: BTreeMap<String, StableView>,
     /// The log starts after it.
     pub compacted: Option<LogIdView>,
-    /// Newest snapshot known.
+    /// Newest snapshot known, in the store or beside it; its state is not proven here.
     pub snapshot: Option<SnapshotView>,
-    /// The newest membership in the log that decodes.
+    /// Number of snapshots beside the log; null where there is no place for any.
+    pub snapshots: Option<u64>,
+    /// The newest membership that decodes, in the log or in the snapshot.
     pub membership: Option<MembershipView>,
 }
 
@@ -112,12 +113,14 @@ pub struct SnapshotView {
     pub term: Term,
     /// Its name.
     pub id: Option<String>,
+    /// Size of its state, where it stands beside the log.
+    pub size_bytes: Option<u64>,
 }
 
 /// A membership.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct MembershipView {
-    /// Index of the entry that carries it.
+    /// Index of the entry that carries or carried it.
     pub index: LogIndex,
     /// The servers.
     pub servers: Vec<Server>,
@@ -213,7 +216,8 @@ impl From<LogId> for LogIdView {
 
 impl From<&SnapshotNote> for SnapshotView {
     fn from(snapshot: &SnapshotNote) -> SnapshotView {
-        SnapshotView { index: snapshot.index, term: snapshot.term, id: snapshot.id.clone() }
+        let SnapshotNote { index, term, id, .. } = snapshot;
+        SnapshotView { index: *index, term: *term, id: id.clone(), size_bytes: None }
     }
 }
 

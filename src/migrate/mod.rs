@@ -6,6 +6,7 @@ mod equal;
 mod fit;
 mod plan;
 mod preflight;
+mod states;
 mod survey;
 mod times;
 
@@ -17,7 +18,9 @@ use crate::migrate::copy::Copying;
 use crate::migrate::preflight::Preflight;
 use crate::model::{Code, Findings, GroupId, TimeForm};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Format, LogSink, Product, Profile, Room, SinkOptions, Store, StoreError};
+use crate::store::{
+    Format, LogSink, Opened, Product, Profile, Room, SinkOptions, Snapshots, Store, StoreError,
+};
 use crate::vfs::Clock;
 
 pub use doors::Doors;
@@ -79,6 +82,18 @@ pub struct Source<'s> {
     pub store: &'s dyn Store,
     /// The file or directory that it is.
     pub path: &'s Path,
+    /// The snapshots beside it, where they are in view. They stay where they are.
+    pub snapshots: Option<&'s Snapshots>,
+}
+
+impl<'s> From<&'s Opened> for Source<'s> {
+    fn from(opened: &'s Opened) -> Source<'s> {
+        Source {
+            store: opened.store.as_ref(),
+            path: &opened.description.store,
+            snapshots: opened.snapshots.as_ref(),
+        }
+    }
 }
 
 /// How a migration reaches the formats: through [`Doors`]; tests put in others.
@@ -228,7 +243,9 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     target.refuse_overlap(source.path)?;
     let before = preflight::fingerprint(source.store, &target);
-    let states = preflight::states(source.store, options)?;
+    let snapshots = states::snapshots(source.snapshots, observer)?;
+    let mut states = states::states(source.store, snapshots.as_ref(), options)?;
+    states.note = source.snapshots.and_then(states::kept);
     let job = Job { source: source.store, target: &target, options, ends, clock };
     let mut preflight = Preflight::new(source.store, &target, options, ends, &states)?;
     preflight.container(observer)?;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
+use crate::migrate::states::{Stated, States};
 use crate::migrate::survey::{Survey, decodes, membership_decodes};
 use crate::migrate::times::Times;
 use crate::migrate::{
     ACCEPTABLE, Compared, Copied, Ends, Error, Loss, LossName, Migration, Options, Outcome, Plan,
 };
-use crate::model::{Code, Fault, Findings, GroupId, IndexRange, LogState, Place};
+use crate::model::{Code, Fault, Findings, IndexRange, LogState, Place};
 use crate::store::target::{Sealed, Target};
 use crate::store::{Level, Located, Room, SUPERSEDED_RECORDS, Store, StoreError};
 use crate::vfs::{Metadata, parent_of};
@@ -19,35 +20,6 @@ use crate::vfs::{Metadata, parent_of};
 /// Damage: whoever has it restores or repairs first. No flag takes it.
 const DAMAGE: [Code; 7] =
     [Code::R103, Code::R115, Code::R116, Code::R119, Code::R120, Code::R122, Code::R125];
-
-/// Groups and their states, and what was wrong with these.
-pub(super) struct States {
-    groups: Vec<(GroupId, LogState)>,
-    faults: Vec<Fault>,
-}
-
-/// Reads the state of every group that is migrated.
-pub(super) fn states(source: &dyn Store, options: &Options) -> Result<States, Error> {
-    let present = source.groups()?;
-    let groups = match &options.group {
-        None => present,
-        Some(group) if present.contains(group) => vec![group.clone()],
-        Some(group) => return Err(Error::NoSuchGroup { group: group.clone(), present }),
-    };
-    let mut states = States { groups: Vec::new(), faults: Vec::new() };
-    for group in groups {
-        let state = match source.state(&group) {
-            Ok(state) => state,
-            Err(StoreError::Fault(fault)) => {
-                states.faults.push(*fault);
-                LogState::default()
-            }
-            Err(error) => return Err(error.into()),
-        };
-        states.groups.push((group, state));
-    }
-    Ok(states)
-}
 
 /// What the file system says about the source's files: changed when somebody wrote to them.
 pub(super) type Fingerprint = Vec<(PathBuf, Option<Metadata>)>;
@@ -84,9 +56,9 @@ impl<'s> Preflight<'s> {
     ) -> Result<Preflight<'s>, Error> {
         let profile = ends.profile(options, target.path())?;
         let room = ends.room(options);
-        let survey = |(group, state): &'s (GroupId, LogState)| {
+        let survey = |stated: &'s Stated| {
             let to = (profile, room);
-            (Survey::new(group, state, source.profile(), to, options.time_form), state)
+            (Survey::new(stated, source.profile(), to, options.time_form), &stated.state)
         };
         let groups: Vec<_> = states.groups.iter().map(survey).collect();
         let mut lost = BTreeMap::new();
@@ -101,7 +73,7 @@ impl<'s> Preflight<'s> {
             groups: Vec::new(),
             losses: Vec::new(),
             accepted: Vec::new(),
-            notes: ends.notes(options),
+            notes: ends.notes(options).into_iter().chain(states.note.clone()).collect(),
             space_needed_bytes: 0,
             space_free_bytes: free_bytes(target),
         };
@@ -211,8 +183,8 @@ impl<'s> Preflight<'s> {
 
     /// Ends the reading of a group.
     pub(super) fn finish_group(&mut self, at: usize) {
-        if let Some((survey, state)) = self.groups.get_mut(at) {
-            survey.finish(state, &mut self.findings);
+        if let Some((survey, _)) = self.groups.get_mut(at) {
+            survey.finish(&mut self.findings);
         }
         self.surveyed = true;
     }

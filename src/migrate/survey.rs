@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::decode;
 use crate::migrate::fit::Fit;
+use crate::migrate::states::Stated;
 use crate::migrate::times::Times;
 use crate::migrate::{GroupPlan, LossName};
 use crate::model::{
@@ -19,6 +20,8 @@ pub(super) struct Survey<'s> {
     pub(super) written_as: GroupId,
     pub(super) fit: Fit,
     checker: Option<Checker<'s>>,
+    /// The state with the snapshot beside the log.
+    seen: &'s LogState,
     target: &'static Profile,
     room: Room,
     state_bytes: u64,
@@ -58,15 +61,19 @@ impl Counts {
 impl<'s> Survey<'s> {
     /// A survey of `group` before its first entry.
     pub(super) fn new(
-        group: &GroupId,
-        state: &'s LogState,
+        stated: &'s Stated,
         source: &Profile,
         (target, room): (&'static Profile, Room),
         time_form: Option<TimeForm>,
     ) -> Survey<'s> {
+        let Stated { group, state, seen, .. } = stated;
         let fit = Fit::new(target, state, time_form);
         let usual_min = LogIndex(source.index_usual_min);
-        let around = Surroundings::of(state, usual_min, source.entry_bytes_max);
+        let around = Surroundings {
+            snapshots_in_view: stated.snapshots_in_view,
+            membership_in_snapshot: stated.membership_in_snapshot,
+            ..Surroundings::of(state, usual_min, source.entry_bytes_max)
+        };
         let mut lost = BTreeMap::new();
         fit.state_losses(state, |name, count| *lost.entry(name).or_default() += count);
         let nameless = group.name().is_some() && !target.holds.many_groups;
@@ -77,7 +84,8 @@ impl<'s> Survey<'s> {
             group: group.clone(),
             written_as: if nameless { GroupId::Unnamed } else { group.clone() },
             fit,
-            checker: Some(Checker::new(group, state, around)),
+            checker: Some(Checker::new(group, seen, around)),
+            seen,
             target,
             room,
             state_bytes: room.group_bytes(state),
@@ -168,13 +176,14 @@ impl<'s> Survey<'s> {
     }
 
     /// Ends the log.
-    pub(super) fn finish(&mut self, state: &LogState, findings: &mut Findings) {
+    pub(super) fn finish(&mut self, findings: &mut Findings) {
         if let Some(checker) = self.checker.take() {
             checker.finish(findings);
         }
         let Some(hole) = self.hole.filter(|_| !self.target.holds.holes) else { return };
         self.lost.insert(LossName::Hole, self.all.entries - self.dense.entries);
-        if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.index < hole.last()) {
+        let covering = self.seen.snapshot.as_ref();
+        if covering.is_none_or(|snapshot| snapshot.index < hole.last()) {
             let missing = match hole.first() == hole.last() {
                 true => format!("index {} is missing", hole.first()),
                 false => format!("indexes {} to {} are missing", hole.first(), hole.last()),

@@ -184,7 +184,7 @@ impl Bench {
         let fs: Arc<dyn Fs> = Arc::new(OsFs);
         let target = Target::check(fs, &self.path("target"), false)?;
         let path = self.path("source");
-        let source = Source { store: source, path: &path };
+        let source = Source { store: source, path: &path, snapshots: None };
         run(source, target, &self.options, &self.ends, &OsClock, observer)
     }
 
@@ -531,7 +531,7 @@ fn a_target_over_its_source_is_refused_and_an_absent_group_too() {
     let store = sound();
     let refuse = |target: &Path, source: &Path| {
         let target = Target::check(Arc::clone(&fs), target, true).expect("free");
-        let source = Source { store: &store, path: source };
+        let source = Source { store: &store, path: source, snapshots: None };
         match run(source, target, &bench.options, &bench.ends, &OsClock, &mut Unobserved) {
             Err(Error::Store(StoreError::Refused { what, .. })) => what,
             other => panic!("not refused: {other:?}"),

@@ -9,6 +9,7 @@ mod entry;
 mod fault;
 mod findings;
 mod ids;
+mod membership;
 mod selection;
 mod serial;
 mod shared;
@@ -23,6 +24,7 @@ pub use entry::{
 pub use fault::{Fault, FaultKind, IoError, Place};
 pub use findings::Findings;
 pub use ids::{GroupId, IndexRange, LogId, LogIndex, Term};
+pub use membership::{Server, Suffrage};
 pub use selection::{Selection, SelectionError};
 pub use shared::SharedBytes;
 pub use state::{

@@ -192,16 +192,28 @@ fn group_lines(group: &GroupView, line: &mut dyn FnMut(&str, &str)) {
             }
         }
     }
-    match &group.snapshot {
-        None => line("snapshot", "none recorded in this store"),
-        Some(snapshot) => {
-            let id = snapshot
-                .id
-                .as_ref()
-                .map_or(String::new(), |id| format!("   {}", words::escaped(id)));
-            line("snapshot", &format!("{} of term {}{id}", snapshot.index, snapshot.term));
-        }
+    line("snapshot", &snapshot(group));
+}
+
+fn snapshot(group: &GroupView) -> String {
+    let Some(snapshot) = &group.snapshot else {
+        return match group.snapshots {
+            Some(_) => "none: the log is the only copy of the state".to_owned(),
+            None => "none recorded in this store".to_owned(),
+        };
+    };
+    let mut text = format!("{} of term {}", snapshot.index, snapshot.term);
+    if let Some(id) = &snapshot.id {
+        text.push_str(&format!("   {}", words::escaped(id)));
     }
+    if let Some(bytes) = snapshot.size_bytes {
+        text.push_str(&format!("   {}", words::size(bytes)));
+    }
+    let older = group.snapshots.unwrap_or_default().saturating_sub(1);
+    if older > 0 {
+        text.push_str(&format!("   and {} older", words::grouped(older)));
+    }
+    text
 }
 
 fn entries(group: &GroupView) -> String {

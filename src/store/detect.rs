@@ -5,6 +5,7 @@
 mod bolt;
 mod content;
 mod layout;
+mod product;
 mod streams;
 mod walk;
 
@@ -19,7 +20,7 @@ use crate::store::detect::walk::{Candidate, Found, directory_store, file_candida
 use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs, parent_of};
 
-pub(crate) use layout::is_dkron;
+pub(crate) use product::product_by_content;
 
 /// Why a path that does not exist is not found.
 pub(crate) const NO_SUCH_PATH: &str = "no such file or directory";

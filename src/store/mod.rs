@@ -33,6 +33,7 @@ pub mod open;
 mod profile;
 pub mod redb;
 mod room;
+pub mod snapshots;
 pub mod target;
 
 use std::ops::ControlFlow;
@@ -47,6 +48,7 @@ pub use detect::{Description, Detected, Layout, Product};
 pub use open::{OpenOptions, Opened, RedbFormat, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
 pub use room::Room;
+pub use snapshots::{Snapshot, Snapshots};
 
 /// Why a store could not be read or written.
 #[derive(Debug, thiserror::Error)]

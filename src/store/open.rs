@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::model::Durability;
 use crate::store::boltdb::{BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
-use crate::store::detect::{Description, Detected, Product, detect, is_dkron};
+use crate::store::detect::{Description, Detected, detect, product_by_content};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
 use crate::store::target::Target;
-use crate::store::{Format, LogSink, Profile, Room, Store, StoreError, io_error};
+use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState};
 
 /// How often a lock is tried while waiting for it.
@@ -34,6 +34,8 @@ pub struct Opened {
     pub store: Box<dyn Store>,
     /// What it is and how it was recognised.
     pub description: Description,
+    /// The snapshots beside it; none where there is no place for any, or it was opened alone.
+    pub snapshots: Option<Snapshots>,
 }
 
 /// Recognises and opens the store at `path` for reading.
@@ -51,12 +53,15 @@ pub fn open(
         Detected::Store(mut description) => {
             let store = open_described(fs, clock, &mut description, options)?;
             if let (Some(layout), false) = (&mut description.layout, options.alone) {
-                let unnamed = layout.product == Product::Hashicorp;
-                if unnamed && is_dkron(fs.as_ref(), &description.store, store.as_ref()) {
-                    layout.product = Product::Dkron;
-                }
+                let path = &description.store;
+                let told = product_by_content(fs.as_ref(), path, store.as_ref(), layout.product);
+                layout.product = told;
             }
-            Ok(Opened { store, description: *description })
+            let snapshots = match options.alone {
+                true => None,
+                false => Snapshots::beside(fs, &description)?,
+            };
+            Ok(Opened { store, description: *description, snapshots })
         }
         Detected::Archive { .. } => Err(StoreError::Unsupported {
             path: path.to_owned(),
@@ -192,8 +197,7 @@ pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
             vec!["file format 2: for programs on redb 2; newer ones refuse it".to_owned()]
         }
         (Format::BoltDb, _) => {
-            let written = "opens with raft-boltdb 1 and 2; append times keep the source's form";
-            vec![written.to_owned()]
+            vec!["opens with raft-boltdb 1 and 2".to_owned()]
         }
         _ => Vec::new(),
     }

@@ -12,7 +12,10 @@ use crate::model::{
     Code, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState, Place,
 };
 use crate::rules::{Checker, Surroundings};
-use crate::store::{Checked, Description, HeadPiece, Level, LocatedHead, Store, StoreError};
+use crate::store::snapshots::Checked as CheckedSnapshots;
+use crate::store::{
+    Checked, Description, HeadPiece, Level, LocatedHead, Opened, Snapshots, Store, StoreError,
+};
 
 /// What is verified.
 #[derive(Clone, Debug)]
@@ -92,24 +95,48 @@ impl From<Stopped> for Error {
     }
 }
 
-/// Verifies one opened store: its container, then that every entry decodes, then the Raft rules.
-/// `description` is what recognising it said about its surroundings; its faults (leftovers) become
-/// findings.
+/// What is verified.
+#[derive(Clone, Copy)]
+pub struct Source<'s> {
+    /// The store.
+    pub store: &'s dyn Store,
+    /// What recognising it said about its surroundings; its faults (leftovers) become findings.
+    pub description: &'s Description,
+    /// The snapshots beside it, where they are in view.
+    pub snapshots: Option<&'s Snapshots>,
+}
+
+impl<'s> From<&'s Opened> for Source<'s> {
+    fn from(opened: &'s Opened) -> Source<'s> {
+        Source {
+            store: opened.store.as_ref(),
+            description: &opened.description,
+            snapshots: opened.snapshots.as_ref(),
+        }
+    }
+}
+
+/// Verifies one opened store: its container and the snapshots beside it, then that every entry
+/// decodes, then the Raft rules.
 ///
 /// # Errors
 /// When the store cannot be read any further; damage is a finding, not an error.
 pub fn verify(
-    store: &dyn Store,
-    description: &Description,
+    source: Source<'_>,
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
+    let Source { store, description, snapshots } = source;
     let mut findings = Findings::default();
     findings.extend(description.faults.iter().cloned());
     let groups = chosen(store, options.group.as_ref(), &mut findings)?;
     let checked = container(store, options.level, observer)?;
-    let mut job = Job { store, known: known(&checked.faults), findings, entries: 0, bytes: 0 };
+    let mut job =
+        Job { store, known: known(&checked.faults), findings, seen: None, entries: 0, bytes: 0 };
     job.findings.extend(checked.faults);
+    if let Some(snapshots) = snapshots {
+        job.seen = Some(job.snapshots(snapshots, options.level, observer)?);
+    }
     let states: Vec<LogState> =
         groups.iter().map(|group| job.state(group)).collect::<Result<_, _>>()?;
     let total = states.iter().filter_map(|state| state.bounds).map(IndexRange::count).sum();
@@ -118,6 +145,13 @@ pub fn verify(
         job.group(group, state, &mut meter, observer)?;
     }
     meter.finish(observer)?;
+    let counts = checked.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
+    let mut containers: BTreeMap<String, u64> = counts.collect();
+    let mut checked_bytes = checked.checked_bytes;
+    if let Some(seen) = &job.seen {
+        containers.insert("snapshots".to_owned(), seen.count);
+        checked_bytes = checked_bytes.saturating_add(seen.checked_bytes);
+    }
     let verdict = Verdict {
         path: description.store.to_string_lossy().into_owned(),
         format: store.format().as_str().to_owned(),
@@ -129,9 +163,9 @@ pub fn verify(
         groups: groups.len() as u64,
         entries: job.entries,
         payload_bytes: job.bytes,
-        checked_bytes: checked.checked_bytes,
+        checked_bytes,
         torn_bytes: checked.torn_bytes,
-        containers: checked.counts.iter().map(|(name, count)| ((*name).into(), *count)).collect(),
+        containers,
     };
     Ok(Outcome { verdict, findings: job.findings })
 }
@@ -196,6 +230,8 @@ struct Job<'s> {
     store: &'s dyn Store,
     known: BTreeSet<(Code, Place)>,
     findings: Findings,
+    /// The snapshots beside the log, where they are in view.
+    seen: Option<CheckedSnapshots>,
     entries: u64,
     bytes: u64,
 }
@@ -208,15 +244,55 @@ impl Job<'_> {
         }
     }
 
+    /// Proves the snapshots and takes note of what is wrong with them.
+    fn snapshots(
+        &mut self,
+        snapshots: &Snapshots,
+        level: Level,
+        observer: &mut dyn Observer,
+    ) -> Result<CheckedSnapshots, Error> {
+        let total = snapshots.list().iter().map(|snapshot| snapshot.size_bytes).sum();
+        let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
+        let mut stopped = Ok(());
+        let checked = snapshots.check(level, &mut |bytes| {
+            stopped = meter.reached(bytes, observer);
+            match stopped {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(Stopped) => ControlFlow::Break(()),
+            }
+        });
+        stopped?;
+        meter.finish(observer)?;
+        let checked = checked?;
+        self.findings.extend(checked.faults.iter().cloned());
+        Ok(checked)
+    }
+
     fn state(&mut self, group: &GroupId) -> Result<LogState, Error> {
-        match self.store.state(group) {
-            Ok(state) => Ok(state),
+        let mut state = match self.store.state(group) {
+            Ok(state) => state,
             Err(error) => {
                 let fault = damage(error)?;
                 self.add(fault);
-                Ok(LogState::default())
+                LogState::default()
             }
+        };
+        if let Some(seen) = self.seen.as_ref().filter(|_| *group == GroupId::Unnamed) {
+            seen.complete(&mut state);
         }
+        Ok(state)
+    }
+
+    /// What lies around the log of a group.
+    fn around(&self, group: &GroupId, state: &LogState) -> Surroundings {
+        let profile = self.store.profile();
+        let usual_min = LogIndex(profile.index_usual_min);
+        let mut around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
+        if let Some(seen) = self.seen.as_ref().filter(|_| *group == GroupId::Unnamed) {
+            around.snapshots_in_view = true;
+            around.membership_in_snapshot = seen.has_membership();
+        }
+        around
     }
 
     fn group(
@@ -226,10 +302,7 @@ impl Job<'_> {
         meter: &mut Meter,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
-        let profile = self.store.profile();
-        let usual_min = LogIndex(profile.index_usual_min);
-        let around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
-        let mut checker = Checker::new(group, state, around);
+        let mut checker = Checker::new(group, state, self.around(group, state));
         let pieces = match self.store.head_runs(group, IndexRange::ALL) {
             Ok(pieces) => pieces,
             Err(error) => {

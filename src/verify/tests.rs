@@ -31,8 +31,12 @@ fn with_membership(mut store: MemoryStore) -> MemoryStore {
     store
 }
 
+fn source<'s>(store: &'s MemoryStore, description: &'s Description) -> Source<'s> {
+    Source { store, description, snapshots: None }
+}
+
 fn judge(store: &MemoryStore) -> Outcome {
-    verify(store, &description(), &Options::default(), &mut Unobserved).expect("readable")
+    verify(source(store, &description()), &Options::default(), &mut Unobserved).expect("readable")
 }
 
 fn codes(outcome: &Outcome) -> Vec<(Code, Severity)> {
@@ -119,7 +123,7 @@ fn only_the_group_asked_for_is_judged_and_an_absent_one_is_refused() {
     store.groups.insert(GroupId::named("b"), (LogState::default(), holed));
     let only = |group: GroupId| {
         let options = Options { group: Some(group), ..Options::default() };
-        verify(&store, &description(), &options, &mut Unobserved)
+        verify(source(&store, &description()), &options, &mut Unobserved)
     };
     assert_eq!(codes(&only(GroupId::Unnamed).expect("there")), []);
     let found = only(GroupId::named("b")).expect("there");
@@ -138,7 +142,7 @@ fn leftovers_beside_the_store_are_findings() {
     let mut described = description();
     described.faults.push(fault(Code::R117, 0));
     let outcome =
-        verify(&store, &described, &Options::default(), &mut Unobserved).expect("readable");
+        verify(source(&store, &described), &Options::default(), &mut Unobserved).expect("readable");
     assert_eq!(codes(&outcome), [(Code::R117, Severity::Warning)]);
     assert!(!outcome.verdict.sound);
 }
@@ -158,8 +162,9 @@ fn a_wish_to_stop_stops_each_phase() {
         }
     }
     let store = with_membership(MemoryStore::of(&[(1, 1), (2, 1)]));
-    let run =
-        |patience| verify(&store, &description(), &Options::default(), &mut Patience(patience));
+    let run = |patience| {
+        verify(source(&store, &description()), &Options::default(), &mut Patience(patience))
+    };
     let events = 3 + 3;
     for patience in 0..events {
         assert!(matches!(run(patience), Err(Error::Cancelled)), "after {patience} events");

@@ -52,7 +52,11 @@ fn inflated(path: &Path) -> Vec<u8> {
 
 /// Unpacks a fixture into `dir`.
 pub fn unpack(name: &str, dir: &Path) {
-    let tar = fixture(&format!("{name}.tar.gz"));
+    let of_snapshots = super::fixtures().join("snapshots").join(format!("{name}.tar.gz"));
+    let tar = match of_snapshots.is_file() {
+        true => of_snapshots,
+        false => fixture(&format!("{name}.tar.gz")),
+    };
     if tar.is_file() {
         tar::Archive::new(&inflated(&tar)[..]).unpack(dir).expect("unpack");
     } else {

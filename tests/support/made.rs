@@ -19,6 +19,29 @@ pub fn large_redb(path: &Path, entries: u64, payload_bytes: usize) {
     LogShape { entries, payload_bytes }.write(&fs, Format::Redb, path).expect("a large log");
 }
 
+/// A file of raft-boltdb with entries of these indexes and terms, and the term of the last one as
+/// its current one.
+pub fn bolt_log(path: &Path, entries: &[(u64, u64)]) {
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let target = Target::check(fs, path, false).expect("a target");
+    let mut sink = create_sink(Format::BoltDb, target, &SinkOptions::default()).expect("a sink");
+    let term = entries.last().map(|(_, term)| Term(*term));
+    let hard = HardState { term, ..HardState::default() };
+    sink.begin_group(&GroupId::Unnamed, &LogState { hard, ..LogState::default() }).expect("begun");
+    for (index, term) in entries {
+        let entry = Entry {
+            index: LogIndex(*index),
+            term: Term(*term),
+            kind: EntryKind::Command,
+            kind_code: Some(0),
+            payload: Some(SharedBytes::from(index.to_string().into_bytes())),
+            extra: EntryExtra::default(),
+        };
+        sink.append(&[entry]).expect("an entry");
+    }
+    sink.seal().expect("sealed").publish().expect("published");
+}
+
 /// A store of `format` with a few entries in each group of `names`, one of them with `payload`.
 pub fn store_with_groups(path: &Path, format: Format, names: &[&str], payload: &[u8]) {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);

@@ -17,7 +17,7 @@ fn ended(free_bytes: u64, dry_run: bool) -> (Result<Outcome, Error>, Vec<PathBuf
     let mut options = Options::to(Format::Redb);
     options.dry_run = dry_run;
     let store = sound();
-    let source = Source { store: &store, path: Path::new("/source") };
+    let source = Source { store: &store, path: Path::new("/source"), snapshots: None };
     let ended = run(
         source,
         target,

@@ -83,9 +83,9 @@ fn log_and_state(code: Code) -> Explanation {
              the term by hand without knowing the cluster's.",
         ),
         Code::R107 => (
-            "The newest snapshot ends before the entry just below the first one in the log: \
-             what lies between is in neither.",
-            "The node cannot rebuild its state by itself.",
+            "The newest snapshot that verifies ends before the entry just below the first one in \
+             the log, or there is none: what lies between is nowhere.",
+            "The node cannot rebuild its state by itself; hashicorp's servers do not start.",
             "Find the newer snapshot that the compaction relied on, or let the node take one \
              from the leader.",
         ),
@@ -96,8 +96,8 @@ fn log_and_state(code: Code) -> Explanation {
             "Use the snapshot and the log of one and the same backup, or let the node join anew.",
         ),
         _ => (
-            "The snapshot's checksum does not fit its content, or it has none where it must.",
-            "The snapshot cannot be trusted; a server refuses it or starts from wrong state.",
+            "A snapshot's checksum, size or name does not fit its state, or one is missing.",
+            "A server starts from the next older one, if the log reaches back to that.",
             "Use an older snapshot with the log that follows it, or take one from a peer.",
         ),
     };
@@ -108,9 +108,10 @@ fn node_and_tail(code: Code) -> Explanation {
     let (cause, risk, remedy) = match code {
         Code::R110 => (
             "No entry in the log, and no snapshot in view, says who the members of the cluster \
-             are; or a membership entry does not decode.",
+             are; or a membership does not decode. Also where a peers.json waits for the next \
+             start: it replaces the membership.",
             "Without its snapshot such a node does not know its peers and does not start an \
-             election.",
+             election. A server stops at a peers.json that it cannot take.",
             "Give the whole data directory instead of the file, so that snapshots are seen. In \
              a compacted log this is normal and only informational.",
         ),

@@ -4,6 +4,7 @@ mod append_time;
 mod located;
 mod msgpack;
 mod note;
+mod peers;
 mod raft_log;
 mod raft_log_write;
 mod stable;
@@ -11,6 +12,7 @@ mod time_form;
 mod usual;
 
 pub use located::{INDEX_USUAL_MIN, entry_faults};
+pub use peers::peer_list;
 pub use raft_log::{DecodedLog, decode, decode_in};
 pub use raft_log_write::encode;
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};
