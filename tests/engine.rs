@@ -123,6 +123,40 @@ fn at_level_0_writers_go_on_while_the_timer_syncs() {
     assert_eq!((marks.durable.0, marks.written.0), (1, 6), "what came before the sync began");
 }
 
+/// A full segment at level 0 costs its writers no sync: the timer's next one does it all.
+#[test]
+fn at_level_0_full_segments_stop_no_writer_while_the_timer_syncs() {
+    for spares in [false, true] {
+        let gated = Gated::new(SimFs::new(Profile::StrictPosix));
+        let clock = SimClock::new();
+        let options = Options { level: Some(Durability::Mid), spares, ..options() };
+        let (vfs, shared) = (Arc::new(gated.clone()), Arc::new(clock.clone()));
+        let log = FastLog::create(vfs, shared.clone(), Path::new("/log"), &options);
+        let log = log.expect("created");
+        let group = log.create_group(&GroupId::Unnamed).expect("made");
+        clock.advance(Duration::from_secs(1));
+        gated.close_gate();
+        std::thread::scope(|scope| {
+            scope.spawn(|| log.step().expect("stepped"));
+            until("the sync", || gated.waiting() == 1);
+            for index in 1..=100 {
+                log.write(appended(group, &[entry(index, 1000)])).expect("written");
+            }
+            assert_eq!(gated.waiting(), 1, "nobody else syncs");
+            assert_eq!(log.watermarks().durable.0, 0);
+            gated.open_gate();
+        });
+        clock.advance(Duration::from_secs(1));
+        log.step().expect("stepped");
+        let marks = log.watermarks();
+        assert_eq!(marks.durable, marks.written, "all segments at once");
+        drop(log);
+        let kept = gated.kept_by_a_power_cut();
+        let log = FastLog::open(Arc::new(kept), shared, Path::new("/log"), &options);
+        assert_eq!(log.expect("opens").entries(group, IndexRange::ALL).count(), 100);
+    }
+}
+
 /// The store can be opened. A child that another thread starts at this moment has all descriptors
 /// until it runs its own program.
 fn is_free(dir: &Path) {

@@ -2,7 +2,7 @@
 
 use crate::fastlog::Error;
 use crate::fastlog::format::{
-    FRAMES_OFFSET, Found, Frame, FrameType, SegmentHeader, SegmentNo, Sequence,
+    FRAME_HEADER_BYTES, FRAMES_OFFSET, Found, Frame, FrameType, SegmentHeader, SegmentNo, Sequence,
 };
 use crate::fastlog::segment::{FramePlace, NamedFile};
 use crate::fastlog::walk::{Head, Stop, Walk, Walked};
@@ -98,6 +98,15 @@ impl Walk<'_> {
             }
         };
         Ok(last.saturating_sub(place.offset))
+    }
+
+    /// Whether the head of the next frame stands at `place`, though the frame does not verify: in a
+    /// file that was used before, what is there else is of an earlier life.
+    pub(super) fn begins_the_next_frame(&self, place: FramePlace) -> Result<bool, Error> {
+        let mut head = [0; FRAME_HEADER_BYTES];
+        let read = self.file(place.segment)?.read(place.offset, &mut head)?;
+        let next = self.head.next;
+        Ok(read == head.len() && Found::plausible(&head, next, next))
     }
 
     /// Finds every frame from `place` to the end of its segment that verifies.

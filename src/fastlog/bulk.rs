@@ -66,7 +66,8 @@ impl BulkWriter {
         options: &Options,
         created: Duration,
     ) -> Result<BulkWriter, Error> {
-        let options = Options { fill: Fill::Never, stepping: Stepping::Caller, ..*options };
+        let options =
+            Options { fill: Fill::Never, spares: false, stepping: Stepping::Caller, ..*options };
         let clock = Still(created);
         let ground = Ground { vfs, clock: &clock, dir, options: &options, bulk: true };
         let Opened { writer, lock, .. } = ground.create()?;
@@ -168,7 +169,7 @@ impl BulkWriter {
     pub fn seal(mut self) -> Result<BulkReport, Error> {
         self.flush()?;
         self.writer.seal(Duration::ZERO, true)?;
-        let mut report = BulkReport { files: 1, bytes: self.writer.anchor.size()? };
+        let mut report = BulkReport { files: 1, bytes: self.writer.syncs.anchor().size()? };
         for number in self.writer.files.segments()? {
             report.files += 1;
             report.bytes += self.writer.files.reading(number)?.size()?;

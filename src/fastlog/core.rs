@@ -16,6 +16,7 @@ use crate::fastlog::plan::Placed;
 use crate::fastlog::policy::{Ack, Durability, Promise};
 use crate::fastlog::queue::{Outcome, Queue, Room, Told, Waiting, Watcher};
 use crate::fastlog::read::{RangeReader, Source};
+use crate::fastlog::spare::Shelf;
 use crate::fastlog::steady::Steady;
 use crate::fastlog::syncs::Syncs;
 use crate::fastlog::tables::{ApplyError, Tables};
@@ -36,6 +37,7 @@ pub(super) struct Core {
     /// The thread has something to do.
     work: Condvar,
     syncs: Arc<Syncs>,
+    shelf: Arc<Shelf>,
     time: Steady,
     source: Source,
     promise: Promise,
@@ -72,6 +74,7 @@ impl Core {
         let queue = Queue::new(writer.plan(), tables.next_group(), pace, sync_pace, room);
         Core {
             syncs: Arc::clone(&writer.syncs),
+            shelf: Arc::clone(&writer.shelf),
             writer: Mutex::new(writer),
             tables: RwLock::new(tables),
             queue: Mutex::new(queue),
@@ -419,7 +422,7 @@ impl Core {
         };
         let tables = self.tables();
         let oldest = tables.oldest_needed().unwrap_or(active).min(active);
-        if oldest <= writer.anchor.current().oldest {
+        if oldest <= writer.syncs.anchor().current().oldest {
             return Ok(0);
         }
         let base = tables.base(oldest)?;
@@ -456,8 +459,21 @@ impl Core {
         }
         let ticked = locked(&self.writer).tick(now);
         let page = ticked.map_err(|error| self.tell_broken(error))?;
+        let more = self.stepping == Stepping::Caller && self.make_spare()?;
         let mut queue = locked(&self.queue);
-        Ok(at(self.due(&mut queue).min(page.map_or(Due::Never, Due::At)), now))
+        let due = if more { Due::Now } else { page.map_or(Due::Never, Due::At) };
+        Ok(at(self.due(&mut queue).min(due), now))
+    }
+
+    /// Makes a piece of the segment to come, when one is wanted. Returns whether there is more to
+    /// do.
+    pub(super) fn make_spare(&self) -> Result<bool, Error> {
+        self.shelf.advance(&self.syncs).map_err(|error| self.tell_broken(error))
+    }
+
+    /// Sleeps until a segment is to be made ahead. Returns whether to go on.
+    pub(super) fn await_spare(&self) -> bool {
+        self.shelf.await_work()
     }
 
     fn due(&self, queue: &mut Queue) -> Due {
@@ -481,10 +497,11 @@ impl Core {
         !queue.stopping
     }
 
-    /// Lets the thread end.
+    /// Lets the threads end.
     pub(super) fn stop(&self) {
         locked(&self.queue).stopping = true;
         self.work.notify_all();
+        self.shelf.stop();
     }
 
     /// Flushes, seals, and accepts nothing more.

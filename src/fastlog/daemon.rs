@@ -1,4 +1,4 @@
-//! The thread that steps a log's timers.
+//! The threads of a log: one steps its timers, one makes segments ahead.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,32 +11,41 @@ use crate::model::IoError;
 /// How long the thread sleeps at most.
 const DOZE: Duration = Duration::from_millis(100);
 
-/// A running thread; ends when dropped.
+/// Running threads; they end when dropped.
 pub(super) struct Daemon {
     core: Arc<Core>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// Starts the thread.
+    /// Starts the threads, the one for segments with `spares` only.
     ///
     /// # Errors
     /// `Io` when the system has none left.
-    pub(super) fn start(core: &Arc<Core>) -> Result<Daemon, Error> {
+    pub(super) fn start(core: &Arc<Core>, spares: bool) -> Result<Daemon, Error> {
+        let mut daemon = Daemon { core: Arc::clone(core), threads: Vec::new() };
         let stepped = Arc::clone(core);
-        let body = move || {
-            while stepped.step().is_ok() && stepped.doze(DOZE) {}
-        };
-        let started = std::thread::Builder::new().name("fastlog".to_owned()).spawn(body);
+        daemon.spawn("fastlog", move || while stepped.step().is_ok() && stepped.doze(DOZE) {})?;
+        if spares {
+            let maker = Arc::clone(core);
+            let make = move || while maker.await_spare() && maker.make_spare().is_ok() {};
+            daemon.spawn("fastlog-spare", make)?;
+        }
+        Ok(daemon)
+    }
+
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(body);
         let thread = started.map_err(|error| IoError::new("start", "a thread", error))?;
-        Ok(Daemon { core: Arc::clone(core), thread: Some(thread) })
+        self.threads.push(thread);
+        Ok(())
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.core.stop();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ended = thread.join();
         }
     }

@@ -89,7 +89,7 @@ impl FastLog {
         let promise = Promise::of(level, strategy, flush, options.queue_entries);
         let core = Arc::new(Core::new(opened, promise, clock, options));
         let daemon = match options.stepping {
-            Stepping::Thread => Some(Daemon::start(&core)?),
+            Stepping::Thread => Some(Daemon::start(&core, options.spares)?),
             Stepping::Caller => None,
         };
         Ok(FastLog { core, report, settings, daemon })

@@ -42,6 +42,7 @@ mod records;
 mod recovery;
 mod scan;
 mod segment;
+mod spare;
 mod steady;
 mod syncs;
 mod tables;

@@ -10,11 +10,9 @@ use crate::fastlog::format::{
     Anchor, FRAMES_OFFSET, LogUid, Masked, SegmentNo, Sequence, Settings,
 };
 use crate::fastlog::lock::lock_exclusive;
-use crate::fastlog::pace::{SyncEvent, SyncPagePace};
 use crate::fastlog::policy::Durability;
 use crate::fastlog::recovery::{Case, TornTail, Verdict, judge};
 use crate::fastlog::segment::{Files, NamedFile};
-use crate::fastlog::syncs::Syncs;
 use crate::fastlog::tables::Tables;
 use crate::fastlog::walk::{Head, Walk};
 use crate::fastlog::writer::{Active, Writer, WriterOptions};
@@ -34,6 +32,8 @@ pub struct RecoveryReport {
     pub torn: Option<TornTail>,
     /// Segments that an interrupted purge had left, removed now.
     pub leftovers_removed: u64,
+    /// Segments made ahead that held nothing yet, removed now.
+    pub spares_removed: u64,
     /// Frames read.
     pub frames: u64,
     /// Bytes of those frames.
@@ -69,6 +69,8 @@ impl Ground<'_> {
         WriterOptions {
             segment_bytes: settings.segment_bytes,
             fill_step,
+            spares: self.options.spares,
+            later: settings.level == Durability::Mid && !self.bulk,
             on_request: settings.level == Durability::Low,
             bulk: self.bulk,
         }
@@ -120,18 +122,9 @@ impl Ground<'_> {
         file.write(first.offset(), &first.encode())?;
         file.sync()?;
         files.sync_dir()?;
-        let mut writer = Writer {
-            files,
-            uid,
-            anchor: AnchorFile::new(file, first),
-            active: None,
-            unsynced: Vec::new(),
-            head: Head { next: Sequence(1), previous: Masked(0) },
-            syncs: Arc::new(Syncs::new(Sequence(0))),
-            options: self.writer_options(&settings),
-            pace: SyncPagePace::default(),
-            joined: Vec::new(),
-        };
+        let head = Head { next: Sequence(1), previous: Masked(0) };
+        let anchor = AnchorFile::new(file, first);
+        let mut writer = Writer::new(files, anchor, head, self.writer_options(&settings));
         writer.rotate(self.clock.monotonic())?;
         let tables = Tables::beginning();
         let report = RecoveryReport { clean: true, ..RecoveryReport::default() };
@@ -147,10 +140,11 @@ impl Ground<'_> {
         };
         let lock = lock_exclusive(&files)?;
         let slots = slots.again()?;
-        let segments = files.segments()?;
+        let mut segments = files.segments()?;
         let Some(anchor) = slots.newest().cloned() else {
             return self.begin_anew(files, slots, lock, &segments);
         };
+        let spares = files.take_spares(&mut segments, anchor.newest)?;
         let settings = self.options.over(Some(anchor.settings));
         let mut walk = Walk::new(&files, anchor.uid, anchor.oldest, &segments);
         walk.take_anchor(&slots);
@@ -178,12 +172,12 @@ impl Ground<'_> {
             ..RecoveryReport::default()
         };
         let repair =
-            Repair { files: Arc::clone(&files), segments, anchor: slots.file, was: anchor };
+            Repair { files: Arc::clone(&files), segments, spares, anchor: slots.file, was: anchor };
         let options = self.writer_options(&settings);
         let (mut writer, tables) = repair.run(walk, &verdict, options, &mut report)?;
         if writer.active.is_none() {
             // A creation that was interrupted: what it wrote may be in memory only.
-            writer.anchor.update(|_| {})?;
+            writer.syncs.anchor().update(|_| {})?;
             writer.files.sync_dir()?;
             writer.rotate(self.clock.monotonic())?;
         }
@@ -237,6 +231,7 @@ impl Ground<'_> {
 struct Repair {
     files: Arc<Files>,
     segments: Vec<SegmentNo>,
+    spares: Vec<SegmentNo>,
     anchor: NamedFile,
     was: Anchor,
 }
@@ -277,27 +272,18 @@ impl Repair {
                 anchor.clean = false;
             })?;
         }
-        for number in walk.ahead.iter().rev() {
+        let mut useless = walk.ahead.clone();
+        useless.extend(&self.spares);
+        useless.sort_unstable();
+        for number in useless.iter().rev() {
             self.files.remove(*number)?;
         }
-        if !walk.ahead.is_empty() {
+        if !useless.is_empty() {
             self.files.sync_dir()?;
         }
-        let mut pace = SyncPagePace::default();
-        pace.step(Duration::ZERO, SyncEvent::Recorded(walk.proven));
-        pace.step(Duration::ZERO, SyncEvent::Synced(written));
-        let mut writer = Writer {
-            files: Arc::clone(&self.files),
-            uid: self.was.uid,
-            anchor,
-            active,
-            unsynced: Vec::new(),
-            head: walk.head,
-            syncs: Arc::new(Syncs::new(written)),
-            options,
-            pace,
-            joined: Vec::new(),
-        };
+        report.spares_removed = u64::try_from(self.spares.len()).unwrap_or(u64::MAX);
+        let mut writer = Writer::new(Arc::clone(&self.files), anchor, walk.head, options);
+        writer.goes_on(active, walk.proven);
         if written > verdict.proven_before {
             writer.prove(Duration::ZERO)?;
         }

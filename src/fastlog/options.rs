@@ -12,7 +12,8 @@ pub const FILL_AHEAD_BYTES: u64 = 4 << 20;
 /// is about twice as fast as appending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// Always this many bytes ahead, never beyond the size of a segment.
+    /// Always this many bytes ahead, never beyond the size of a segment; segments made ahead are
+    /// filled as a whole.
     Ahead {
         /// How many.
         step_bytes: u64,
@@ -50,6 +51,9 @@ pub struct Options {
     pub queue_entries: u32,
     /// Bytes of accepted batches that may not be flushed; they are in memory until they are.
     pub queue_bytes: u64,
+    /// Whether the next segment is made ahead, or kept from a purge, so that beginning it costs no
+    /// stall. Takes the room of one segment more, two after a purge, while the log is open.
+    pub spares: bool,
     /// Who steps the timers.
     pub stepping: Stepping,
     /// The uid of a new store; `None` makes a random one.
@@ -66,6 +70,7 @@ impl Default for Options {
             fill: Fill::Ahead { step_bytes: FILL_AHEAD_BYTES },
             queue_entries: QUEUE_ENTRIES,
             queue_bytes: QUEUE_BYTES,
+            spares: true,
             stepping: Stepping::Thread,
             uid: None,
         }

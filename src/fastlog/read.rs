@@ -210,6 +210,10 @@ impl RangeReader {
                     self.frame = Some(verified.clone());
                     return Ok(verified);
                 }
+                // The file may have another life meanwhile.
+                _ if self.source.live && self.source.files.is_purged(position.segment) => {
+                    return Err(Error::Gone { index });
+                }
                 // The window may have been read before the frame was written.
                 _ if again => {
                     self.window = None;

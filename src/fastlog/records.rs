@@ -175,6 +175,7 @@ impl LogView {
         visit: &mut dyn FnMut(&NamedFile, Piece<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
         let file = self.files.reading(number)?;
+        let used_before = file.header()?.is_ok_and(|header| header.recycled);
         let salt = Salt::new(self.uid, number);
         let mut reader = SegmentReader::new(file, number, salt, Vec::new())?;
         let mut budget = reader.size().saturating_mul(4);
@@ -198,7 +199,9 @@ impl LogView {
             let end = if found.is_some() { reader.place().offset } else { reader.size() };
             let sealed = self.ends.get(&number).is_some_and(|end| place.offset >= *end)
                 && self.ends.keys().next_back() != Some(&number);
-            if !sealed && visit(reader.file(), Piece::Broken(from, end)).is_break() {
+            let earlier_life = used_before && found.is_none() && !self.is_damaged();
+            if !sealed && !earlier_life && visit(reader.file(), Piece::Broken(from, end)).is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
             match found {

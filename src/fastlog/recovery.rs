@@ -113,7 +113,12 @@ pub(super) fn judge(
     let verifying_here = behind
         .first
         .is_some_and(|first| stop.place.is_some_and(|place| first.segment == place.segment));
-    let bytes_follow = stop.unfinished || if recycled { verifying_here } else { behind.bytes > 0 };
+    let begun_here = || stop.place.map_or(Ok(false), |place| walk.begins_the_next_frame(place));
+    let bytes_follow = match recycled {
+        true => verifying_here || begun_here()?,
+        false => behind.bytes > 0,
+    };
+    let bytes_follow = stop.unfinished || bytes_follow;
     let evidence = Evidence {
         expected: stop.place.map(|_| walk.head.next),
         proven: walk.proven,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::fastlog::format::{
@@ -80,6 +81,13 @@ impl NamedFile {
         self.file.write_at(offset, bytes).map_err(self.error_at("write", offset))
     }
 
+    /// Whether there is nothing before the first frame.
+    pub(super) fn is_blank(&self) -> Result<bool, IoError> {
+        let mut head = vec![0; usize::try_from(FRAMES_OFFSET).unwrap_or_default()];
+        let read = self.read(0, &mut head)?;
+        Ok(head.iter().take(read).all(|byte| *byte == 0))
+    }
+
     /// The header sector, read and verified.
     pub(super) fn header(&self) -> Result<Result<SegmentHeader, SectorError>, IoError> {
         Ok(SegmentHeader::decode(&self.sector(0)?))
@@ -100,11 +108,13 @@ pub(super) struct Files {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
     open: Mutex<BTreeMap<SegmentNo, Arc<NamedFile>>>,
+    /// The segments before were purged while the log was open.
+    oldest: AtomicU64,
 }
 
 impl Files {
     pub(super) fn new(vfs: Arc<dyn Vfs>, dir: &Path) -> Files {
-        Files { vfs, dir: dir.to_owned(), open: Mutex::default() }
+        Files { vfs, dir: dir.to_owned(), open: Mutex::default(), oldest: AtomicU64::new(0) }
     }
 
     pub(super) fn vfs(&self) -> &dyn Vfs {
@@ -161,6 +171,40 @@ impl Files {
         self.forget(number);
         let path = self.segment_path(number);
         self.vfs.remove(&path).map_err(|e| IoError::new("remove", path, e))
+    }
+
+    /// Gives a segment another number.
+    pub(super) fn rename(&self, from: SegmentNo, to: SegmentNo) -> Result<(), IoError> {
+        self.forget(from);
+        let path = self.segment_path(from);
+        let renamed = self.vfs.rename(&path, &self.segment_path(to));
+        renamed.map_err(|e| IoError::new("rename", path, e))
+    }
+
+    /// Whether a segment was purged while the log was open: its file may have another life.
+    pub(super) fn is_purged(&self, number: SegmentNo) -> bool {
+        number.0 < self.oldest.load(Ordering::Acquire)
+    }
+
+    /// Takes note that the segments before `oldest` are about to be purged.
+    pub(super) fn purging(&self, oldest: SegmentNo) {
+        self.oldest.fetch_max(oldest.0, Ordering::Release);
+    }
+
+    /// Takes the spares out of `segments`: those behind the newest one in use that hold nothing.
+    pub(super) fn take_spares(
+        &self,
+        segments: &mut Vec<SegmentNo>,
+        newest: SegmentNo,
+    ) -> Result<Vec<SegmentNo>, IoError> {
+        let mut spares = Vec::new();
+        for number in segments.iter().filter(|number| **number > newest) {
+            if self.reading(*number)?.is_blank()? {
+                spares.push(*number);
+            }
+        }
+        segments.retain(|number| !spares.contains(number));
+        Ok(spares)
     }
 
     pub(super) fn sync_dir(&self) -> Result<(), IoError> {

@@ -2,11 +2,12 @@
 //! say yes to pages that the first one lost, and it need not be told at all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::fastlog::Error;
-use crate::fastlog::format::Sequence;
-use crate::fastlog::segment::NamedFile;
+use crate::fastlog::anchor::AnchorFile;
+use crate::fastlog::format::{SegmentNo, Sequence};
+use crate::fastlog::segment::{Files, NamedFile};
 use crate::model::IoError;
 
 /// See the module.
@@ -14,20 +15,31 @@ pub(super) struct Syncs {
     turn: Mutex<()>,
     durable: AtomicU64,
     poison: OnceLock<Arc<IoError>>,
+    files: Arc<Files>,
+    anchor: Mutex<AnchorFile>,
 }
 
-/// Files that make everything through a sequence durable.
+/// What makes everything through a sequence durable.
 pub(super) struct SyncJob {
     /// Oldest first.
     pub(super) files: Vec<Arc<NamedFile>>,
+    /// Whether one of them has a name that may be in memory only.
+    pub(super) names: bool,
+    /// The last of them. The anchor is to say that it is in use, once its header is durable.
+    pub(super) newest: SegmentNo,
     pub(super) through: Sequence,
 }
 
 impl Syncs {
     /// Everything through `durable` is.
-    pub(super) fn new(durable: Sequence) -> Syncs {
-        let durable = AtomicU64::new(durable.0);
-        Syncs { turn: Mutex::new(()), durable, poison: OnceLock::new() }
+    pub(super) fn new(files: Arc<Files>, anchor: AnchorFile, durable: Sequence) -> Syncs {
+        let (turn, anchor, poison) = (Mutex::new(()), Mutex::new(anchor), OnceLock::new());
+        Syncs { turn, durable: AtomicU64::new(durable.0), poison, files, anchor }
+    }
+
+    /// The anchor file; nothing else is locked while it is.
+    pub(super) fn anchor(&self) -> MutexGuard<'_, AnchorFile> {
+        self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Highest sequence known to be durable.
@@ -64,11 +76,24 @@ impl Syncs {
         if self.durable() >= job.through {
             return Ok(());
         }
-        for file in &job.files {
-            file.sync().map_err(|error| self.poisoned(error))?;
-        }
+        self.bring(job).map_err(|error| self.poisoned(error))?;
         self.raise(job.through);
         Ok(())
+    }
+
+    fn bring(&self, job: &SyncJob) -> Result<(), IoError> {
+        job.files.iter().try_for_each(|file| file.sync())?;
+        if job.names {
+            self.files.sync_dir()?;
+        }
+        let mut anchor = self.anchor();
+        if anchor.current().newest >= job.newest {
+            return Ok(());
+        }
+        anchor.update(|anchor| {
+            anchor.newest = job.newest;
+            anchor.sync_point = anchor.sync_point.max(job.through);
+        })
     }
 
     /// Takes note that everything through `durable` is.

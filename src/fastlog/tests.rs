@@ -1,5 +1,6 @@
 mod ghosts;
 mod modes;
+mod spares;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -28,6 +28,8 @@ pub struct LogView {
     pub(super) tables: Tables,
     pub(super) uid: LogUid,
     pub(super) segments: Vec<SegmentNo>,
+    /// Segments made ahead; they hold nothing.
+    spares: Vec<SegmentNo>,
     /// Oldest segment that is needed.
     pub(super) oldest: SegmentNo,
     /// Where the frames that count end, by segment.
@@ -45,6 +47,8 @@ pub struct LogView {
 pub struct Counts {
     /// Segments that count.
     pub segments: u64,
+    /// Segments made ahead, by a writer that did not close the store; they hold nothing.
+    pub spares: u64,
     /// Frames that verified.
     pub frames: u64,
     /// Bytes of those frames.
@@ -67,9 +71,10 @@ impl LogView {
             Some(_) => lock_shared(&files)?,
             None => None,
         };
-        let segments = files.segments()?;
+        let mut segments = files.segments()?;
         let mut opening = Opening { faults: Vec::new(), torn: None };
         let (uid, oldest, newest) = opening.ground(&files, slots.as_ref(), &segments)?;
+        let spares = files.take_spares(&mut segments, newest)?;
         let mut walk = Walk::new(&files, uid, oldest, &segments);
         if let Some(slots) = &slots {
             walk.take_anchor(slots);
@@ -77,11 +82,12 @@ impl LogView {
         walk.with_threads(|walk| opening.walk(&files, walk, newest))?;
         opening.leftovers(&files, &segments, oldest, &walk);
         let mut file_bytes = slots.as_ref().map_or(Ok(0), |slots| slots.file.size())?;
-        for number in &segments {
+        for number in segments.iter().chain(&spares) {
             file_bytes += files.reading(*number)?.size()?;
         }
         let counts = Counts {
             segments: u64::try_from(walk.walked.len()).unwrap_or(u64::MAX),
+            spares: u64::try_from(spares.len()).unwrap_or(u64::MAX),
             frames: walk.frames,
             frame_bytes: walk.frame_bytes,
             file_bytes,
@@ -96,6 +102,7 @@ impl LogView {
             tables,
             uid,
             segments,
+            spares,
             oldest,
             ends,
             slots,
@@ -135,8 +142,17 @@ impl LogView {
     /// Every file of the store.
     pub fn paths(&self) -> Vec<PathBuf> {
         let anchor = self.slots.as_ref().map(|_| self.files.anchor_path());
-        let segments = self.segments.iter().map(|number| self.files.segment_path(*number));
+        let mut segments = self.segments.clone();
+        segments.extend(&self.spares);
+        segments.sort_unstable();
+        let segments = segments.iter().map(|number| self.files.segment_path(*number));
         anchor.into_iter().chain(segments).collect()
+    }
+
+    /// Whether something is damaged, beyond a tail that was never proven to be synced.
+    pub(super) fn is_damaged(&self) -> bool {
+        let is_damage = |fault: &Fault| matches!(fault.code, Code::R115 | Code::R116);
+        self.faults.iter().any(|f| is_damage(f) && f.severity == Severity::Error)
     }
 
     /// The groups, ascending.

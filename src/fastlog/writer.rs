@@ -12,10 +12,10 @@ use crate::fastlog::format::{
 use crate::fastlog::pace::{PageAction, SyncEvent, SyncPagePace};
 use crate::fastlog::plan::{Placed, Plan};
 use crate::fastlog::segment::{Files, FramePlace, NamedFile};
+use crate::fastlog::spare::{Shelf, Spare};
 use crate::fastlog::syncs::{SyncJob, Syncs};
 use crate::fastlog::walk::Head;
 use crate::model::IoError;
-use crate::vfs::OpenMode;
 
 /// Zeros written at once.
 const ZEROS_BYTES: usize = 1 << 20;
@@ -29,6 +29,10 @@ const JOIN_BYTES: usize = 32 << 10;
 pub(super) struct WriterOptions {
     pub(super) segment_bytes: u64,
     pub(super) fill_step: u64,
+    /// Whether segments are made ahead.
+    pub(super) spares: bool,
+    /// Level 0: beginning a segment syncs nothing; the next sync does, and names it.
+    pub(super) later: bool,
     /// Level -1: nothing is synced but what the order of files requires, until somebody asks.
     pub(super) on_request: bool,
     /// Nothing is synced before [`Writer::seal`]; for a target that does not exist until then.
@@ -58,7 +62,7 @@ pub(super) struct Unsynced {
 pub(super) struct Writer {
     pub(super) files: Arc<Files>,
     pub(super) uid: LogUid,
-    pub(super) anchor: AnchorFile,
+    pub(super) shelf: Arc<Shelf>,
     pub(super) active: Option<Active>,
     pub(super) unsynced: Vec<Unsynced>,
     pub(super) head: Head,
@@ -66,9 +70,49 @@ pub(super) struct Writer {
     pub(super) options: WriterOptions,
     pub(super) pace: SyncPagePace,
     pub(super) joined: Vec<u8>,
+    /// A segment with frames from here on has a name that may be in memory only.
+    pub(super) unnamed: Option<Sequence>,
+    /// Whether a spare was asked for since the active segment was begun.
+    pub(super) asked: bool,
+    /// Whether the anchor is known to say, durably, that the log is not closed.
+    pub(super) dirty: bool,
 }
 
 impl Writer {
+    /// A writer without a segment; everything before `head` is durable.
+    pub(super) fn new(
+        files: Arc<Files>,
+        anchor: AnchorFile,
+        head: Head,
+        options: WriterOptions,
+    ) -> Writer {
+        let (uid, next) = (anchor.current().uid, anchor.current().newest.next());
+        let durable = Sequence(head.next.0.saturating_sub(1));
+        Writer {
+            shelf: Arc::new(Shelf::new(Arc::clone(&files), next)),
+            syncs: Arc::new(Syncs::new(Arc::clone(&files), anchor, durable)),
+            files,
+            uid,
+            active: None,
+            unsynced: Vec::new(),
+            head,
+            options,
+            pace: SyncPagePace::default(),
+            joined: Vec::new(),
+            unnamed: None,
+            asked: false,
+            dirty: false,
+        }
+    }
+
+    /// Goes on in a segment; of what is in it, everything through `recorded` is known as durable
+    /// to whoever reads the files.
+    pub(super) fn goes_on(&mut self, active: Option<Active>, recorded: Sequence) {
+        self.active = active;
+        self.pace.step(Duration::ZERO, SyncEvent::Recorded(recorded));
+        self.pace.step(Duration::ZERO, SyncEvent::Synced(self.durable()));
+    }
+
     /// Highest sequence that was written.
     pub(super) fn written(&self) -> Sequence {
         Sequence(self.head.next.0.saturating_sub(1))
@@ -110,20 +154,53 @@ impl Writer {
             *done += count;
             rest = later;
         }
+        self.ask_for_spare();
         Ok(())
+    }
+
+    /// Asks for the next segment when the active one is a quarter full.
+    fn ask_for_spare(&mut self) {
+        let options = &self.options;
+        let is_time = self.active.as_ref().is_some_and(|a| a.end > options.segment_bytes / 4);
+        if options.spares && is_time && !self.asked {
+            self.asked = true;
+            let filled = if options.fill_step > 0 { options.segment_bytes } else { FRAMES_OFFSET };
+            self.shelf.want(filled);
+        }
     }
 
     /// The first write makes the anchor durable, without the flag that says that the log is closed.
     pub(super) fn mark_dirty(&mut self) -> Result<(), Error> {
-        if (self.anchor.current().clean || !self.anchor.is_durable()) && !self.options.bulk {
+        if self.dirty || self.options.bulk {
+            return Ok(());
+        }
+        let says_so = {
+            let anchor = self.syncs.anchor();
+            anchor.is_durable() && !anchor.current().clean
+        };
+        if !says_so {
             self.name(|anchor| anchor.clean = false)?;
         }
+        self.dirty = true;
         Ok(())
     }
 
     /// Changes what the anchor says, durably.
-    fn name(&mut self, change: impl FnOnce(&mut Anchor)) -> Result<(), Error> {
-        self.anchor.update(change).map_err(|error| self.syncs.poisoned(error))
+    fn name(&self, change: impl FnOnce(&mut Anchor)) -> Result<(), Error> {
+        let updated = self.syncs.anchor().update(change);
+        updated.map_err(|error| self.syncs.poisoned(error))
+    }
+
+    /// As [`Writer::name`], with the active segment as the newest: its header is durable.
+    fn name_active(&mut self, change: impl FnOnce(&mut Anchor)) -> Result<(), Error> {
+        if self.unnamed.take().is_some() {
+            self.files.sync_dir().map_err(|error| self.syncs.poisoned(error))?;
+        }
+        let newest = self.active.as_ref().map(|active| active.number);
+        self.name(|anchor| {
+            anchor.newest = newest.unwrap_or(anchor.newest).max(anchor.newest);
+            change(anchor);
+        })
     }
 
     /// Writes batches that lie behind each other in the active segment with one call.
@@ -171,13 +248,19 @@ impl Writer {
         }
         let sealed = self.unsynced.iter().map(|unsynced| &unsynced.file);
         let files = sealed.chain(self.active.as_ref().map(|active| &active.file));
-        Ok(Some(SyncJob { files: files.cloned().collect(), through: self.written() }))
+        let newest = self.active.as_ref().map(|active| active.number).unwrap_or_default();
+        Ok(Some(self.job(files.cloned().collect(), newest, self.written())))
+    }
+
+    fn job(&self, files: Vec<Arc<NamedFile>>, newest: SegmentNo, through: Sequence) -> SyncJob {
+        SyncJob { files, names: self.unnamed.is_some(), newest, through }
     }
 
     /// Takes note of what is durable after a sync.
     pub(super) fn synced(&mut self, now: Duration) {
         let durable = self.durable();
         self.unsynced.retain(|unsynced| unsynced.last > durable);
+        self.unnamed = self.unnamed.filter(|first| *first > durable);
         self.pace.step(now, SyncEvent::Synced(durable));
     }
 
@@ -210,7 +293,7 @@ impl Writer {
     pub(super) fn prove(&mut self, now: Duration) -> Result<(), Error> {
         let durable = self.durable();
         self.record(durable, now)?;
-        self.name(|anchor| anchor.sync_point = durable)
+        self.name_active(|anchor| anchor.sync_point = durable)
     }
 
     fn record(&mut self, durable: Sequence, now: Duration) -> Result<(), Error> {
@@ -236,18 +319,24 @@ impl Writer {
 
     /// Seals the active segment and begins the next one.
     pub(super) fn rotate(&mut self, now: Duration) -> Result<(), Error> {
-        if self.active.is_some() && !self.options.on_request && !self.options.bulk {
+        let WriterOptions { later, on_request, bulk, .. } = self.options;
+        if self.active.is_some() && !later && !on_request && !bulk {
             self.sync(now)?;
             self.record(self.durable(), now)?;
         }
         if self.unsynced.len() >= UNSYNCED_MAX {
             self.sync_oldest(now)?;
         }
-        let number = self.anchor.current().newest.next();
-        let active = match self.begin_segment(number) {
+        let number = match &self.active {
+            Some(active) => active.number.next(),
+            None => self.syncs.anchor().current().newest.next(),
+        };
+        // The first segment of a log is named at once, whatever the level.
+        let later = later && self.active.is_some();
+        let active = match self.begin_segment(number, later) {
             Ok(active) => active,
             Err(error) => {
-                self.discard(number);
+                self.shelf.take_back(number);
                 return Err(error.into());
             }
         };
@@ -257,16 +346,17 @@ impl Writer {
             anchor.sync_point = durable;
             anchor.clean = false;
         };
-        if self.options.bulk {
-            let named = self.anchor.write(change);
+        if bulk {
+            let named = self.syncs.anchor().write(change);
             named.map_err(|error| self.syncs.poisoned(error))?;
-        } else {
+        } else if !later {
             self.name(change)?;
         }
         let last = self.written();
+        self.asked = false;
         if let Some(Active { number, file, .. }) = self.active.replace(active)
             && last > durable
-            && !self.options.bulk
+            && !bulk
         {
             self.unsynced.push(Unsynced { number, file, last });
         }
@@ -276,47 +366,38 @@ impl Writer {
 
     /// Syncs the full segment that has waited longest.
     fn sync_oldest(&mut self, now: Duration) -> Result<(), Error> {
-        if let Some(oldest) = self.unsynced.first() {
-            let job = SyncJob { files: vec![Arc::clone(&oldest.file)], through: oldest.last };
+        if let Some(Unsynced { number, file, last }) = self.unsynced.first() {
+            let job = self.job(vec![Arc::clone(file)], *number, *last);
             self.syncs.run(&job)?;
             self.synced(now);
         }
         Ok(())
     }
 
-    /// Creates a segment with its header; durable, name included, when this returns.
-    fn begin_segment(&mut self, number: SegmentNo) -> Result<Active, IoError> {
-        let path = self.files.segment_path(number);
-        let file = match self.files.open(&path, OpenMode::CreateNew) {
-            Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => {
-                self.files.remove(number)?;
-                self.files.open(&path, OpenMode::CreateNew)?
-            }
-            other => other?,
-        };
+    /// Begins a segment with its header; durable, name included, when this returns, or `later`.
+    fn begin_segment(&mut self, number: SegmentNo, later: bool) -> Result<Active, IoError> {
+        let Spare { file, filled, recycled, named } = self.shelf.take(number)?;
         let header = SegmentHeader {
             uid: self.uid,
             number,
             first: self.head.next,
             sync_point: self.durable(),
             previous: self.head.previous,
-            recycled: false,
+            recycled,
         };
-        let file = Arc::new(file);
-        let mut active = Active { number, file, end: FRAMES_OFFSET, filled: 0, sync_counter: 0 };
+        let mut active = Active { number, file, end: FRAMES_OFFSET, filled, sync_counter: 0 };
         active.fill(FRAMES_OFFSET, &WriterOptions { fill_step: 0, ..self.options })?;
         active.file.write(0, &header.encode())?;
         active.fill(FRAMES_OFFSET, &self.options)?;
-        if !self.options.bulk {
+        if later {
+            self.unnamed = (!named).then_some(header.first).or(self.unnamed);
+        } else if !self.options.bulk {
             active.file.sync()?;
-            self.files.sync_dir()?;
+            if !named {
+                self.files.sync_dir()?;
+            }
         }
         Ok(active)
-    }
-
-    /// Takes back a segment that could not be begun; what stays is no part of the log.
-    fn discard(&self, number: SegmentNo) {
-        let _stays_and_is_ignored = self.files.remove(number);
     }
 
     /// Syncs everything and records that the log ends here. `trim` cuts the last segment to its
@@ -324,8 +405,14 @@ impl Writer {
     pub(super) fn seal(&mut self, now: Duration, trim: bool) -> Result<(), Error> {
         self.syncs.check()?;
         let written = self.written();
-        let current = self.anchor.current();
-        if current.clean && current.sync_point == written && written <= self.durable() {
+        if self.shelf.clear() {
+            self.files.sync_dir().map_err(|error| self.syncs.poisoned(error))?;
+        }
+        let says_so = {
+            let anchor = self.syncs.anchor();
+            anchor.current().clean && anchor.current().sync_point == written
+        };
+        if says_so && written <= self.durable() {
             return Ok(());
         }
         if let (true, Some(active)) = (trim, &mut self.active) {
@@ -335,22 +422,25 @@ impl Writer {
             cut?;
         }
         if self.options.bulk {
-            self.sync_kept(now, SegmentNo(1))?;
+            self.sync_kept(SegmentNo(1))?;
             self.files.sync_dir().map_err(|error| self.syncs.poisoned(error))?;
+            self.syncs.raise(written);
         } else {
             self.sync(now)?;
         }
         self.record(written, now)?;
-        self.name(|anchor| {
+        self.dirty = false;
+        self.name_active(|anchor| {
             anchor.sync_point = written;
             anchor.clean = true;
         })
     }
 
     /// Syncs every segment from `oldest` on, in order.
-    fn sync_kept(&mut self, now: Duration, oldest: SegmentNo) -> Result<(), Error> {
+    fn sync_kept(&mut self, oldest: SegmentNo) -> Result<(), Error> {
         let active = self.active.as_ref().map(|active| active.number);
-        for number in oldest.0..=self.anchor.current().newest.0 {
+        let named = self.syncs.anchor().current().newest;
+        for number in oldest.0..=active.unwrap_or(named).0 {
             let number = SegmentNo(number);
             let waiting = self.unsynced.iter().find(|unsynced| unsynced.number == number);
             if Some(number) == active {
@@ -362,8 +452,6 @@ impl Writer {
                 self.syncs.sync(&*file.map_err(|error| self.syncs.poisoned(error))?)?;
             }
         }
-        self.syncs.raise(self.written());
-        self.synced(now);
         Ok(())
     }
 
@@ -371,21 +459,40 @@ impl Writer {
     /// before, and becomes durable here.
     pub(super) fn purge(&mut self, now: Duration, oldest: SegmentNo) -> Result<u64, Error> {
         self.syncs.check()?;
-        let before = self.anchor.current().oldest;
+        let before = self.syncs.anchor().current().oldest;
         if oldest <= before {
             return Ok(0);
         }
-        self.sync_kept(now, oldest)?;
-        let durable = self.durable();
-        self.name(|anchor| {
+        self.sync_kept(oldest)?;
+        let written = self.written();
+        self.name_active(|anchor| {
             anchor.oldest = oldest;
-            anchor.sync_point = durable;
+            anchor.sync_point = written;
         })?;
-        for number in before.0..oldest.0 {
-            self.files.remove(SegmentNo(number))?;
+        self.syncs.raise(written);
+        self.synced(now);
+        self.files.purging(oldest);
+        for number in (before.0..oldest.0).map(SegmentNo) {
+            if self.is_worth_recycling(number) && self.shelf.recycle(number).is_some() {
+                continue;
+            }
+            match self.files.remove(number) {
+                // It was about to serve again.
+                Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
-        self.files.sync_dir()?;
+        self.files.sync_dir().map_err(|error| self.syncs.poisoned(error))?;
+        self.shelf.named();
         Ok(oldest.0 - before.0)
+    }
+
+    /// Whether a purged segment may serve as another one: it is about as large as one should be.
+    /// At level -1 it may have to be written out first, which removing it saves.
+    fn is_worth_recycling(&self, number: SegmentNo) -> bool {
+        let WriterOptions { segment_bytes: full, spares, on_request, .. } = self.options;
+        let size = self.files.reading(number).and_then(|file| file.size());
+        spares && !on_request && size.is_ok_and(|size| size > full / 2 && size <= full)
     }
 }
 
@@ -441,7 +548,8 @@ impl Active {
     }
 }
 
-fn zeros() -> &'static [u8] {
+/// Zeros to write.
+pub(super) fn zeros() -> &'static [u8] {
     static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
     &ZEROS
 }

@@ -228,7 +228,14 @@ impl Store for FastLogStore {
             faults: self.view.faults().to_vec(),
             checked_bytes: counts.frame_bytes,
             torn_bytes: self.view.torn().map_or(0, |torn| torn.place.len_bytes),
-            counts: vec![("segments", counts.segments), ("frames", counts.frames)],
+            counts: [
+                ("segments", counts.segments),
+                ("spare segments", counts.spares),
+                ("frames", counts.frames),
+            ]
+            .into_iter()
+            .filter(|(what, count)| *count > 0 || *what != "spare segments")
+            .collect(),
         })
     }
 

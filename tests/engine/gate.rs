@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
-use raftlog::vfs::sim::SimFs;
+use raftlog::vfs::sim::{SimFs, Tries};
 use raftlog::vfs::{Held, LockError, LockMode, OpenMode, Vfs, VfsFile};
 
 /// Calls on segments.
@@ -51,6 +51,13 @@ impl Gated {
     pub fn open_gate(&self) {
         self.gate.state.lock().expect("not poisoned").closed = false;
         self.gate.opened.notify_all();
+    }
+
+    /// The disk as a power cut leaves it that keeps nothing pending.
+    pub fn kept_by_a_power_cut(&self) -> SimFs {
+        let tries = Tries { samples: 1, exhaustive_max: 1, ..Tries::default() };
+        let mut images = self.fs.disk().images(tries).distinct();
+        SimFs::on(images.next().expect("one image").disk)
     }
 
     /// Syncs that wait now.
