@@ -11,6 +11,7 @@ pub mod bytes;
 pub mod cli;
 pub mod compare;
 pub mod decode;
+pub mod dual;
 pub mod event;
 pub mod fastlog;
 pub mod inspect;

@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("migrate", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("compare", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("backup", &["model", "event", "vfs", "store", "archive"]),
+    ("dual", &["model", "fastlog"]),
     ("bench", &["model", "event", "vfs", "fastlog", "store"]),
     ("report", &["model", "event", "verify", "inspect", "migrate", "compare", "backup", "bench"]),
     (
