@@ -1,11 +1,12 @@
 //! Two logs behind one interface, to move a running node from one engine to another.
 //!
-//! The first log is the one that the node lives on; the second one is given the same changes and is
-//! read along: what both say is compared, and differences are findings, never a reason to stop the
-//! node. When nothing differs, [`DualLog::switch_over`] lets them change places while the node runs.
+//! The first log is the one that the node lives on; the second one is given the same changes and
+//! is read along: what both say is compared, and differences are findings, never a reason to stop
+//! the node. When nothing differs, [`DualLog::switch_over`] lets them change places while the node
+//! runs.
 //!
 //! 1. [`DualLog::new`] with the old log first and an empty new one second.
-//! 2. [`DualLog::catch_up`] copies what the first has, group by group; each group follows from then on.
+//! 2. [`DualLog::catch_up`] copies what the first has, group by group; each follows from then on.
 //! 3. Run, and look at [`DualLog::findings`].
 //! 4. [`DualLog::switch_over`]. The old log still follows, and one could go back.
 //! 5. [`DualLog::into_logs`], to go on with the new one alone.
