@@ -124,7 +124,7 @@ fn whatever_call_of_a_backup_fails_no_archive_is_left() {
     let done = moments(&start, &back_up).pop().unwrap();
     let whole = |disk: &Disk| picture(disk, ARCHIVE) == picture(&done, ARCHIVE);
     fail_everywhere(&start, &back_up, BACKUP, is_io, &whole);
-    fail_to_read_everywhere(&start, &back_up, BACKUP, is_io);
+    fail_to_read_everywhere(&start, &back_up, BACKUP, is_io, &whole);
 }
 
 #[test]
@@ -133,5 +133,5 @@ fn whatever_call_of_a_restore_fails_no_target_is_left() {
     let whole = |found: &Disk| picture(found, TARGET) == picture(&disk, DATA);
     fail_everywhere(&disk, &restore_file, RESTORE, is_io, &whole);
     fail_everywhere(&disk, &restore_stream, RESTORE, is_io, &whole);
-    fail_to_read_everywhere(&disk, &restore_file, RESTORE, is_io);
+    fail_to_read_everywhere(&disk, &restore_file, RESTORE, is_io, &whole);
 }

@@ -98,6 +98,6 @@ fn whatever_call_of_a_migration_fails_no_target_is_left() {
         let job = |fs: &SimFs| migrate_to(fs, to, redb_format);
         let whole = |disk: &Disk| read(disk, TARGET).is_some_and(|found| found == source);
         fail_everywhere(&start, &job, ABOUT, is_io, &whole);
-        fail_to_read_everywhere(&start, &job, ABOUT, is_io);
+        fail_to_read_everywhere(&start, &job, ABOUT, is_io, &whole);
     }
 }

@@ -183,7 +183,7 @@ impl Job<'_> {
                 product: layout.product.as_str().to_owned(),
                 node: layout.node.clone(),
             }),
-            groups: self.quiet.groups(),
+            groups: self.quiet.groups()?,
             verdict: Default::default(),
             not_packed: survey.others.iter().map(|other| not_packed(root, other)).collect(),
             directories: survey.directories.iter().map(directory_line).collect(),

@@ -30,7 +30,7 @@ pub fn plan(
         let open = |source| IoError::new("open", &file.path, source);
         fs.open(&file.path, OpenMode::Read).map_err(open)?;
     }
-    let groups = quiet.groups();
+    let groups = quiet.groups()?;
     let not_judged = quiet.not_judged().map(str::to_owned);
     let Quiet { description, survey, findings, .. } = quiet;
     let bytes = survey.bytes();

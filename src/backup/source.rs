@@ -118,21 +118,25 @@ impl Quiet {
         below.unwrap_or_else(last).to_string_lossy().into_owned()
     }
 
-    /// The groups in short; those that cannot be read are left out, the verdict says why.
-    pub fn groups(&self) -> Vec<GroupNote> {
-        let Ok(opened) = &self.opened else { return Vec::new() };
+    /// The groups in short; damaged ones are left out, the verdict says why.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn groups(&self) -> Result<Vec<GroupNote>, Error> {
+        let Ok(opened) = &self.opened else { return Ok(Vec::new()) };
         let store = opened.store.as_ref();
-        let groups = store.groups().unwrap_or_default();
-        groups
-            .iter()
-            .filter_map(|group| {
-                let state = store.state(group).ok()?;
-                let last = state.bounds.map(IndexRange::last);
-                let last = last.and_then(|last| IndexRange::new(last, last));
-                let term = last.and_then(|range| last_term(store, group, range));
-                Some(GroupNote::new(group, &state, term))
-            })
-            .collect()
+        let mut notes = Vec::new();
+        for group in unless_damaged(store.groups())?.unwrap_or_default() {
+            let Some(state) = unless_damaged(store.state(&group))? else { continue };
+            let last = state.bounds.map(IndexRange::last);
+            let last = last.and_then(|last| IndexRange::new(last, last));
+            let term = match last {
+                Some(range) => last_term(store, &group, range)?,
+                None => None,
+            };
+            notes.push(GroupNote::new(&group, &state, term));
+        }
+        Ok(notes)
     }
 
     /// The source's own name, without the directories above it.
@@ -151,9 +155,19 @@ impl Quiet {
     }
 }
 
-fn last_term(store: &dyn Store, group: &GroupId, last: IndexRange) -> Option<Term> {
-    let head = store.heads(group, last).ok()?.next()?.ok()?;
-    Some(head.head.term)
+fn last_term(store: &dyn Store, group: &GroupId, last: IndexRange) -> Result<Option<Term>, Error> {
+    let Some(mut heads) = unless_damaged(store.heads(group, last))? else { return Ok(None) };
+    let head = heads.next().transpose();
+    Ok(unless_damaged(head)?.flatten().map(|located| located.head.term))
+}
+
+/// What was read; `None` of what is damaged.
+fn unless_damaged<T>(read: Result<T, StoreError>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::Fault(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A store that is damaged, or whose format is not read, is packed all the same: that is when a

@@ -16,6 +16,15 @@ use crate::store::detect::NO_SUCH_PATH;
 use crate::vfs::{Fs, parent_of};
 use crate::{backup, bench, compare, inspect, migrate, verify};
 
+/// What Linux says of a disk that cannot read or write.
+const EIO: i32 = 5;
+
+/// The directory of `path`, or the one in which it was to appear: what is partial is gone already.
+fn outside_partial(path: &Path) -> &Path {
+    let partial = path.ancestors().find(|above| above.extension().is_some_and(|e| e == "partial"));
+    parent_of(partial.unwrap_or(path))
+}
+
 /// A system error.
 pub fn of_io(error: &IoError, context: &Context) -> Failure {
     let kind = match error.source.kind() {
@@ -32,16 +41,20 @@ pub fn of_io(error: &IoError, context: &Context) -> Failure {
     };
     let failure = match error.source.kind() {
         io::ErrorKind::NotFound => {
-            failure.hint(format!("ls -la {}", quoted_path(parent_of(&error.path))))
+            failure.hint(format!("ls -la {}", quoted_path(outside_partial(&error.path))))
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            failure.hint(format!("df -h {}", quoted_path(parent_of(&error.path))))
+            failure.hint(format!("df -h {}", quoted_path(outside_partial(&error.path))))
         }
         io::ErrorKind::ReadOnlyFilesystem => failure.hint(format!("findmnt -T {existing}")),
         io::ErrorKind::PermissionDenied => failure
-            .hint(format!("ls -ld {existing}; run as the user that owns it"))
+            .hint(format!("ls -ld {existing}"))
+            .hint("run as the user that owns it, or")
             .hint(format!("sudo {}", context.again(""))),
-        _ => failure.hint("dmesg | tail; a failing disk says so there"),
+        _ if error.source.raw_os_error() == Some(EIO) => {
+            failure.hint("dmesg | tail").hint("a failing disk says so there")
+        }
+        _ => failure.hint(format!("ls -ld {existing}")),
     };
     failure.docs(kind.exit().name())
 }

@@ -13,7 +13,7 @@ use crate::store::{Holds, Profile};
 static LITTLE: LazyLock<Profile> = LazyLock::new(|| Profile {
     holds: Holds {
         appended_at: false,
-        time_forms: false,
+        time_form_matters: false,
         extensions: false,
         snapshot_marker: false,
         commit: false,

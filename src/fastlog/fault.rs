@@ -47,6 +47,11 @@ pub(super) fn fault_of_found(found: &Found, next: Sequence, previous: Masked) ->
             expected: format!("frame {}", next.0),
             found: "none".to_owned(),
         },
+        Found::Short { len, remaining } => FaultKind::Short {
+            what: "a frame",
+            needed_bytes: u64::try_from(*len).unwrap_or(u64::MAX),
+            found_bytes: *remaining,
+        },
         Found::Field { what, value } => FaultKind::Field {
             what,
             expected: "a value that is possible".to_owned(),

@@ -47,6 +47,10 @@ pub const FRAMES_OFFSET: u64 = 2 * PAGE_BYTES;
 
 /// Bytes of a frame before its payload.
 pub const FRAME_HEADER_BYTES: usize = 32;
+/// Highest offset in a segment at which a frame begins.
+pub const FRAME_OFFSET_MAX: u64 = u32::MAX as u64;
+/// Largest payload of a filler.
+pub const FILLER_PAYLOAD_MAX: usize = 1 << 20;
 /// Largest payload of one frame.
 pub const FRAME_PAYLOAD_MAX: usize = 1 << 30;
 /// Payload at which a writer ends a frame and continues the batch in the next one.

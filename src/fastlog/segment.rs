@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::fastlog::format::{
-    ANCHOR_FILE, FRAME_HEADER_BYTES, FRAMES_OFFSET, Found, Frame, PAGE_BYTES, SECTOR_BYTES,
-    SYNC_PAGE_OFFSET, Salt, SectorError, SegmentHeader, SegmentNo, SyncSlot,
+    ANCHOR_FILE, FRAME_HEADER_BYTES, FRAME_OFFSET_MAX, FRAMES_OFFSET, Found, Frame, PAGE_BYTES,
+    SECTOR_BYTES, SYNC_PAGE_OFFSET, Salt, SectorError, SegmentHeader, SegmentNo, SyncSlot,
 };
 use crate::model::{IoError, Place};
 use crate::vfs::{OpenMode, Vfs, VfsFile};
@@ -269,6 +269,9 @@ impl SegmentReader {
     /// What stands at the next offset; the bytes of a frame are in the buffer then.
     pub(super) fn found(&mut self) -> Result<Found, IoError> {
         let remaining = self.remaining();
+        if self.next > FRAME_OFFSET_MAX && remaining > 0 {
+            return Ok(Found::Field { what: "offset of a frame", value: self.next });
+        }
         loop {
             match Found::at_start(self.ahead(), remaining, self.salt) {
                 Found::NeedBytes(len) => self.fill(len)?,
@@ -378,5 +381,28 @@ impl SegmentReader {
             self.next += 1;
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fastlog::format::LogUid;
+    use crate::vfs::os::OsFs;
+
+    #[test]
+    fn a_frame_that_no_position_could_name_is_none() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = Files::new(Arc::new(OsFs), dir.path());
+        let number = SegmentNo(1);
+        let made = files.open(&files.segment_path(number), OpenMode::CreateNew).expect("created");
+        let offset = FRAME_OFFSET_MAX + 1;
+        made.write(offset, &[7; 64]).expect("a sparse file");
+        let salt = Salt::new(LogUid([1; 16]), number);
+        let file = files.reading(number).expect("there");
+        let mut reader = SegmentReader::new(file, number, salt, Vec::new()).expect("opens");
+        reader.seek(offset);
+        let found = reader.found().expect("read");
+        assert_eq!(found, Found::Field { what: "offset of a frame", value: offset });
     }
 }

@@ -9,7 +9,8 @@ use crate::inspect::{
     SpaceView, Stats, TermStats, chosen, damage, of_reading,
 };
 use crate::model::{
-    EntryHead, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState, Term,
+    Code, EntryHead, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState,
+    Term,
 };
 use crate::store::{HeadPiece, HeadRuns, Snapshots, Store, StoreError};
 
@@ -88,7 +89,7 @@ fn look(
                 }
                 Err(error) => {
                     let fault = damage(error)?;
-                    log.unreadable(fault.index);
+                    log.unreadable(&fault);
                     add_unless_known(store, fault, &mut findings);
                 }
             }
@@ -237,10 +238,12 @@ impl Log {
         }
     }
 
-    /// An entry that is there but does not decode leaves no hole.
-    fn unreadable(&mut self, index: Option<LogIndex>) {
-        if index.is_some() && index == self.reached.and_then(LogIndex::next) {
-            self.reached = index;
+    /// An entry that is there but does not decode leaves no hole; damage to what holds entries may
+    /// have taken any number of them.
+    fn unreadable(&mut self, fault: &Fault) {
+        let next = self.reached.and_then(LogIndex::next);
+        if fault.code == Code::R122 && fault.index.is_some() && fault.index == next {
+            self.reached = fault.index;
         }
     }
 

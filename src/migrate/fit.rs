@@ -91,7 +91,7 @@ impl Fit {
         if !self.keeps_form {
             entry.extra.note = SharedBytes::default();
         }
-        if let Some(form) = self.time_form.filter(|_| holds.time_forms) {
+        if let Some(form) = self.time_form.filter(|_| holds.time_form_matters) {
             in_time_form(entry, form);
         }
     }

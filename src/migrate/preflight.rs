@@ -260,7 +260,7 @@ impl<'s> Preflight<'s> {
         let mut plan = self.plan.clone();
         plan.groups = self.groups.iter().map(|(survey, _)| survey.plan()).collect();
         plan.losses = self.losses();
-        plan.notes.extend(self.times().note());
+        plan.notes.extend(self.times().notes());
         plan.space_needed_bytes = self.bytes_needed();
         let accepted = self
             .findings

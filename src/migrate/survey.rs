@@ -106,7 +106,7 @@ impl<'s> Survey<'s> {
 
     /// Whether contents are read for nothing but the plan: to say which append times are written.
     pub(super) fn counts_times(&self) -> bool {
-        self.target.holds.time_forms
+        self.target.holds.time_form_matters
     }
 
     /// Whether nothing of this group is lost or unfit, as far as it is known.
@@ -163,8 +163,8 @@ impl<'s> Survey<'s> {
     pub(super) fn contents(&mut self, entry: &Entry) {
         let lost = &mut self.lost;
         self.fit.entry_losses(entry, |name| *lost.entry(name).or_default() += 1);
-        if self.target.holds.time_forms {
-            self.times.add(entry, self.fit.time_form);
+        if self.target.holds.time_form_matters {
+            self.times.add(entry.extra.appended_at, self.fit.time_form);
         }
     }
 

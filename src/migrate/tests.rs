@@ -28,7 +28,7 @@ static LITTLE: LazyLock<Profile> = LazyLock::new(|| Profile {
         many_groups: false,
         holes: false,
         appended_at: false,
-        time_forms: false,
+        time_form_matters: false,
         extensions: false,
         notes: false,
         commit: false,

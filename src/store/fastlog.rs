@@ -1,6 +1,6 @@
 //! Our own segments as a store.
 //!
-//! Opening reads and verifies everything once and keeps an index of at most 24 bytes an entry;
+//! Opening reads and verifies everything once and keeps an index of about 24 bytes an entry;
 //! heads come from it, entries are read again and verified again.
 
 use std::io;
@@ -32,7 +32,7 @@ pub static PROFILE: Profile = Profile {
         holes: false,
         terms: true,
         appended_at: true,
-        time_forms: false,
+        time_form_matters: false,
         extensions: true,
         notes: true,
         nil_payload: true,

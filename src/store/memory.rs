@@ -23,7 +23,7 @@ pub static EVERYTHING: Profile = Profile {
         holes: true,
         terms: true,
         appended_at: true,
-        time_forms: false,
+        time_form_matters: false,
         extensions: true,
         notes: true,
         nil_payload: true,

@@ -196,9 +196,6 @@ pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
         (Format::Redb, RedbFormat::V2) => {
             vec!["file format 2: for programs on redb 2; newer ones refuse it".to_owned()]
         }
-        (Format::BoltDb, _) => {
-            vec!["opens with raft-boltdb 1 and 2".to_owned()]
-        }
         _ => Vec::new(),
     }
 }

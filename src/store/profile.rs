@@ -75,8 +75,8 @@ pub struct Holds {
     pub extensions: bool,
     /// The note of the source's own format: `true` where any note can be kept as it is.
     pub notes: bool,
-    /// Append times of either form, of which the programs that read the target may know only one.
-    pub time_forms: bool,
+    /// The form of append times decides which programs read the target.
+    pub time_form_matters: bool,
     /// nil and empty payloads apart.
     pub nil_payload: bool,
     /// A commit index.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::{StoreError, io_error};
-use crate::vfs::{FileKind, Fs, parent_of};
+use crate::vfs::{FileKind, Fs, Metadata, parent_of};
 
 /// Names below a partial target are few; more than this means that it is not ours.
 const PARTIAL_NAMES_MAX: usize = 1_000_000;
@@ -53,7 +53,7 @@ impl Target {
         if !replace_partial && target.exists(&partial)? {
             return Err(StoreError::Refused {
                 path: partial,
-                what: "an interrupted run left this partial target".to_owned(),
+                what: "this is in the way; an interrupted run may have left it".to_owned(),
                 way_out: "remove it, or replace it with --yes".to_owned(),
             });
         }
@@ -162,6 +162,13 @@ impl Target {
             }
             FileKind::Link | FileKind::Other => false,
         };
+        if empty && found.kind == FileKind::Dir && self.is_mount_point(&found)? {
+            return Err(StoreError::Refused {
+                path: self.path.clone(),
+                what: "the target is a mount point; a target gets its name by a rename".to_owned(),
+                way_out: "name a directory inside it".to_owned(),
+            });
+        }
         if empty {
             return Ok(());
         }
@@ -170,6 +177,13 @@ impl Target {
             what: "the target exists and is not empty".to_owned(),
             way_out: "name another target, or move this one away".to_owned(),
         })
+    }
+
+    /// Whether the directory at the target's name lies on another device than the name itself.
+    fn is_mount_point(&self, found: &Metadata) -> Result<bool, StoreError> {
+        let parent = parent_of(&self.path);
+        let around = self.fs.metadata(parent).map_err(io_error("look at", parent))?;
+        Ok(around.identity.0 != found.identity.0)
     }
 
     fn remove_empty(&self) -> Result<(), StoreError> {

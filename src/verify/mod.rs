@@ -1,6 +1,6 @@
 //! Proving that a store is sound: container, entries, Raft rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use schemars::JsonSchema;
@@ -130,10 +130,9 @@ pub fn verify(
     let mut findings = Findings::default();
     findings.extend(description.faults.iter().cloned());
     let groups = chosen(store, options.group.as_ref(), &mut findings)?;
-    let checked = container(store, options.level, observer)?;
-    let mut job =
-        Job { store, known: known(&checked.faults), findings, seen: None, entries: 0, bytes: 0 };
-    job.findings.extend(checked.faults);
+    let mut checked = container(store, options.level, observer)?;
+    let container = Known::new(std::mem::take(&mut checked.faults));
+    let mut job = Job { store, container, findings, seen: None, entries: 0, bytes: 0 };
     if let Some(snapshots) = snapshots {
         job.seen = Some(job.snapshots(snapshots, options.level, observer)?);
     }
@@ -145,6 +144,7 @@ pub fn verify(
         job.group(group, state, &mut meter, observer)?;
     }
     meter.finish(observer)?;
+    job.findings.extend(std::mem::take(&mut job.container.faults));
     let counts = checked.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
     let mut containers: BTreeMap<String, u64> = counts.collect();
     let mut checked_bytes = checked.checked_bytes;
@@ -213,9 +213,33 @@ fn container(
     }
 }
 
-/// What the check of the container already said, so that reading the same bytes says it no more.
-fn known(faults: &[Fault]) -> BTreeSet<(Code, Place)> {
-    faults.iter().filter_map(|fault| Some((fault.code, fault.place.clone()?))).collect()
+/// What the check of the container said, so that reading the same bytes says it no more.
+struct Known {
+    faults: Vec<Fault>,
+    at: BTreeMap<(Code, Place), usize>,
+}
+
+impl Known {
+    fn new(faults: Vec<Fault>) -> Known {
+        let place = |(at, fault): (usize, &Fault)| Some(((fault.code, fault.place.clone()?), at));
+        let at = faults.iter().enumerate().filter_map(place).collect();
+        Known { faults, at }
+    }
+
+    /// Whether `fault` was said; where the container could not tell which entry it concerns, it
+    /// can now.
+    fn has(&mut self, fault: &Fault) -> bool {
+        let place = fault.place.clone();
+        let Some(at) = place.and_then(|place| self.at.get(&(fault.code, place))) else {
+            return false;
+        };
+        if let Some(said) = self.faults.get_mut(*at) {
+            said.index = said.index.or(fault.index);
+            said.term = said.term.or(fault.term);
+            said.group = said.group.take().or_else(|| fault.group.clone());
+        }
+        true
+    }
 }
 
 /// Damage is a finding, everything else ends the job.
@@ -228,7 +252,7 @@ fn damage(error: StoreError) -> Result<Fault, Error> {
 
 struct Job<'s> {
     store: &'s dyn Store,
-    known: BTreeSet<(Code, Place)>,
+    container: Known,
     findings: Findings,
     /// The snapshots beside the log, where they are in view.
     seen: Option<CheckedSnapshots>,
@@ -238,8 +262,7 @@ struct Job<'s> {
 
 impl Job<'_> {
     fn add(&mut self, fault: Fault) {
-        let known = fault.place.clone().map(|place| (fault.code, place));
-        if !known.is_some_and(|known| self.known.contains(&known)) {
+        if !self.container.has(&fault) {
             self.findings.add(fault);
         }
     }

@@ -85,6 +85,16 @@ fn damage_said_by_the_container_is_not_said_again_by_its_entries() {
 }
 
 #[test]
+fn damage_that_the_container_could_not_number_gets_the_index_that_reading_found() {
+    let mut store = with_membership(MemoryStore::of(&[(1, 1), (2, 1)]));
+    store.checked.faults.push(fault(Code::R119, 50));
+    let lost = fault(Code::R119, 50).at_index(LogIndex(3)).in_group(&GroupId::Unnamed);
+    store.group(&GroupId::Unnamed).1.push(Err(Box::new(lost.clone())));
+    let outcome = judge(&store);
+    assert_eq!(outcome.findings.kept().collect::<Vec<_>>(), [&lost]);
+}
+
+#[test]
 fn what_does_not_decode_is_no_hole() {
     let mut store = with_membership(MemoryStore::of(&[(1, 1), (2, 1), (4, 1)]));
     let lost = fault(Code::R122, 70).at_index(LogIndex(3));

@@ -150,6 +150,7 @@ pub fn fail_to_read_everywhere<E: Display>(
     job: Job<'_, E>,
     about: About<'_>,
     is_io: fn(&E) -> bool,
+    whole: &dyn Fn(&Disk) -> bool,
 ) {
     let before = picture(start, about.dir).unwrap();
     for read in 0.. {
@@ -161,9 +162,12 @@ pub fn fail_to_read_everywhere<E: Display>(
             assert!(read > 3, "{read} reads");
             return;
         }
-        if let Err(error) = done {
-            assert!(is_io(&error), "read {read}: {error}");
-            assert!(picture(&fs.disk(), about.dir).unwrap() == before, "read {read}");
+        match done {
+            Ok(()) => assert!(whole(&fs.disk()), "read {read}"),
+            Err(error) => {
+                assert!(is_io(&error), "read {read}: {error}");
+                assert!(picture(&fs.disk(), about.dir).unwrap() == before, "read {read}");
+            }
         }
     }
 }

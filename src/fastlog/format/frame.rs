@@ -1,7 +1,9 @@
 //! The frame: 32 bytes before each payload that say what it is, that it is whole, and what came
 //! before it.
 
-use crate::fastlog::format::{FRAME_HEADER_BYTES, FRAME_PAYLOAD_MAX, Masked, Salt, Sequence};
+use crate::fastlog::format::{
+    FILLER_PAYLOAD_MAX, FRAME_HEADER_BYTES, FRAME_PAYLOAD_MAX, Masked, Salt, Sequence,
+};
 
 const LEN_AT: usize = 4;
 const TYPE_AT: usize = 8;
@@ -91,6 +93,13 @@ pub enum Found {
         /// Length that the header claims, header included.
         len: usize,
     },
+    /// The file ends before the frame does.
+    Short {
+        /// Length that the frame would have, in bytes.
+        len: usize,
+        /// Bytes that are left.
+        remaining: u64,
+    },
     /// A frame that verifies, but that version 1 does not define.
     Newer {
         /// The field that is unknown.
@@ -119,14 +128,15 @@ impl Found {
             return Found::Nothing;
         }
         let payload_len = u32_at(header, LEN_AT);
-        let Some(len) = usize::try_from(payload_len)
-            .ok()
-            .filter(|len| *len <= FRAME_PAYLOAD_MAX)
-            .map(|len| len + FRAME_HEADER_BYTES)
-            .filter(|len| u64::try_from(*len).is_ok_and(|len| len <= remaining))
-        else {
+        let limit =
+            if kind == FrameType::Filler.number() { FILLER_PAYLOAD_MAX } else { FRAME_PAYLOAD_MAX };
+        let len = usize::try_from(payload_len).ok().filter(|len| *len <= limit);
+        let Some(len) = len.map(|len| len + FRAME_HEADER_BYTES) else {
             return Found::Field { what: "frame length", value: u64::from(payload_len) };
         };
+        if u64::try_from(len).is_ok_and(|len| len > remaining) {
+            return Found::Short { len, remaining };
+        }
         let sync_point = u64_at(header, SYNC_POINT_AT);
         if sync_point >= sequence {
             return Found::Field { what: "sync point", value: sync_point };
@@ -258,7 +268,7 @@ mod tests {
     fn zeros_are_nothing_and_a_length_beyond_the_file_is_impossible() {
         assert_eq!(found(&[0; 64]), Found::Nothing);
         let (mut bytes, _) = sealed(b"payload");
-        assert!(matches!(found(&bytes[..38]), Found::Field { what: "frame length", .. }));
+        assert_eq!(found(&bytes[..38]), Found::Short { len: 39, remaining: 38 });
         bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(found(&bytes), Found::Field { what: "frame length", .. }));
     }

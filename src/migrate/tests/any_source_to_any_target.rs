@@ -95,7 +95,7 @@ fn profile() -> impl Strategy<Value = &'static Profile> {
                     holes,
                     terms: true,
                     appended_at: time,
-                    time_forms: false,
+                    time_form_matters: false,
                     extensions,
                     notes,
                     nil_payload: nil,

@@ -226,7 +226,6 @@ impl Writer {
         let page_bytes = self.out.page_bytes;
         let size = self.out.next.0.saturating_mul(page_bytes).max(FILE_BYTES_MIN);
         self.out.file.set_size(size)?;
-        self.out.file.sync()?;
         let end = self.out.next;
         // Transaction T lies in page T mod 2.
         for (page, transaction) in [(0, 2), (1, 1)] {

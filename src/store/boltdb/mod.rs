@@ -29,7 +29,7 @@ pub static PROFILE: Profile = Profile {
         holes: true,
         terms: true,
         appended_at: true,
-        time_forms: true,
+        time_form_matters: true,
         extensions: true,
         notes: false,
         nil_payload: true,

@@ -1,4 +1,4 @@
-//! A decoded entry with its place: what is wrong with it although it decoded, and its head.
+//! What is wrong with an entry although it decoded.
 
 use crate::model::{Code, Fault, FaultKind, GroupId, Place};
 use crate::store::codec::DecodedLog;

@@ -16,7 +16,7 @@ pub use peers::peer_list;
 pub use raft_log::{DecodedLog, decode, decode_in};
 pub use raft_log_write::encode;
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};
-pub use time_form::in_time_form;
+pub use time_form::{in_time_form, time_in_form};
 
 #[cfg(test)]
 mod tests;

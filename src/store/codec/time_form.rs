@@ -3,26 +3,34 @@
 use crate::model::{AppendInstant, AppendTime, Entry, SharedBytes, TimeForm, Zone};
 use crate::store::codec::note::Note;
 
-/// Puts the append time of `entry` into `form`: the same moment, in UTC, as only the old form keeps
-/// zones. An entry without an append time, and one in this form already, stay as they are.
-pub fn in_time_form(entry: &mut Entry, form: TimeForm) {
+/// An append time in `form`: the same moment, in UTC, as only the old form keeps zones. No time,
+/// and one in this form already, stay as they are.
+pub fn time_in_form(time: AppendTime, form: TimeForm) -> AppendTime {
     let zero = AppendInstant {
         unix_seconds: AppendInstant::ZERO_UNIX_SECONDS,
         nanoseconds: 0,
         form,
         zone: Zone::Utc,
     };
-    let time = match (&entry.extra.appended_at, form) {
+    match (time, form) {
         // nil is the zero time of the new form.
         (AppendTime::Nil, TimeForm::Old) => AppendTime::At(zero),
         (AppendTime::At(instant), form) if instant.form != form => {
             match (instant.is_zero(), form) {
                 (true, TimeForm::New) => AppendTime::Nil,
-                _ => AppendTime::At(AppendInstant { form, zone: Zone::Utc, ..*instant }),
+                _ => AppendTime::At(AppendInstant { form, zone: Zone::Utc, ..instant }),
             }
         }
-        _ => return,
-    };
+        (time, _) => time,
+    }
+}
+
+/// Puts the append time of `entry` into `form`, as [`time_in_form`] has it.
+pub fn in_time_form(entry: &mut Entry, form: TimeForm) {
+    let time = time_in_form(entry.extra.appended_at, form);
+    if time == entry.extra.appended_at {
+        return;
+    }
     entry.extra.appended_at = time;
     // What the note says about the bytes of the old time speaks of them no more.
     if let Ok(mut note) = Note::read(&entry.extra.note)

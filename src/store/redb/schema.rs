@@ -21,7 +21,7 @@ pub static PROFILE: Profile = Profile {
         holes: true,
         terms: true,
         appended_at: true,
-        time_forms: false,
+        time_form_matters: false,
         extensions: true,
         notes: false,
         nil_payload: true,
