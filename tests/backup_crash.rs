@@ -55,6 +55,15 @@ fn prepared(profile: Profile) -> Disk {
 }
 
 fn back_up(fs: &SimFs) -> Result<(), Error> {
+    back_up_path(fs, DATA)
+}
+
+/// Of a file alone; its archive names no directory.
+fn back_up_file(fs: &SimFs) -> Result<(), Error> {
+    back_up_path(fs, "/node/raft/raft.db")
+}
+
+fn back_up_path(fs: &SimFs, path: &str) -> Result<(), Error> {
     let options = BackupOptions {
         open: OpenOptions::default(),
         compression: Compression::default(),
@@ -67,7 +76,7 @@ fn back_up(fs: &SimFs) -> Result<(), Error> {
     backup::backup(
         &shared(fs),
         &SimClock::default(),
-        Path::new(DATA),
+        Path::new(path),
         Destination::File(ARCHIVE.into()),
         &options,
         &mut judge,
@@ -115,6 +124,8 @@ fn a_power_cut_leaves_a_whole_directory_or_none() {
         let restored = cut_everywhere(&disk, &restore_file, RESTORE);
         assert!(Some(restored) == picture(&disk, DATA));
         cut_everywhere(&disk, &restore_stream, RESTORE);
+        let file = moments(&prepared(profile), &back_up_file).pop().unwrap();
+        cut_everywhere(&file, &restore_file, RESTORE);
     }
 }
 
