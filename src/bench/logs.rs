@@ -102,7 +102,9 @@ impl FromStr for LogShape {
 
     /// Reads `ENTRIESxSIZE`: `1000000x128`, `4096x64KiB`.
     fn from_str(text: &str) -> Result<LogShape, String> {
-        let wrong = || format!("{text:?} is not ENTRIESxSIZE, as in 1000000x128 or 4096x64KiB");
+        let wrong = || {
+            format!("{text:?} is not ENTRIESxSIZE in bytes or KiB, as in 1000000x128 or 4096x64KiB")
+        };
         let (entries, size) = text.split_once('x').ok_or_else(wrong)?;
         let (digits, unit) = match size.strip_suffix("KiB") {
             Some(digits) => (digits, 1 << 10),

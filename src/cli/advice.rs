@@ -228,7 +228,16 @@ pub fn of_migrate(
             return (failure, Some(outcome));
         }
         migrate::Error::Unfit { outcome, .. } => {
-            let failure = Failure::new(Kind::Refused, message)
+            let mut failure = Failure::new(Kind::Refused, message);
+            let groups = &outcome.migration.plan.groups;
+            // One group fits where several do not; which one is the operator's to say.
+            if groups.len() > 1 && groups.iter().any(|plan| plan.group.name().is_some()) {
+                let each =
+                    groups.iter().map(|plan| format!("there is {}", words::group(&plan.group)));
+                failure.seen = at_most_twenty(each.collect());
+                failure = failure.hint(context.again("--group NAME"));
+            }
+            let failure = failure
                 .hint("raftlog formats")
                 .hint(context.on_path("verify"))
                 .docs(Exit::Refused.name());
