@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::FileNode;
+use super::legal::certain;
 use super::profile::Profile;
 use crate::vfs::{FileKind, Metadata, PRIVATE_DIR_MODE};
 
@@ -149,6 +150,17 @@ impl Disk {
     /// The same disk under another profile: what is durable stays so, and what is pending stays
     /// pending.
     pub fn with_profile(mut self, profile: Profile) -> Disk {
+        if profile != self.profile {
+            for slot in self.nodes.iter_mut().flatten() {
+                // Only a journal makes a size durable before the pages of its file.
+                if let Node::File(file) = &**slot
+                    && let Some(certain) = certain(file, self.profile)
+                    && let Node::File(file) = Arc::make_mut(slot)
+                {
+                    file.settle(certain);
+                }
+            }
+        }
         self.profile = profile;
         self
     }

@@ -198,6 +198,37 @@ impl FileNode {
         self.lost.clear();
     }
 
+    /// Whether the journal made a size durable while pages of the file are not.
+    pub(super) fn has_committed_sizes(&self) -> bool {
+        self.events.iter().any(Event::is_committed)
+    }
+
+    /// Takes `certain`, which has the sizes that the journal made durable, for all that is durable.
+    pub(super) fn settle(&mut self, certain: Content) {
+        let end = self.events.iter().rposition(Event::is_committed).map_or(0, |last| last + 1);
+        let later = self.events.split_off(end);
+        for event in std::mem::take(&mut self.events) {
+            match event.change {
+                Change::Write { .. } => self.events.push(event),
+                Change::Size { to_bytes, cause: Cause::Shrink, .. } => self.cut_events(to_bytes),
+                Change::Size { .. } => {}
+            }
+        }
+        self.events.extend(later);
+        self.durable = Arc::new(certain);
+    }
+
+    /// Forgets what pending writes left behind a cut that is durable.
+    fn cut_events(&mut self, size_bytes: u64) {
+        self.events.retain_mut(|event| match &mut event.change {
+            Change::Write { no, page, .. } => {
+                *page = masked(page, no.bytes_before(size_bytes));
+                no.start_bytes() < size_bytes
+            }
+            Change::Size { .. } => true,
+        });
+    }
+
     pub(super) fn is_pending(&self) -> bool {
         !self.events.is_empty()
     }
@@ -225,6 +256,10 @@ impl FileNode {
 }
 
 impl Event {
+    fn is_committed(&self) -> bool {
+        matches!(self.change, Change::Size { committed: true, .. })
+    }
+
     /// Whether it is a change of size that lies in the journal and is not durable.
     pub(super) fn waits_for_journal(&self) -> bool {
         matches!(self.change, Change::Size { cause, committed: false, .. } if cause.is_journalled())

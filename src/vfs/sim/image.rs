@@ -444,6 +444,11 @@ impl Legal {
         Some((era, era.sizes.get(at.size)?))
     }
 
+    /// The size that a choice stands for.
+    pub(super) fn size_bytes(&self, at: SizeAt) -> u64 {
+        self.size(at).map_or(0, |(_, size)| size.size_bytes)
+    }
+
     /// How many sizes it may have.
     pub(super) fn sizes(&self) -> usize {
         self.eras.iter().map(|era| era.sizes.len()).sum()

@@ -134,8 +134,8 @@ proptest! {
             let sampling = Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64 };
             let samples = digests(&disk, sampling);
             prop_assert!(samples.is_subset(&all), "{}", profile);
-            prop_assert!(samples.contains(&only_digest(&disk, Profile::Kill)));
-            prop_assert!(samples.contains(&only_digest(&disk, Profile::Drop)));
+            prop_assert!(samples.contains(&only_digest(&disk, Profile::Kill)), "{}", profile);
+            prop_assert!(samples.contains(&only_digest(&disk, Profile::Drop)), "{}", profile);
             let torn = Tries { torn: Torn::Bytes, ..sampling };
             let once: Vec<u128> = disk.images(torn).distinct().map(|image| image.digest).collect();
             let twice: Vec<u128> = disk.images(torn).distinct().map(|image| image.digest).collect();
@@ -155,6 +155,65 @@ proptest! {
                 let alone = digests(&image.disk, Tries::default());
                 prop_assert_eq!(alone, BTreeSet::from([image.digest]));
             }
+        }
+    }
+}
+
+/// A later write to an earlier page makes a file no shorter: the image that keeps all is drawn.
+#[test]
+fn of_the_growth_that_survives_the_largest_counts() {
+    for profile in CUT_OFF {
+        let fs = SimFs::new(profile);
+        let file = create(&fs, "/a");
+        file.write_at(6496, &[b'B'; 3000]).expect("written");
+        file.write_at(0, &[b'C'; 1500]).expect("written");
+        let seed = Seed(11_755_305_465_781_230);
+        let sampling = Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64 };
+        let samples = digests(&fs.disk(), sampling);
+        for end in [Profile::Kill, Profile::Drop] {
+            assert!(samples.contains(&only_digest(&fs.disk(), end)), "{profile}, {end}");
+        }
+        assert!(samples.is_subset(&digests(&fs.disk(), Tries::default())), "{profile}");
+    }
+}
+
+/// A journal that is synced for another file's sake makes sizes durable whose pages are not. Under
+/// another profile they stay so.
+#[test]
+fn a_size_that_the_journal_made_durable_stays_so_under_another_profile() {
+    let grown: fn(&dyn VfsFile) = |file| file.allocate(9000).expect("allocated");
+    let cut: fn(&dyn VfsFile) = |file| {
+        file.write_at(4000, &[b'B'; 9000]).expect("written");
+        file.set_size(5000).expect("cut");
+    };
+    let cut_twice: fn(&dyn VfsFile) = |file| {
+        file.write_at(0, &[b'B'; 9000]).expect("written");
+        file.set_size(100).expect("cut");
+        file.write_at(200, &[b'C'; 5000]).expect("written");
+        file.set_size(4500).expect("cut");
+    };
+    for profile in [Profile::Ext4Ordered, Profile::Xfs] {
+        for (change, size) in [(grown, 9000), (cut, 5000), (cut_twice, 4500)] {
+            let (fs, file) = one_page(profile);
+            change(&*file);
+            fs.sync_dir(Path::new(ROOT)).expect("the journal is synced");
+            file.write_at(300, &[b'D'; 4000]).expect("written");
+            let disk = fs.disk();
+            let all = digests(&disk, Tries::default());
+            let seed = Seed(11_755_305_465_781_230);
+            let sampling = Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64 };
+            let samples = digests(&disk, sampling);
+            assert!(samples.is_subset(&all), "{profile}");
+            for end in [Profile::Kill, Profile::Drop] {
+                let only = only_digest(&disk, end);
+                assert!(all.contains(&only) && samples.contains(&only), "{profile}, {end}, {size}");
+            }
+            let strict = texts(&disk.clone().with_profile(Profile::StrictPosix));
+            let sizes = |text: &String| -> u64 {
+                let (_, runs) = text.split_once('=').expect("a file");
+                runs.split(',').map(|run| run[1..].parse::<u64>().expect("a length")).sum()
+            };
+            assert!(strict.iter().all(|text| sizes(text) >= size), "{profile}: {strict:?}");
         }
     }
 }

@@ -4,19 +4,23 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::disk::{CallNo, Step};
 use super::file::{Cause, Change, Event, FileNode};
-use super::page::{PAGE_BYTES, Page, PageNo, joined, masked, zero_page};
+use super::page::{Content, PAGE_BYTES, Page, PageNo, joined, masked, zero_page};
 use super::profile::Profile;
 
 /// At most so many ends of pages are tried as sizes between two sizes that were asked for.
 const PAGE_ENDS_MAX: usize = 4096;
 
 /// The legal contents of a file.
+#[derive(Default)]
 pub(super) struct Legal {
     pub(super) eras: Vec<Era>,
     /// How many there are; saturates.
     pub(super) count: u64,
     /// What became of the size, call by call: the era and the size in it that the call led to.
     pub(super) history: Vec<(CallNo, SizeAt)>,
+    /// Whether those sizes are how far the file has grown, so that of several the largest counts,
+    /// not the last.
+    pub(super) grows: bool,
 }
 
 /// Which size of which era.
@@ -172,7 +176,7 @@ impl Legal {
                 _ => eras.push(vec![size]),
             }
         }
-        let mut legal = Legal { eras: Vec::new(), count: 0, history: Vec::new() };
+        let mut legal = Legal::default();
         for (survivors, sizes) in eras.iter().enumerate() {
             let mut shrinks = 0;
             let survives = |_: &Event| {
@@ -214,7 +218,7 @@ impl Legal {
         page_ends.retain(|(_, end)| (base_bytes + 1..=final_bytes).contains(end));
         page_ends.sort_by_key(|(call, end)| (*call, *end));
         sizes.extend(page_ends.into_iter().map(|(call, end)| (Some(call), end)));
-        let mut legal = Legal { eras: Vec::new(), count: 0, history: Vec::new() };
+        let mut legal = Legal { grows: true, ..Legal::default() };
         let ordered = profile == Profile::Ext4Ordered;
         legal.push(pages(file, |event| before.keeps_size(event), ordered), &sizes);
         legal
@@ -238,7 +242,7 @@ impl Legal {
     }
 
     fn only(size_bytes: u64, pages: Vec<LegalPage>) -> Legal {
-        let mut legal = Legal { eras: Vec::new(), count: 0, history: Vec::new() };
+        let mut legal = Legal::default();
         legal.push(pages, &[(None, size_bytes)]);
         legal
     }
@@ -279,6 +283,24 @@ impl LegalSize {
     }
 }
 
+/// What certainly is in a file of which the journal made a size durable and no sync the pages: the
+/// image in which nothing pending survives. `None` where the durable content says it already.
+pub(super) fn certain(file: &FileNode, profile: Profile) -> Option<Content> {
+    if !file.has_committed_sizes() {
+        return None;
+    }
+    let legal = Legal::of(file, profile, Before::NOTHING);
+    let era = legal.eras.first()?;
+    let size = era.sizes.first()?;
+    let mut content = Content { size_bytes: size.size_bytes, ..Content::default() };
+    for page in size.visible(era) {
+        if let Some(version) = page.versions.get(page.last_kept(|_| false)) {
+            content.pages.push(page.no, version.page.clone());
+        }
+    }
+    Some(content)
+}
+
 /// Ends of pages above `from_bytes` and below `to_bytes`, the first and the last of them if many.
 fn page_ends_between(from_bytes: u64, to_bytes: u64) -> impl Iterator<Item = u64> {
     let first = PageNo::holding(from_bytes);
@@ -292,7 +314,7 @@ fn page_ends_between(from_bytes: u64, to_bytes: u64) -> impl Iterator<Item = u64
         .filter(move |end| *end < to_bytes)
 }
 
-fn settled(content: &super::page::Content) -> Vec<LegalPage> {
+fn settled(content: &Content) -> Vec<LegalPage> {
     let page = |(no, page): (PageNo, &Page)| LegalPage::new(no, Some(page.clone()), Vec::new());
     content.pages.iter().map(page).collect()
 }

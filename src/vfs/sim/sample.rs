@@ -108,7 +108,12 @@ impl Draw {
                 no -= era.sizes.len();
             }
         }
-        let kept = legal.history.iter().rev().find(|(call, _)| self.keeps(*call, dice));
+        let mut kept = legal.history.iter().rev().filter(|(call, _)| self.keeps(*call, dice));
+        let kept = if legal.grows {
+            kept.max_by_key(|(_, at)| legal.size_bytes(*at))
+        } else {
+            kept.next()
+        };
         kept.map(|(_, at)| *at).unwrap_or_default()
     }
 
