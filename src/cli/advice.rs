@@ -228,19 +228,7 @@ pub fn of_migrate(
             return (failure, Some(outcome));
         }
         migrate::Error::Unfit { outcome, .. } => {
-            let mut failure = Failure::new(Kind::Refused, message);
-            let groups = &outcome.migration.plan.groups;
-            // One group fits where several do not; which one is the operator's to say.
-            if groups.len() > 1 && groups.iter().any(|plan| plan.group.name().is_some()) {
-                let each =
-                    groups.iter().map(|plan| format!("there is {}", words::group(&plan.group)));
-                failure.seen = at_most_twenty(each.collect());
-                failure = failure.hint(context.again("--group NAME"));
-            }
-            let failure = failure
-                .hint("raftlog formats")
-                .hint(context.on_path("verify"))
-                .docs(Exit::Refused.name());
+            let failure = of_unfit(message, &outcome.migration.plan.groups, context);
             return (failure, Some(outcome));
         }
         migrate::Error::Refused { outcome, .. } => {
@@ -281,6 +269,18 @@ pub fn of_migrate(
         migrate::Error::Cancelled => Failure::cancelled(stopped),
     };
     (failure, None)
+}
+
+/// A log that the target cannot hold. One group may fit where several do not; which one is the
+/// operator's to say.
+fn of_unfit(message: String, groups: &[migrate::GroupPlan], context: &Context) -> Failure {
+    let mut failure = Failure::new(Kind::Refused, message);
+    if groups.len() > 1 {
+        let each = groups.iter().map(|plan| format!("there is {}", words::group(&plan.group)));
+        failure.seen = at_most_twenty(each.collect());
+        failure = failure.hint(context.again("--group NAME"));
+    }
+    failure.hint("raftlog formats").hint(context.on_path("verify")).docs(Exit::Refused.name())
 }
 
 /// The codes to accept, when every error is one that may be accepted.
