@@ -299,6 +299,7 @@ fn remove_old(files: &Files, segments: &[SegmentNo], oldest: SegmentNo) -> Resul
         removed += 1;
     }
     if removed > 0 {
+        // No promise rests on this: what comes back is old by its number, and is removed again.
         files.sync_dir()?;
     }
     Ok(removed)

@@ -194,6 +194,8 @@ impl Shelf {
         let filled = file.size().ok()?;
         let head = usize::try_from(FRAMES_OFFSET).unwrap_or(usize::MAX);
         file.write(0, zeros().get(..head)?).ok()?;
+        // No promise rests on this: with its old head the file would be cut off by recovery. With
+        // zeros whoever looks before that sees a spare.
         file.sync().ok()?;
         drop(file);
         if self.files.rename(purged, number).is_err() {

@@ -90,6 +90,8 @@ impl Syncs {
         if anchor.current().newest >= job.newest {
             return Ok(());
         }
+        // No promise rests on this when the power goes: a segment counts by its header. But damage
+        // to that header would be taken for a crash while it was made.
         anchor.update(|anchor| {
             anchor.newest = job.newest;
             anchor.sync_point = anchor.sync_point.max(job.through);

@@ -225,6 +225,8 @@ impl Writer {
         let end = last.end();
         if let Err(error) = active.fill_and_write(bytes, end, &self.options) {
             let from = active.end;
+            // No promise rests on this: what failed was promised to nobody, and the next sync of
+            // this file makes the zeros durable as well.
             return match active.erase(from, end).map(|()| self.syncs.sync(&active.file)) {
                 Ok(Ok(())) => Err(error.into()),
                 Ok(Err(poisoned)) => Err(poisoned),
