@@ -323,6 +323,8 @@ impl Writer {
     pub(super) fn rotate(&mut self, now: Duration) -> Result<(), Error> {
         let WriterOptions { later, on_request, bulk, .. } = self.options;
         if self.active.is_some() && !later && !on_request && !bulk {
+            // No promise rests on this: what waits is synced before it is acknowledged, wherever
+            // it lies. But then a sealed segment says itself how far it was synced.
             self.sync(now)?;
             self.record(self.durable(), now)?;
         }
