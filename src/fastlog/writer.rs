@@ -410,6 +410,7 @@ impl Writer {
         self.syncs.check()?;
         let written = self.written();
         if self.shelf.clear() {
+            // No promise rests on this: a spare that comes back is one.
             self.files.sync_dir().map_err(|error| self.syncs.poisoned(error))?;
         }
         let says_so = {
