@@ -122,6 +122,31 @@ impl Meter {
         Ok(Meter { phase, bytes: 0, entries: 0, told_bytes: 0, told_entries: 0 })
     }
 
+    /// Does `work` as a phase of its own. `work` says now and then how many bytes it has handled,
+    /// and is to end early on a break.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn over<T>(
+        phase: Phase,
+        total_bytes: u64,
+        observer: &mut dyn Observer,
+        work: impl FnOnce(&mut dyn FnMut(u64) -> ControlFlow<()>) -> T,
+    ) -> Result<T, Stopped> {
+        let mut meter = Meter::start(phase, Some(total_bytes), None, observer)?;
+        let mut stopped = Ok(());
+        let done = work(&mut |bytes| {
+            stopped = meter.reached(bytes, observer);
+            match stopped {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(Stopped) => ControlFlow::Break(()),
+            }
+        });
+        stopped?;
+        meter.finish(observer)?;
+        Ok(done)
+    }
+
     /// Counts one entry of `bytes` bytes.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! `migrate` on the real binary: what a plan promises, and the commands it hands on.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -186,4 +186,45 @@ fn a_target_that_does_not_read_back_as_written_is_set_aside() {
     assert!(fs::read(&source).expect("the source") == before, "the source is as it was");
     let (code, _, stderr) = told(&raftlog(["verify", text(&aside)]));
     assert_eq!(code, 1, "the damage can be looked at: {stderr}");
+}
+
+#[test]
+fn where_one_group_fits_the_groups_are_listed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (source, target) = (dir.path().join("many"), dir.path().join("one.db"));
+    store_with_groups(&source, Format::FastLog, &["left", "right"], b"x");
+    let arguments = ["migrate", text(&source), text(&target), "--to", "boltdb"];
+    let (code, _, stderr) = told(&raftlog(arguments));
+    assert_eq!(code, 12, "{stderr}");
+    for words in ["left", "right", "--to boltdb --group NAME"] {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+    assert!(!target.exists());
+}
+
+/// A target gets its name by a rename, which a mount point does not take: that is said before
+/// anything is copied.
+#[test]
+fn a_mount_point_is_refused_before_anything_is_copied() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("mounted");
+    fs::create_dir(&target).expect("created");
+    let script = "mount -t tmpfs -o size=1m tmpfs \"$1\" || exit 99; shift; exec \"$@\"";
+    for more in [&[][..], &["--dry-run"]] {
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", text(&target)])
+            .args([env!("CARGO_BIN_EXE_raftlog"), "migrate"])
+            .arg(redb("redb-twins", "twin-dkron-single"))
+            .args([text(&target), "--to", "fastlog"])
+            .args(more)
+            .output();
+        let output = match output {
+            Ok(output) if !matches!(output.status.code(), Some(1 | 99)) => output,
+            _ => return println!("skipped: nothing can be mounted here"),
+        };
+        let (code, _, stderr) = told(&output);
+        assert_eq!(code, 12, "{stderr}");
+        assert!(stderr.contains("is a mount point"), "{stderr}");
+        assert!(stderr.contains("hint: name a directory inside it"), "{stderr}");
+    }
 }

@@ -1,18 +1,17 @@
 //! What is known and decided before anything is written: damage, rules, losses, space.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
+use crate::event::{EntryCount, Meter, Observer, Phase};
 use crate::migrate::states::{Stated, States};
 use crate::migrate::survey::{Survey, decodes, membership_decodes};
 use crate::migrate::times::Times;
 use crate::migrate::{
     ACCEPTABLE, Compared, Copied, Ends, Error, Loss, LossName, Migration, Options, Outcome, Plan,
 };
-use crate::model::{Code, Fault, Findings, IndexRange, LogState, Place};
+use crate::model::{Code, Fault, Findings, IndexRange, KnownFaults, LogState};
 use crate::store::target::{Sealed, Target};
 use crate::store::{Level, Located, Room, SUPERSEDED_RECORDS, Store, StoreError};
 use crate::vfs::{Metadata, parent_of};
@@ -36,7 +35,7 @@ pub(super) struct Preflight<'s> {
     options: &'s Options,
     pub(super) groups: Vec<(Survey<'s>, &'s LogState)>,
     pub(super) findings: Findings,
-    known: BTreeSet<(Code, Place)>,
+    known: KnownFaults,
     state_faults: &'s [Fault],
     plan: Plan,
     room: Room,
@@ -82,7 +81,7 @@ impl<'s> Preflight<'s> {
             options,
             groups,
             findings: Findings::default(),
-            known: BTreeSet::new(),
+            known: KnownFaults::default(),
             state_faults: &states.faults,
             plan,
             room,
@@ -104,21 +103,12 @@ impl<'s> Preflight<'s> {
     /// Checks the source's container.
     pub(super) fn container(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let total = self.source.files().iter().map(|file| file.size_bytes).sum();
-        let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
-        let mut stopped = Ok(());
-        let checked = self.source.check(Level::Full, &mut |bytes| {
-            stopped = meter.reached(bytes, observer);
-            match stopped {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(Stopped) => ControlFlow::Break(()),
-            }
-        });
-        stopped?;
-        meter.finish(observer)?;
+        let checked = Meter::over(Phase::Verifying, total, observer, |progress| {
+            self.source.check(Level::Full, progress)
+        })?;
         match checked {
             Ok(checked) => {
-                let place = |fault: &Fault| Some((fault.code, fault.place.clone()?));
-                self.known = checked.faults.iter().filter_map(place).collect();
+                self.known = KnownFaults::of(&checked.faults);
                 self.findings.extend(checked.faults);
                 let superseded = |(name, _): &&(&str, u64)| *name == SUPERSEDED_RECORDS;
                 let count = checked.counts.iter().find(superseded).map_or(0, |(_, count)| *count);
@@ -191,9 +181,9 @@ impl<'s> Preflight<'s> {
 
     /// Takes note of a fault, unless the container's check said it about the same place.
     fn add(&mut self, fault: Fault) {
-        let known = fault.place.clone().map(|place| (fault.code, place));
-        if !known.is_some_and(|known| self.known.contains(&known)) {
-            self.findings.add(fault);
+        match self.known.has(&fault) {
+            true => self.findings.complete(&fault),
+            false => self.findings.add(fault),
         }
     }
 

@@ -1,8 +1,6 @@
 //! What is recorded of the groups that are migrated, and what stands beside their log.
 
-use std::ops::ControlFlow;
-
-use crate::event::{Meter, Observer, Phase, Stopped};
+use crate::event::{Meter, Observer, Phase};
 use crate::migrate::{Error, Options};
 use crate::model::{Code, Fault, GroupId, LogState};
 use crate::store::snapshots::Checked as CheckedSnapshots;
@@ -36,17 +34,9 @@ pub(super) fn snapshots(
 ) -> Result<Option<CheckedSnapshots>, Error> {
     let Some(snapshots) = snapshots else { return Ok(None) };
     let total = snapshots.list().iter().map(|snapshot| snapshot.size_bytes).sum();
-    let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
-    let mut stopped = Ok(());
-    let checked = snapshots.check(Level::Full, &mut |bytes| {
-        stopped = meter.reached(bytes, observer);
-        match stopped {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(Stopped) => ControlFlow::Break(()),
-        }
-    });
-    stopped?;
-    meter.finish(observer)?;
+    let checked = Meter::over(Phase::Verifying, total, observer, |progress| {
+        snapshots.check(Level::Full, progress)
+    })?;
     Ok(Some(checked?))
 }
 

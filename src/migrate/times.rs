@@ -43,7 +43,7 @@ impl Times {
     /// append time.
     pub(super) fn notes(self) -> Vec<String> {
         let zones = (self.zones_lost > 0).then(|| {
-            format!("append times: {} zones become UTC, the moments stay", self.zones_lost)
+            format!("append times whose zone becomes UTC: {}; the moments stay", self.zones_lost)
         });
         self.readers().into_iter().chain(zones).collect()
     }
@@ -116,6 +116,6 @@ mod tests {
         assert_eq!(written(None), Times { old: 1, new: 0, zones_lost: 0 });
         assert_eq!(written(Some(TimeForm::New)), Times { old: 0, new: 1, zones_lost: 1 });
         assert_eq!(written(Some(TimeForm::Old)), Times { old: 2, new: 0, zones_lost: 0 });
-        assert!(written(Some(TimeForm::New)).notes()[1].contains("1 zones become UTC"));
+        assert!(written(Some(TimeForm::New)).notes()[1].contains("zone becomes UTC: 1;"));
     }
 }

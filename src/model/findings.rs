@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Fault, Severity};
+use crate::model::{Code, Fault, Place, Severity};
 
 /// The findings of a job: every fault is counted, at most [`Findings::KEPT_PER_CODE`] are kept for
 /// each code, so that memory does not grow with the damage.
@@ -36,6 +36,18 @@ impl Findings {
         of_code.errors += u64::from(fault.severity == Severity::Error);
         if of_code.kept.len() < Self::KEPT_PER_CODE {
             of_code.kept.push(fault);
+        }
+    }
+
+    /// Fills in, where a fault of this code was added for the same place, which entry it concerns:
+    /// a container does not always know what reading it tells.
+    pub fn complete(&mut self, fault: &Fault) {
+        let of_code = self.by_code.get_mut(&fault.code);
+        let kept = of_code.map(|of_code| of_code.kept.iter_mut()).into_iter().flatten();
+        for said in kept.filter(|said| said.place.is_some() && said.place == fault.place) {
+            said.index = said.index.or(fault.index);
+            said.term = said.term.or(fault.term);
+            said.group = said.group.take().or_else(|| fault.group.clone());
         }
     }
 
@@ -115,6 +127,24 @@ impl Findings {
             self.by_code.into_values().flat_map(|of_code| of_code.kept).collect();
         kept.sort_by(by_place);
         kept
+    }
+}
+
+/// Places of which a fault was told, so that it is not told again.
+#[derive(Clone, Debug, Default)]
+pub struct KnownFaults(BTreeSet<(Code, Place)>);
+
+impl KnownFaults {
+    /// What `faults` say.
+    pub fn of(faults: &[Fault]) -> KnownFaults {
+        let place = |fault: &Fault| Some((fault.code, fault.place.clone()?));
+        KnownFaults(faults.iter().filter_map(place).collect())
+    }
+
+    /// Whether a fault of this code was told of its place.
+    pub fn has(&self, fault: &Fault) -> bool {
+        let place = fault.place.clone().map(|place| (fault.code, place));
+        place.is_some_and(|place| self.0.contains(&place))
     }
 }
 

@@ -22,7 +22,7 @@ pub use entry::{
     AppendInstant, AppendTime, Entry, EntryExtra, EntryHead, EntryKind, HeadRun, TimeForm, Zone,
 };
 pub use fault::{Fault, FaultKind, IoError, Place};
-pub use findings::Findings;
+pub use findings::{Findings, KnownFaults};
 pub use ids::{GroupId, IndexRange, LogId, LogIndex, Term};
 pub use membership::{Server, Suffrage};
 pub use selection::{Selection, SelectionError};

@@ -1,7 +1,6 @@
 //! Proving that a store is sound: container, entries, Raft rules.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use crate::decode;
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
 use crate::model::{
-    Code, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState, Place,
+    Code, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex, LogState,
 };
 use crate::rules::{Checker, Surroundings};
 use crate::store::snapshots::Checked as CheckedSnapshots;
@@ -130,9 +129,10 @@ pub fn verify(
     let mut findings = Findings::default();
     findings.extend(description.faults.iter().cloned());
     let groups = chosen(store, options.group.as_ref(), &mut findings)?;
-    let mut checked = container(store, options.level, observer)?;
-    let container = Known::new(std::mem::take(&mut checked.faults));
-    let mut job = Job { store, container, findings, seen: None, entries: 0, bytes: 0 };
+    let checked = container(store, options.level, observer)?;
+    let known = KnownFaults::of(&checked.faults);
+    findings.extend(checked.faults);
+    let mut job = Job { store, known, findings, seen: None, entries: 0, bytes: 0 };
     if let Some(snapshots) = snapshots {
         job.seen = Some(job.snapshots(snapshots, options.level, observer)?);
     }
@@ -144,7 +144,6 @@ pub fn verify(
         job.group(group, state, &mut meter, observer)?;
     }
     meter.finish(observer)?;
-    job.findings.extend(std::mem::take(&mut job.container.faults));
     let counts = checked.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
     let mut containers: BTreeMap<String, u64> = counts.collect();
     let mut checked_bytes = checked.checked_bytes;
@@ -196,49 +195,11 @@ fn container(
     observer: &mut dyn Observer,
 ) -> Result<Checked, Error> {
     let total = store.files().iter().map(|file| file.size_bytes).sum();
-    let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
-    let mut stopped = Ok(());
-    let checked = store.check(level, &mut |bytes| {
-        stopped = meter.reached(bytes, observer);
-        match stopped {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(Stopped) => ControlFlow::Break(()),
-        }
-    });
-    stopped?;
-    meter.finish(observer)?;
+    let checked =
+        Meter::over(Phase::Verifying, total, observer, |progress| store.check(level, progress))?;
     match checked {
         Ok(checked) => Ok(checked),
         Err(error) => Ok(Checked { faults: vec![damage(error)?], ..Checked::default() }),
-    }
-}
-
-/// What the check of the container said, so that reading the same bytes says it no more.
-struct Known {
-    faults: Vec<Fault>,
-    at: BTreeMap<(Code, Place), usize>,
-}
-
-impl Known {
-    fn new(faults: Vec<Fault>) -> Known {
-        let place = |(at, fault): (usize, &Fault)| Some(((fault.code, fault.place.clone()?), at));
-        let at = faults.iter().enumerate().filter_map(place).collect();
-        Known { faults, at }
-    }
-
-    /// Whether `fault` was said; where the container could not tell which entry it concerns, it
-    /// can now.
-    fn has(&mut self, fault: &Fault) -> bool {
-        let place = fault.place.clone();
-        let Some(at) = place.and_then(|place| self.at.get(&(fault.code, place))) else {
-            return false;
-        };
-        if let Some(said) = self.faults.get_mut(*at) {
-            said.index = said.index.or(fault.index);
-            said.term = said.term.or(fault.term);
-            said.group = said.group.take().or_else(|| fault.group.clone());
-        }
-        true
     }
 }
 
@@ -252,7 +213,8 @@ fn damage(error: StoreError) -> Result<Fault, Error> {
 
 struct Job<'s> {
     store: &'s dyn Store,
-    container: Known,
+    /// What the check of the container said.
+    known: KnownFaults,
     findings: Findings,
     /// The snapshots beside the log, where they are in view.
     seen: Option<CheckedSnapshots>,
@@ -262,8 +224,9 @@ struct Job<'s> {
 
 impl Job<'_> {
     fn add(&mut self, fault: Fault) {
-        if !self.container.has(&fault) {
-            self.findings.add(fault);
+        match self.known.has(&fault) {
+            true => self.findings.complete(&fault),
+            false => self.findings.add(fault),
         }
     }
 
@@ -275,17 +238,9 @@ impl Job<'_> {
         observer: &mut dyn Observer,
     ) -> Result<CheckedSnapshots, Error> {
         let total = snapshots.list().iter().map(|snapshot| snapshot.size_bytes).sum();
-        let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
-        let mut stopped = Ok(());
-        let checked = snapshots.check(level, &mut |bytes| {
-            stopped = meter.reached(bytes, observer);
-            match stopped {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(Stopped) => ControlFlow::Break(()),
-            }
-        });
-        stopped?;
-        meter.finish(observer)?;
+        let checked = Meter::over(Phase::Verifying, total, observer, |progress| {
+            snapshots.check(level, progress)
+        })?;
         let checked = checked?;
         self.findings.extend(checked.faults.iter().cloned());
         Ok(checked)

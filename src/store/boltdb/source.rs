@@ -1,11 +1,10 @@
 //! An opened BoltDB file as a source of entries.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState, Place, StableMap};
+use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, KnownFaults, LogState, StableMap};
 use crate::store::bolt::survey;
 use crate::store::bolt::{Bucket, Metas, Pages, Root, Survey, Visit, Walk, buckets, read_metas};
 use crate::store::boltdb::entries::{EntryWalk, HeadWalk, bounds};
@@ -202,9 +201,8 @@ impl Store for BoltDbStore {
     ) -> Result<Checked, StoreError> {
         let mut checked = Checked { faults: self.faults.clone(), ..Checked::default() };
         let Some(found) = self.survey(progress)? else { return Ok(checked) };
-        let place = |fault: &Fault| Some((fault.code, fault.place.clone()?));
-        let known: BTreeSet<(Code, Place)> = self.faults.iter().filter_map(place).collect();
-        let is_new = |fault: &Fault| place(fault).is_none_or(|place| !known.contains(&place));
+        let known = KnownFaults::of(&self.faults);
+        let is_new = |fault: &Fault| !known.has(fault);
         checked.faults.extend(found.faults.into_iter().filter(is_new));
         if found.unnamed_faults > 0 {
             let found = format!("{} more faults of the page graph", found.unnamed_faults);
