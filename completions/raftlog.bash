@@ -49,6 +49,9 @@ _raftlog() {
             raftlog,schema)
                 cmd="raftlog__subcmd__schema"
                 ;;
+            raftlog,simulate)
+                cmd="raftlog__subcmd__simulate"
+                ;;
             raftlog,verify)
                 cmd="raftlog__subcmd__verify"
                 ;;
@@ -59,7 +62,7 @@ _raftlog() {
 
     case "${cmd}" in
         raftlog)
-            opts="-h -V --color --help --version inspect verify migrate backup restore diff bench formats explain schema completions man"
+            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate bench formats explain schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -409,12 +412,82 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__schema)
-            opts="-h --color --help inspect verify migrate backup restore diff formats bench"
+            opts="-h --color --help inspect verify migrate backup restore diff simulate formats bench"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        raftlog__subcmd__simulate)
+            opts="-q -v -h --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --replay --strict --format --json --progress --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --durability)
+                    COMPREPLY=($(compgen -W "-1 0 1" -- "${cur}"))
+                    return 0
+                    ;;
+                --strategy)
+                    COMPREPLY=($(compgen -W "disk-first mem-first" -- "${cur}"))
+                    return 0
+                    ;;
+                --flush)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -W "strict-posix ext4-ordered xfs no-reorder kill drop" -- "${cur}"))
+                    return 0
+                    ;;
+                --torn)
+                    COMPREPLY=($(compgen -W "no sectors bytes" -- "${cur}"))
+                    return 0
+                    ;;
+                --disk)
+                    COMPREPLY=($(compgen -W "nvme ssd hdd" -- "${cur}"))
+                    return 0
+                    ;;
+                --steps)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --points)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --images)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain never" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

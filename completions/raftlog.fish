@@ -35,6 +35,7 @@ complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "migrate" -d 'Copy a
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "backup" -d 'Pack a store or a whole data directory into an archive, and read it back'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "restore" -d 'Verify an archive, then write its files into a new directory'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "diff" -d 'Compare two stores of any formats, entry by entry'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "simulate" -d 'Show what a crash costs under each durability mode, tried on the shipped engine'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "bench" -d 'Measure the jobs against what this machine can do'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "formats" -d 'List the formats that are recognised, read and written'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "explain" -d 'Say what a code, an exit name or a loss means and what to do'
@@ -213,6 +214,44 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l json -d 'Short 
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l durability -d 'Levels to try: -1 (low), 0 (mid), 1 (high) [default: all]' -r -f -a "-1\t''
+0\t''
+1\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l strategy -d 'Strategies to try [default: both]' -r -f -a "disk-first\t''
+mem-first\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l flush -d 'Flush policies to try: immediate, batch:ENTRIES,MS [default: immediate,batch:8,20]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l seed -d 'What the workload is made from, hexadecimal' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l profile -d 'What the file system may do with unsynced writes [default: strict-posix]' -r -f -a "strict-posix\t''
+ext4-ordered\t''
+xfs\t''
+no-reorder\t''
+kill\t''
+drop\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l torn -d 'How finely a crash may mix two versions of a page' -r -f -a "no\t''
+sectors\t''
+bytes\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l disk -d 'How long the modelled disk takes' -r -f -a "nvme\t''
+ssd\t''
+hdd\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l steps -d 'Steps of the workload' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l points -d 'Moments tried of each mode, spread evenly: a number, or all' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l images -d 'Images drawn of a moment that has more than eight times as many' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l replay -d 'Try one case again, with the flags that were printed with it' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l strict -d 'Hazards count as findings: exit 1'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; every job and its limit take turns once a round' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l dir -d 'Directory to work in; what is made there is removed' -r -F

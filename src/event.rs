@@ -23,9 +23,19 @@ pub enum Phase {
     Unpacking,
     /// Measuring.
     Measuring,
+    /// Recovering and checking what a crash may leave; its entries are images.
+    Simulating,
 }
 
 impl Phase {
+    /// What its entries are called, one and many.
+    pub fn units(self) -> (&'static str, &'static str) {
+        match self {
+            Phase::Simulating => ("image", "images"),
+            _ => ("entry", "entries"),
+        }
+    }
+
     /// The word that a progress line begins with.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +48,7 @@ impl Phase {
             Phase::ReadingBack => "reading back",
             Phase::Unpacking => "unpacking",
             Phase::Measuring => "measuring",
+            Phase::Simulating => "simulating",
         }
     }
 }

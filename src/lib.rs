@@ -19,6 +19,7 @@ pub mod migrate;
 pub mod model;
 pub mod report;
 pub mod rules;
+pub mod simulate;
 pub mod store;
 pub mod verify;
 pub mod vfs;

@@ -113,6 +113,16 @@ fn verdicts_fit_and_name_every_code_once_sorted_by_place() {
 }
 
 #[test]
+fn simulations_and_their_cases_fit() {
+    let schema = schema("simulate");
+    let little = "simulate --steps 24 --images 4 --points 8";
+    envelope(&schema, little, 0);
+    envelope(&schema, "simulate --steps 24 --images 16 --durability -1 --strict", 1);
+    let mode = "--durability 0 --strategy mem-first --flush batch:8,20";
+    envelope(&schema, &format!("simulate --replay 7f3a:12:0 {mode}"), 0);
+}
+
+#[test]
 fn migrations_backups_restores_and_comparisons_fit() {
     let dir = tempfile::tempdir().expect("directory");
     let at = |name: &str| -> PathBuf { dir.path().join(name) };

@@ -29,12 +29,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backup", &["model", "event", "vfs", "store", "archive"]),
     ("dual", &["model", "fastlog"]),
     ("bench", &["model", "event", "vfs", "fastlog", "store"]),
-    ("report", &["model", "event", "verify", "inspect", "migrate", "compare", "backup", "bench"]),
+    ("simulate", &["model", "event", "vfs", "fastlog"]),
+    (
+        "report",
+        &[
+            "model", "event", "verify", "inspect", "migrate", "compare", "backup", "bench",
+            "simulate",
+        ],
+    ),
     (
         "cli",
         &[
             "report", "model", "event", "vfs", "store", "verify", "inspect", "migrate", "compare",
-            "backup", "bench",
+            "backup", "bench", "simulate",
         ],
     ),
 ];
@@ -61,7 +68,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("tar", &["src/archive/"]),
     ("flate2", &["src/archive/"]),
     ("signal_hook", &["src/cli/"]),
-    ("xxhash_rust", &["src/store/redb/", "src/vfs/sim/"]),
+    ("xxhash_rust", &["src/store/redb/", "src/vfs/sim/", "src/simulate/oracle/"]),
     ("crc32fast", &["src/bytes/", "src/bench/"]),
     ("crc64fast", &["src/bytes/"]),
 ];
@@ -264,6 +271,25 @@ fn rooms_import_only_what_the_table_allows() {
     let sources = sources("src");
     assert!(sources.len() > 30, "the sources were found");
     assert_clean(sources.iter().flat_map(|(path, text)| import_complaints(path, text)).collect());
+}
+
+/// The judge of a simulation must not rest on what it judges.
+#[test]
+fn the_oracle_knows_the_vocabulary_and_nothing_of_the_engine() {
+    let judges: Vec<_> = sources("src/simulate/oracle");
+    assert!(judges.len() > 4, "the oracle was found");
+    let complaints = judges.iter().flat_map(|(path, text)| {
+        let code = product_code(text);
+        let foreign: Vec<String> = imported_rooms(&code)
+            .into_iter()
+            .filter(|room| !matches!(room.as_str(), "model" | "simulate"))
+            .collect();
+        let engine = ["simulate::engine", "simulate::driver", "simulate::recover"];
+        let through = engine.into_iter().filter(|name| code.contains(name)).map(str::to_owned);
+        let all: Vec<String> = foreign.into_iter().chain(through).collect();
+        all.into_iter().map(move |name| format!("{path}: the oracle must not know `{name}`"))
+    });
+    assert_clean(complaints.collect());
 }
 
 #[test]

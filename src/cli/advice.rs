@@ -14,7 +14,7 @@ use crate::report::{Exit, explain, words};
 use crate::store::StoreError;
 use crate::store::detect::NO_SUCH_PATH;
 use crate::vfs::{Fs, parent_of};
-use crate::{backup, bench, compare, inspect, migrate, verify};
+use crate::{backup, bench, compare, inspect, migrate, simulate, verify};
 
 /// What Linux says of a disk that cannot read or write.
 const EIO: i32 = 5;
@@ -350,6 +350,16 @@ pub fn of_backup(error: backup::Error, context: &Context, stopped: Option<Exit>)
                 .docs(Exit::Mismatch.name())
         }
         backup::Error::Cancelled => Failure::cancelled(stopped),
+    }
+}
+
+/// What `simulate` said.
+pub fn of_simulation(error: simulate::Error) -> Failure {
+    let message = error.to_string();
+    match error {
+        simulate::Error::NoSuchCase { .. } => Failure::new(Kind::Usage, message)
+            .hint("repeat every flag that was printed with the case")
+            .docs(Exit::Usage.name()),
     }
 }
 

@@ -54,6 +54,17 @@ Examples:
   raftlog diff a.redb b.redb --index 100..200 --json | jq .result.first_difference
 ";
 
+/// Examples of `simulate`.
+pub const SIMULATE: &str = "\
+Examples:
+  raftlog simulate                                        all modes: what a power cut may take
+  raftlog simulate --durability -1,0 --disk hdd           before choosing a level for a slow disk
+  raftlog simulate --profile ext4-ordered,xfs --seed 51   what usual file systems add
+  raftlog simulate --images 512 --steps 200               more of the same
+  raftlog simulate --replay 7f3a:118:37 --durability 1 --strategy disk-first --flush immediate
+  raftlog simulate --json | jq '.result.modes[] | {durability, strategy, lost}'
+";
+
 /// Examples of `bench`.
 pub const BENCH: &str = "\
 Examples:

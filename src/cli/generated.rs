@@ -14,7 +14,7 @@ use crate::report::{Exit, words};
 use crate::vfs::{OpenMode, read_exact_at};
 
 /// The manual pages, by file name.
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 14] = [
     ("raftlog.1", include_str!("../../man/raftlog.1")),
     ("raftlog-inspect.1", include_str!("../../man/raftlog-inspect.1")),
     ("raftlog-verify.1", include_str!("../../man/raftlog-verify.1")),
@@ -26,6 +26,7 @@ const PAGES: [(&str, &str); 13] = [
     ("raftlog-formats.1", include_str!("../../man/raftlog-formats.1")),
     ("raftlog-explain.1", include_str!("../../man/raftlog-explain.1")),
     ("raftlog-schema.1", include_str!("../../man/raftlog-schema.1")),
+    ("raftlog-simulate.1", include_str!("../../man/raftlog-simulate.1")),
     ("raftlog-completions.1", include_str!("../../man/raftlog-completions.1")),
     ("raftlog-man.1", include_str!("../../man/raftlog-man.1")),
 ];

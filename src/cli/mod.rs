@@ -14,6 +14,7 @@ mod migrate;
 mod quote;
 mod reference;
 mod session;
+mod simulate;
 mod values;
 mod verify;
 
@@ -102,6 +103,7 @@ fn dispatch(session: &Session, command: Command) -> Exit {
         Command::Backup(arguments) => archives::backup(session, &arguments),
         Command::Restore(arguments) => archives::restore(session, &arguments),
         Command::Diff(arguments) => diff::run(session, &arguments),
+        Command::Simulate(arguments) => simulate::run(session, &arguments),
         Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Formats(arguments) => reference::formats(session, &arguments),
         Command::Explain(arguments) => reference::explain(session, &arguments),

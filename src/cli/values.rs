@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::model::{Durability, TimeForm};
 use crate::store::{Level, RedbFormat};
+use crate::vfs::sim::Torn;
 
 /// Levels of `verify`.
 pub const LEVELS: [Level; 2] = [Level::Quick, Level::Full];
@@ -23,6 +24,9 @@ pub fn time_form_word(form: TimeForm) -> &'static str {
         TimeForm::New => "new",
     }
 }
+
+/// How finely pages may be torn.
+pub const TORN: [Torn; 3] = [Torn::No, Torn::Sectors, Torn::Bytes];
 
 /// Durabilities as they are written.
 const DURABILITIES: [(&str, Durability); 3] =

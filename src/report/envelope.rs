@@ -152,7 +152,7 @@ pub struct ErrorNote {
 
 /// What a command prints with `--format json`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Envelope<R> {
+pub struct Envelope<R, S = Summary, F = Finding> {
     /// `raftlog.<command>/<major>`: fields may be added inside a major, never renamed.
     pub schema: String,
     /// Who printed it.
@@ -167,9 +167,9 @@ pub struct Envelope<R> {
     /// The answer; null when there is none.
     pub result: Option<R>,
     /// Counts.
-    pub summary: Summary,
+    pub summary: S,
     /// What was found, sorted by file, offset, index.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<F>,
     /// Why the command could not finish; null when it did.
     pub error: Option<ErrorNote>,
     /// How the program ends.

@@ -14,6 +14,7 @@ pub mod output;
 pub mod overview;
 pub mod progress;
 pub mod schema;
+pub mod simulation;
 pub mod stream;
 mod style;
 mod table;

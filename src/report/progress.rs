@@ -93,7 +93,7 @@ impl<'c> Progress<'c> {
         }
         if let Some(bar) = &self.bar {
             let by_entries = self.phase.as_ref().is_some_and(|totals| totals.bytes.is_none());
-            bar.set_message(amounts(bytes, entries, spent));
+            bar.set_message(amounts(phase, bytes, entries, spent));
             bar.set_position(if by_entries { entries } else { bytes });
         } else if self.mode == Mode::Plain && (self.clock)() >= self.next_line {
             self.next_line = (self.clock)() + LINE_EVERY;
@@ -103,7 +103,7 @@ impl<'c> Progress<'c> {
                     (_, Some(total)) if total > 0 => Some((entries, total)),
                     _ => None,
                 });
-            tell(&plain_line(phase, done, &amounts(bytes, entries, spent), spent));
+            tell(&plain_line(phase, done, &amounts(phase, bytes, entries, spent), spent));
         }
     }
 
@@ -146,7 +146,7 @@ fn bar(phase: Phase, totals: &PhaseTotals) -> ProgressBar {
     bar
 }
 
-fn amounts(bytes: u64, entries: u64, spent: Duration) -> String {
+fn amounts(phase: Phase, bytes: u64, entries: u64, spent: Duration) -> String {
     let mut parts = Vec::new();
     let per_second = |amount: u64| {
         let seconds = spent.as_secs_f64();
@@ -156,7 +156,8 @@ fn amounts(bytes: u64, entries: u64, spent: Duration) -> String {
     if entries > 0 {
         let rate = per_second(entries)
             .map_or(String::new(), |rate| format!(" ({}/s)", words::grouped(rate)));
-        parts.push(format!("{}{rate}", words::count(entries, "entry", "entries")));
+        let (one, many) = phase.units();
+        parts.push(format!("{}{rate}", words::count(entries, one, many)));
     }
     if bytes > 0 {
         let rate =
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn a_plain_line_tells_share_amount_rate_and_time_left() {
         let spent = Duration::from_secs(20);
-        let amounts = amounts(100 << 20, 50_000, spent);
+        let amounts = amounts(Phase::Copying, 100 << 20, 50_000, spent);
         assert_eq!(amounts, "50,000 entries (2,500/s)   100.0 MiB (5.0 MiB/s)");
         assert_eq!(
             plain_line(Phase::Copying, Some((25, 100)), &amounts, spent),

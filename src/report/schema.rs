@@ -4,11 +4,11 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use crate::report::{Envelope, FindingLine, Formats, SourceLine, SummaryLine, Verdicts};
-use crate::{backup, bench, compare, inspect, migrate};
+use crate::{backup, bench, compare, inspect, migrate, simulate};
 
 /// Commands that print JSON.
-pub const NAMES: [&str; 8] =
-    ["inspect", "verify", "migrate", "backup", "restore", "diff", "formats", "bench"];
+pub const NAMES: [&str; 9] =
+    ["inspect", "verify", "migrate", "backup", "restore", "diff", "simulate", "formats", "bench"];
 
 /// What `inspect` prints: the envelope of an overview, or each line of a stream.
 #[derive(Serialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub fn of(command: &str) -> Option<Schema> {
         "restore" => schema_for!(Envelope<backup::RestoreResult>),
         "diff" => schema_for!(Envelope<compare::Difference>),
         "formats" => schema_for!(Envelope<Formats>),
+        "simulate" => schema_for!(
+            Envelope<simulate::Simulated, simulate::Summary, simulate::Finding>
+        ),
         "bench" => schema_for!(Envelope<bench::BenchResult>),
         _ => return None,
     };

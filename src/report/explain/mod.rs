@@ -1,5 +1,6 @@
 //! What `raftlog explain` says: for every code, exit name and loss its cause, risk and remedy.
 
+mod checks;
 mod exits;
 mod losses;
 mod rules;
@@ -7,6 +8,7 @@ mod rules;
 use crate::model::Code;
 use crate::report::table::wrap;
 use crate::report::{Exit, Paint};
+use crate::simulate::Check;
 
 pub(crate) use crate::migrate::LossName;
 
@@ -30,6 +32,8 @@ pub enum Topic {
     Exit(Exit),
     /// Something that a target cannot hold.
     Loss(LossName),
+    /// Something that must hold after a crash.
+    Check(Check),
 }
 
 impl Topic {
@@ -38,7 +42,8 @@ impl Topic {
         let rules = Code::ALL.iter().map(|code| Topic::Rule(*code));
         let exits = Exit::ALL.iter().map(|exit| Topic::Exit(*exit));
         let losses = LossName::ALL.iter().map(|loss| Topic::Loss(*loss));
-        rules.chain(exits).chain(losses).collect()
+        let checks = Check::ALL.iter().map(|check| Topic::Check(*check));
+        rules.chain(exits).chain(losses).chain(checks).collect()
     }
 
     /// The topics that `word` names: a code in either case, an exit name or number, a loss name.
@@ -49,6 +54,7 @@ impl Topic {
                 Topic::Rule(code) => code.as_str().eq_ignore_ascii_case(word),
                 Topic::Exit(exit) => exit.name() == word || exit.code().to_string() == word,
                 Topic::Loss(loss) => loss.as_str() == word,
+                Topic::Check(check) => check.as_str().eq_ignore_ascii_case(word),
             })
             .collect()
     }
@@ -58,6 +64,7 @@ impl Topic {
             Topic::Rule(code) => rules::explain(code),
             Topic::Exit(exit) => exits::explain(exit),
             Topic::Loss(loss) => losses::explain(loss),
+            Topic::Check(check) => checks::explain(check),
         }
     }
 
@@ -75,6 +82,12 @@ impl Topic {
             Topic::Loss(loss) => {
                 format!("{}  a loss that migrate may name", paint.strong(loss.as_str()))
             }
+            Topic::Check(check) => format!(
+                "{}  {}: {}   (simulate)",
+                paint.strong(check.as_str()),
+                check.word(),
+                check.title()
+            ),
         }
     }
 
@@ -109,7 +122,11 @@ pub fn list() -> String {
     for exit in Exit::ALL {
         text.push_str(&format!(" {} ({})", exit.name(), exit.code()));
     }
-    text.push_str("\nlosses\n ");
+    text.push_str("\nchecks of simulate\n");
+    for check in Check::ALL {
+        text.push_str(&format!("  {check}  {}\n", check.title()));
+    }
+    text.push_str("losses\n ");
     for loss in LossName::ALL {
         text.push_str(&format!(" {loss}"));
     }
@@ -128,6 +145,7 @@ mod tests {
                 Topic::Rule(code) => code.as_str().to_owned(),
                 Topic::Exit(exit) => exit.code().to_string(),
                 Topic::Loss(loss) => loss.as_str().to_owned(),
+                Topic::Check(check) => check.as_str().to_owned(),
             };
             assert_eq!(Topic::named(&name), [topic]);
             let Explanation { cause, risk, remedy } = topic.explanation();

@@ -1,0 +1,211 @@
+//! `simulate`: flags to a simulation's options, rows as soon as they are known.
+
+use std::ops::ControlFlow;
+
+use crate::cli::advice;
+use crate::cli::arguments::{Shape, Simulate};
+use crate::cli::failure::{Failure, Kind};
+use crate::cli::session::{Session, usage};
+use crate::model::Severity;
+use crate::report::output::{Output, tell};
+use crate::report::{Exit, document, simulation};
+use crate::simulate::{self, Case, Flushing, Mode, Options, Order, Outcome, Simulated};
+use crate::vfs::sim::{Profile, Seed};
+
+/// Runs `simulate`.
+pub fn run(session: &Session, arguments: &Simulate) -> Exit {
+    let shape = match arguments.output.single("simulate") {
+        Ok(shape) => shape,
+        Err(failure) => return usage(&failure, session.err),
+    };
+    let options = options_of(arguments);
+    match &arguments.replay {
+        Some(case) => replay(session, arguments, &options, case, shape),
+        None => simulate(session, arguments, &options, shape),
+    }
+}
+
+fn options_of(arguments: &Simulate) -> Options {
+    let or = |given: &[_], all: &[_]| if given.is_empty() { all.to_vec() } else { given.to_vec() };
+    let flushings = match &arguments.flush {
+        Some(list) => list.0.clone(),
+        None => vec![Flushing::Immediate, Flushing::SMALL_BATCH],
+    };
+    let levels = match arguments.durability.as_slice() {
+        [] => crate::model::Durability::ALL.to_vec(),
+        given => given.to_vec(),
+    };
+    let orders: Vec<Order> = or(&arguments.strategy, &Order::ALL);
+    let profiles = match arguments.profile.as_slice() {
+        [] => vec![Profile::StrictPosix],
+        given => given.to_vec(),
+    };
+    Options {
+        modes: Mode::grid(&levels, &orders, &flushings),
+        profiles,
+        torn: arguments.torn,
+        seed: arguments.seed,
+        shape: simulate::Shape::usual(usize::from(arguments.steps)),
+        disk: arguments.disk,
+        points: arguments.points.0,
+        images: arguments.images,
+    }
+}
+
+fn simulate(session: &Session, arguments: &Simulate, options: &Options, shape: Shape) -> Exit {
+    let mut output = Output::stdout();
+    let mut rows = simulation::Rows::new(options);
+    let groups = options.shape.groups.len() as u64;
+    let streams = shape != Shape::Json;
+    if streams {
+        let _told_by_finish = output.write(&simulation::header(options, session.out));
+        let _told_by_finish = output.write(&rows.heading(session.out));
+        let _told_by_finish = output.flush();
+    }
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    let mut closed = ControlFlow::Continue(());
+    let outcome = simulate::simulate(options, &session.clock, &mut watch, &mut |mode| {
+        if streams && closed.is_continue() {
+            closed = output.write(&rows.row(mode, groups));
+            closed = if closed.is_continue() { output.flush() } else { closed };
+        }
+    });
+    watch.end();
+    let exit = exit_of(session, arguments, &outcome);
+    let rest = match shape {
+        Shape::Json => document(&simulation::envelope(&outcome, exit, session.elapsed_ms())),
+        _ => simulation::footer(&outcome, session.out),
+    };
+    let _told_by_finish = output.write(&rest);
+    let written = output.finish();
+    tell_next(arguments, &outcome);
+    session.end(written, exit)
+}
+
+/// How the program ends: a signal wins, then broken promises, then, if asked, hazards.
+fn exit_of(session: &Session, arguments: &Simulate, outcome: &Outcome) -> Exit {
+    let worst = outcome.findings.iter().map(|finding| finding.severity).max();
+    match (session.interruption.exit(), worst) {
+        (Some(exit), _) => exit,
+        (None, Some(Severity::Error)) => Exit::Findings,
+        (None, Some(Severity::Warning)) if arguments.strict => Exit::Findings,
+        (None, _) => Exit::Ok,
+    }
+}
+
+fn tell_next(arguments: &Simulate, outcome: &Outcome) {
+    if arguments.tell.quiet {
+        return;
+    }
+    let first = outcome.findings.first();
+    if let Some(next) = first.map(|finding| format!("raftlog explain {}", finding.code)) {
+        tell(&format!("next: {next}\n"));
+    }
+}
+
+fn replay(
+    session: &Session,
+    arguments: &Simulate,
+    options: &Options,
+    case: &Case,
+    shape: Shape,
+) -> Exit {
+    if options.modes.len() != 1 || options.profiles.len() != 1 {
+        let message = "a case is of one mode: its flags were printed with it";
+        let failure = Failure::new(Kind::Usage, message)
+            .hint("--durability 1 --strategy disk-first --flush immediate")
+            .docs(Exit::Usage.name());
+        return usage(&failure, session.err);
+    }
+    let options = Options { seed: case.seed, ..options.clone() };
+    let (replayed, findings) = match simulate::replay(&options, case) {
+        Ok(found) => found,
+        Err(error) => return usage(&advice::of_simulation(error), session.err),
+    };
+    let text = simulation::replayed(&replayed, &findings, session.out);
+    let result = Simulated::of_case(&options, replayed);
+    let outcome = Outcome { result, findings };
+    let exit = exit_of(session, arguments, &outcome);
+    let text = match shape {
+        Shape::Json => document(&simulation::envelope(&outcome, exit, session.elapsed_ms())),
+        _ => text,
+    };
+    let written = crate::cli::session::write_out(&text);
+    tell_next(arguments, &outcome);
+    session.end(written, exit)
+}
+
+/// What `--points` takes: a number, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Points(pub Option<usize>);
+
+impl std::str::FromStr for Points {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Points, String> {
+        match (text, text.parse::<usize>()) {
+            ("all", _) => Ok(Points(None)),
+            (_, Ok(number)) if number > 0 => Ok(Points(Some(number))),
+            _ => Err("write a number, or all".to_owned()),
+        }
+    }
+}
+
+/// What `--flush` takes: policies with commas between them, although one may hold a comma itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlushList(pub Vec<Flushing>);
+
+impl std::str::FromStr for FlushList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FlushList, String> {
+        let mut list = Vec::new();
+        let mut parts = text.split(',');
+        while let Some(part) = parts.next() {
+            let whole = match part.strip_prefix("batch:") {
+                Some(_) => format!("{part},{}", parts.next().unwrap_or_default()),
+                None => part.to_owned(),
+            };
+            list.push(whole.parse()?);
+        }
+        Ok(FlushList(list))
+    }
+}
+
+/// A seed as hexadecimal digits, with or without `0x`.
+pub fn seed(text: &str) -> Result<Seed, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match u64::from_str_radix(digits, 16) {
+        Ok(seed) if is_hex => Ok(Seed(seed)),
+        _ => Err("write 1 to 16 hexadecimal digits: 7f3a".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flush_policies_come_in_lists_although_one_holds_a_comma() {
+        let list: FlushList = "immediate,batch:8,20,batch:1000,100".parse().expect("a list");
+        let shown: Vec<String> = list.0.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["immediate", "batch:8,20", "batch:1000,100"]);
+        for wrong in ["", "batch:8", "immediate,", "batch:8,20,30"] {
+            assert!(wrong.parse::<FlushList>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn seeds_are_hexadecimal_and_points_are_counted_or_all() {
+        assert_eq!(seed("7f3a"), Ok(Seed(0x7f3a)));
+        assert_eq!(seed("0xFF"), Ok(Seed(255)));
+        for wrong in ["", "0x", "+1", "xyz", "12345678123456781"] {
+            assert!(seed(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!("all".parse(), Ok(Points(None)));
+        assert_eq!("12".parse(), Ok(Points(Some(12))));
+        assert!("0".parse::<Points>().is_err());
+    }
+}
