@@ -19,7 +19,7 @@ use raftlog::model::{
     Term,
 };
 use raftlog::vfs::os::{OsClock, OsFs};
-use raftlog::vfs::sim::{Profile, SimClock, SimFs};
+use raftlog::vfs::sim::{FaultPlan, Profile, ReadNo, SimClock, SimFs};
 use raftlog::vfs::{Clock, Vfs};
 
 use gate::Gated;
@@ -264,6 +264,63 @@ fn a_directory_that_vanishes_is_noticed_at_the_next_segment() {
     let failed = written.filter_map(Result::err).next();
     let Some(Error::Io(error)) = failed else { panic!("{failed:?}") };
     assert_eq!((error.action, error.source.kind()), ("create", std::io::ErrorKind::NotFound));
+}
+
+/// An error is not the end of the log: nothing is cut, and what is there stays there.
+#[test]
+fn a_read_that_fails_while_a_log_is_opened_costs_nothing() {
+    for closing in [true, false] {
+        let fs = SimFs::new(Profile::StrictPosix);
+        let log = open_on(Arc::new(fs.clone()), &options());
+        let group = log.create_group(&GroupId::Unnamed).expect("made");
+        for index in 1..=40 {
+            log.write(appended(group, &[entry(index, 1000)])).expect("written");
+        }
+        if closing {
+            log.close().expect("closed");
+        } else {
+            drop(log);
+        }
+        let mut refused = 0;
+        for read in (0..60).map(ReadNo) {
+            let copy = SimFs::on(fs.disk());
+            let before = copy.calls();
+            copy.set_faults(FaultPlan::new().at_read(read));
+            let clock = Arc::new(SimClock::new());
+            match FastLog::open(Arc::new(copy.clone()), clock, Path::new("/log"), &options()) {
+                // It was not needed, or read again.
+                Ok(log) => drop(log),
+                Err(Error::Io(error)) => {
+                    assert_eq!(error.source.raw_os_error(), Some(5), "{error}");
+                    assert!(!closing || copy.calls() == before, "{read:?}: something was written");
+                    refused += 1;
+                }
+                Err(error) => panic!("{read:?}: {error}"),
+            }
+            copy.set_faults(FaultPlan::new());
+            let log = open_on(Arc::new(copy), &options());
+            assert_eq!(log.recovery().torn, None, "{read:?}");
+            let all = log.entries(group, IndexRange::ALL).map(|e| e.expect("reads").entry);
+            assert!(all.eq((1..=40).map(|index| entry(index, 1000))), "{read:?}");
+        }
+        assert!(refused > 10, "{refused}");
+    }
+}
+
+#[test]
+fn a_read_that_fails_on_a_running_log_is_told_and_forgotten() {
+    let fs = SimFs::new(Profile::StrictPosix);
+    let log = open_on(Arc::new(fs.clone()), &options());
+    let group = log.create_group(&GroupId::Unnamed).expect("made");
+    log.write(appended(group, &[entry(1, 1000)])).expect("written");
+    let all = (0..1000).map(ReadNo);
+    fs.set_faults(all.fold(FaultPlan::new(), FaultPlan::at_read));
+    let Err(Error::Io(error)) = log.read(group, LogIndex(1)) else { panic!("read") };
+    assert_eq!((error.action, error.source.raw_os_error()), ("read", Some(5)));
+    log.write(appended(group, &[entry(2, 1000)])).expect("writing goes on");
+    fs.set_faults(FaultPlan::new());
+    assert_eq!(log.read(group, LogIndex(1)).expect("reads"), Some(entry(1, 1000)));
+    assert_eq!(log.read(group, LogIndex(2)).expect("reads"), Some(entry(2, 1000)));
 }
 
 #[test]

@@ -1,0 +1,8 @@
+//! FastLog under three Raft libraries, each through the library's own storage interface.
+//!
+//! Nothing here belongs to the product: it shows what an adapter looks like, and that the libraries'
+//! own tests pass. `.ci/run` runs it.
+
+pub mod d_engine_store;
+pub mod openraft_store;
+pub mod raft_rs_store;
