@@ -104,10 +104,7 @@ fn kept_entry(entry: &Entry) -> raftlog::model::Entry {
         kind,
         kind_code: u32::try_from(entry.get_entry_type().value()).ok(),
         payload: Some(SharedBytes::from(entry.get_data())),
-        extra: EntryExtra {
-            extensions: context.map(SharedBytes::from),
-            ..EntryExtra::default()
-        },
+        extra: EntryExtra { extensions: context.map(SharedBytes::from), ..EntryExtra::default() },
     }
 }
 

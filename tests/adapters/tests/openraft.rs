@@ -87,8 +87,7 @@ impl RaftStateMachine<Types> for StateMachine {
                     kept.machine.values.insert(entry.log_id.index, value);
                 }
                 EntryPayload::Membership(membership) => {
-                    kept.machine.membership =
-                        StoredMembership::new(Some(entry.log_id), membership);
+                    kept.machine.membership = StoredMembership::new(Some(entry.log_id), membership);
                 }
             }
             answers.push(String::new());

@@ -99,7 +99,10 @@ impl Group {
         file.write_all(&bytes).expect("written");
         file.sync_all().expect("synced");
         std::fs::rename(&new, &self.file).expect("renamed");
-        File::open(self.file.parent().expect("a directory")).expect("open").sync_all().expect("synced");
+        File::open(self.file.parent().expect("a directory"))
+            .expect("open")
+            .sync_all()
+            .expect("synced");
         self.store.keep_snapshot(bytes, self.machine.applied, self.machine.term);
         self.saved = self.machine.applied;
     }
@@ -323,7 +326,10 @@ fn run(options: Options) {
     }
     assert!(cluster.is_settled());
     for (group, before) in cluster.nodes[0].groups.iter().zip(before) {
-        assert_eq!((group.machine.commands, group.machine.digest), (before.commands, before.digest));
+        assert_eq!(
+            (group.machine.commands, group.machine.digest),
+            (before.commands, before.digest)
+        );
     }
 }
 
@@ -331,7 +337,10 @@ fn run(options: Options) {
 fn logs_are_equal(cluster: &Cluster, number: usize) {
     let read = |node: &Node| -> Vec<KeptEntry> {
         let group = node.log.group(&GroupId::named(&format!("group {number}"))).expect("there");
-        node.log.entries(group, IndexRange::ALL).map(|placed| placed.expect("reads").entry).collect()
+        node.log
+            .entries(group, IndexRange::ALL)
+            .map(|placed| placed.expect("reads").entry)
+            .collect()
     };
     let commit = cluster.nodes[0].groups[number].machine.applied;
     let logs: Vec<Vec<KeptEntry>> = cluster.nodes.iter().map(read).collect();
