@@ -3,7 +3,7 @@
 //! Locks are taken in the order writer, tables, queue, and never the other way round; the turn to
 //! sync comes after the writer. Callbacks run under none of them.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::fastlog::batch::Batch;
@@ -20,6 +20,7 @@ use crate::fastlog::spare::Shelf;
 use crate::fastlog::steady::Steady;
 use crate::fastlog::syncs::Syncs;
 use crate::fastlog::tables::{ApplyError, Tables};
+use crate::fastlog::threads::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use crate::fastlog::ticket::Ticket;
 use crate::fastlog::unwritten::Unwritten;
 use crate::fastlog::writer::Writer;

@@ -48,6 +48,7 @@ mod syncs;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod ticket;
 mod unwritten;
 mod view;

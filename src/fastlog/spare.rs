@@ -4,12 +4,13 @@
 //! no log uses takes it for what it is: it holds nothing, and may be removed.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::fastlog::Error;
 use crate::fastlog::format::{FRAMES_OFFSET, SegmentNo};
 use crate::fastlog::segment::{Files, NamedFile};
 use crate::fastlog::syncs::Syncs;
+use crate::fastlog::threads::{Condvar, Mutex, MutexGuard};
 use crate::fastlog::writer::zeros;
 use crate::model::IoError;
 use crate::vfs::OpenMode;

@@ -2,12 +2,13 @@
 //! say yes to pages that the first one lost, and it need not be told at all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use crate::fastlog::Error;
 use crate::fastlog::anchor::AnchorFile;
 use crate::fastlog::format::{SegmentNo, Sequence};
 use crate::fastlog::segment::{Files, NamedFile};
+use crate::fastlog::threads::{Mutex, MutexGuard};
 use crate::model::IoError;
 
 /// See the module.
