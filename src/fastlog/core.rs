@@ -250,7 +250,8 @@ impl Core {
     fn pause(&self, mut queue: MutexGuard<'_, Queue>, now: Duration, until: Option<Duration>) {
         let timeout = until.map(|until| until.saturating_sub(now));
         match (self.stepping, timeout) {
-            (Stepping::Caller, Some(timeout)) => {
+            // Somebody else is at it, and says so when it is done.
+            (Stepping::Caller, Some(timeout)) if !queue.flushing => {
                 let due = at(self.due(&mut queue), now).unwrap_or(Duration::MAX);
                 drop(queue);
                 self.time.sleep(timeout.min(due.saturating_sub(now)));

@@ -79,6 +79,11 @@ impl LogStore {
         Ok(found)
     }
 
+    /// The highest index that was purged.
+    fn purged(&self) -> Option<u64> {
+        Some(self.log.state(self.group)?.compacted?.index.0)
+    }
+
     fn last(&self) -> Option<LogIndex> {
         Some(self.log.state(self.group)?.bounds?.last())
     }
@@ -149,7 +154,12 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let mut encoded = Vec::new();
+        // What was purged is in the state machine; there is no place for it in the log.
+        let purged = self.purged();
         for entry in entries {
+            if purged.is_some_and(|purged| entry.log_id.index <= purged) {
+                continue;
+            }
             let json = serde_json::to_vec(&entry).map_err(|e| StorageIOError::write_logs(&e))?;
             encoded.push(raftlog::model::Entry {
                 index: LogIndex(entry.log_id.index),
@@ -183,8 +193,7 @@ impl RaftLogStorage<Types> for LogStore {
     /// openraft purges only what its state machine or a snapshot holds.
     async fn purge(&mut self, log_id: LogId<u64>) -> Result<(), Failure> {
         let (index, term) = (LogIndex(log_id.index), Term(log_id.leader_id.term));
-        let compacted = self.log.state(self.group).and_then(|state| state.compacted);
-        if compacted.is_some_and(|compacted| index <= compacted.index) {
+        if self.purged().is_some_and(|purged| index.0 <= purged) {
             return Ok(());
         }
         let id = None;

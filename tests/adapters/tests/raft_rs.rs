@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use raft::eraftpb::{Entry, Message, MessageType, Snapshot};
-use raft::{Config, RawNode, StateRole, Storage};
+use raft::{Config, RawNode, SnapshotStatus, StateRole, Storage};
 use raftlog::fastlog::policy::{Ack, Flush, Strategy};
 use raftlog::fastlog::{Batch, FastLog, Options, Ticket};
 use raftlog::model::{Durability, Entry as KeptEntry, GroupId, IndexRange};
@@ -263,9 +263,27 @@ impl Cluster {
         let node = self.nodes.remove(at);
         let id = node.id;
         // What was under way to it and from it is lost.
-        self.network.retain(|(_, message)| message.to != id && message.from != id);
+        self.lose(|message| message.to == id || message.from == id);
         self.nodes.insert(at, node.restart());
         self.restarts += 1;
+    }
+
+    /// Loses messages. Whoever sent a snapshot is told, as a transport must, or it would wait for
+    /// ever.
+    fn lose(&mut self, is_lost: impl Fn(&Message) -> bool) {
+        let sent = std::mem::take(&mut self.network).into_iter();
+        let (lost, kept): (VecDeque<_>, VecDeque<_>) =
+            sent.partition(|(_, message)| is_lost(message));
+        self.network = kept;
+        for (number, message) in lost {
+            if message.get_msg_type() != MessageType::MsgSnapshot {
+                continue;
+            }
+            let from = self.nodes.iter_mut().find(|node| node.id == message.from);
+            if let Some(group) = from.and_then(|node| node.groups.get_mut(number)) {
+                group.raw.report_snapshot(message.to, SnapshotStatus::Failure);
+            }
+        }
     }
 
     fn is_settled(&self) -> bool {
@@ -290,18 +308,18 @@ fn run(options: Options) {
         if round % 75 == 50 {
             // One node misses much, so that it needs a snapshot.
             let away = cluster.nodes.remove(0);
-            cluster.network.retain(|(_, message)| message.to != away.id);
+            cluster.lose(|message| message.to == away.id);
             for _ in 0..60 {
                 for group in cluster.nodes.iter_mut().flat_map(|node| &mut node.groups) {
                     group.raw.tick();
                 }
                 cluster.propose();
                 for _ in 0..3 {
-                    cluster.network.retain(|(_, message)| message.to != away.id);
+                    cluster.lose(|message| message.to == away.id);
                     cluster.deliver();
                 }
             }
-            cluster.network.retain(|(_, message)| message.to != away.id);
+            cluster.lose(|message| message.to == away.id);
             cluster.nodes.insert(0, away.restart());
             cluster.restarts += 1;
         }
