@@ -170,7 +170,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__diff)
-            opts="-q -v -h --group --unnamed --index --ignore --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --index --ignore --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -186,6 +186,10 @@ _raftlog() {
                     ;;
                 --ignore)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reading)
+                    COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)
@@ -252,7 +256,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__inspect)
-            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --payload --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --payload --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -280,6 +284,10 @@ _raftlog() {
                     ;;
                 --payload)
                     COMPREPLY=($(compgen -W "none digest hex base64 utf8 auto" -- "${cur}"))
+                    return 0
+                    ;;
+                --reading)
+                    COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)
@@ -324,7 +332,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__migrate)
-            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -360,6 +368,10 @@ _raftlog() {
                     ;;
                 --time-form)
                     COMPREPLY=($(compgen -W "old new" -- "${cur}"))
+                    return 0
+                    ;;
+                --reading)
+                    COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)
@@ -500,7 +512,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__verify)
-            opts="-q -v -h --group --unnamed --level --strict --alone --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --level --strict --alone --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -512,6 +524,10 @@ _raftlog() {
                     ;;
                 --level)
                     COMPREPLY=($(compgen -W "quick full" -- "${cur}"))
+                    return 0
+                    ;;
+                --reading)
+                    COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)

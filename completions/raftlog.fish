@@ -61,6 +61,8 @@ hex\t''
 base64\t''
 utf8\t''
 auto\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l reading -d 'How a raft-fastlog file is read. meant: what was deleted is deleted. loader: what its own loader brings back after a restart is there' -r -f -a "meant\t''
+loader\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -84,6 +86,8 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -s h -l help -d
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l group -d 'Only the group of this name' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l level -d 'quick: structure and bounds. full: every checksum, entry and rule' -r -f -a "quick\t''
 full\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l reading -d 'How a raft-fastlog file is read. meant: what was deleted is deleted. loader: what its own loader brings back after a restart is there' -r -f -a "meant\t''
+loader\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -143,6 +147,8 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-format 
 3\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l time-form -d 'Form of the append times in a boltdb target: old for raft-boltdb 1 (Dkron) and Consul, new for Vault and OpenBao [default: as in the source]' -r -f -a "old\t''
 new\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l reading -d 'How a raft-fastlog file is read. meant: what was deleted is deleted. loader: what its own loader brings back after a restart is there' -r -f -a "meant\t''
+loader\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -198,6 +204,8 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand restore" -s h -l help -d
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l group -d 'Only the group of this name' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l index -d 'Only these indexes: 100..200, ..200, 100.., 42, ~50 (the last 50)' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l ignore -d 'Fields to leave out: term, kind, payload, extensions, appended-at, snapshot, state, state:KEY' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l reading -d 'How a raft-fastlog file is read. meant: what was deleted is deleted. loader: what its own loader brings back after a restart is there' -r -f -a "meant\t''
+loader\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'

@@ -1,5 +1,6 @@
 //! Files that raftlog wrote, opened by the Go libraries that own the format: bbolt's check,
-//! raft-boltdb 1 and 2, and a node of hashicorp/raft that elects itself and goes on appending.
+//! raft-boltdb 1 and 2, raft-fastlog, and a node of hashicorp/raft that elects itself and goes on
+//! appending.
 //!
 //! Needs Go and the modules of `tests/interop/go.sum`; without them each test says so and passes.
 #![allow(clippy::disallowed_methods, clippy::print_stderr)]
@@ -12,7 +13,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use support::bolt::{Bundled, DUMPED, dump, file};
-use support::{raftlog, told};
+use support::{raft_fastlog, raftlog, told};
 
 /// The Go program, built once; `None` where that is not possible.
 fn interop() -> Option<&'static Path> {
@@ -163,4 +164,135 @@ fn a_node_elects_itself_on_what_raftlog_wrote_and_raftlog_reads_it_again() {
         assert_eq!(group["last_index"], said["last"], "{version}");
         assert_eq!(group["hard_state"]["term"], said["term"], "{version}");
     }
+}
+
+/// A bundled raft-fastlog file written anew by raftlog, by way of fastlog.
+fn fast_rewritten(bundled: &raft_fastlog::Bundled, dir: &Path) -> PathBuf {
+    let path = raft_fastlog::file(bundled, dir);
+    let name = bundled.file.replace('/', "-");
+    let between = dir.join(format!("{name}.fl"));
+    let target = dir.join(format!("{name}.fast"));
+    for (from, to, format) in [(&path, &between, "fastlog"), (&between, &target, "raft-fastlog")] {
+        let (code, _, err) = told(&raftlog(["migrate", text(from), text(to), "--to", format]));
+        // Ghosts of the source are a warning.
+        assert!([0, 3].contains(&code), "{err}");
+    }
+    target
+}
+
+fn lines_of(program: &Path, version: &str, path: &Path) -> Vec<Value> {
+    let out = done(program, &["dump", version, "old", text(path)]);
+    out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn the_library_of_raft_fastlog_reads_what_raftlog_wrote_as_it_was_meant() {
+    let Some(program) = interop() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    for bundled in &raft_fastlog::ALL {
+        let target = fast_rewritten(bundled, dir.path());
+        let found = lines_of(program, "fast", &copied(&target, "ours"));
+        // What the library sees in the original, without what had been deleted.
+        let original = raft_fastlog::file(bundled, dir.path());
+        let mut wanted = lines_of(program, "fast", &copied(&original, "theirs"));
+        wanted.retain(|line| {
+            let index = line["index"].as_u64();
+            index.is_none_or(|index| !bundled.ghosts.contains(&index))
+        });
+        assert_eq!(found, wanted, "{}", bundled.file);
+        assert!(found.len() > 3, "{}", bundled.file);
+    }
+}
+
+#[test]
+fn boltdb_and_raft_fastlog_hold_the_same_log_to_both_libraries() {
+    let Some(program) = interop() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    for bundled in &DUMPED {
+        let bolt = file(bundled, dir.path());
+        let fast = dir.path().join(format!("{}.fast", bundled.file.replace('/', "-")));
+        let losses = "appended-at,extensions,unknown-fields";
+        let arguments = ["migrate", text(&bolt), text(&fast), "--to", "raft-fastlog"];
+        raftlog_done(&[&arguments[..], &["--allow-loss", losses]].concat());
+        // An index, its term, kind and data; numbers under stable keys have another byte order.
+        let same = |line: &Value| {
+            let turned = |hex: &str| {
+                let mut bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).expect("hex");
+                bytes.reverse();
+                data_encoding::HEXLOWER.encode(&bytes)
+            };
+            match line["stable"].as_str() {
+                Some("LastVoteCand") | None => {
+                    [&line["index"], &line["term"], &line["kind"], &line["data_hex"], &line["hex"]]
+                        .map(Value::to_string)
+                        .join(" ")
+                }
+                Some(key) => format!("{key} {}", turned(line["hex"].as_str().expect("hex"))),
+            }
+        };
+        let form = readers(bundled)[0].1;
+        let theirs = copied(&bolt, "theirs");
+        let wanted = done(program, &["dump", "v2", form, text(&theirs)]);
+        let wanted: Vec<String> =
+            wanted.lines().map(|line| same(&serde_json::from_str(line).expect("JSON"))).collect();
+        let plain = |line: &Value| match line["stable"].as_str() {
+            Some("LastVoteCand") | None => same(line),
+            Some(key) => format!("{key} {}", line["hex"].as_str().expect("hex")),
+        };
+        let found: Vec<String> =
+            lines_of(program, "fast", &copied(&fast, "ours")).iter().map(plain).collect();
+        assert!(found == wanted, "{}", bundled.file);
+    }
+}
+
+#[test]
+fn the_library_of_raft_fastlog_goes_on_writing_where_raftlog_ended() {
+    let Some(program) = interop() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    for bundled in &raft_fastlog::ALL {
+        let target = fast_rewritten(bundled, dir.path());
+        let before = lines_of(program, "fast", &copied(&target, "before")).len() as u64 - 3;
+        let grown = copied(&target, "grown");
+        done(program, &["append", "fast", text(&grown), "150"]);
+        let said = raftlog(["verify", "--json", text(&grown)]);
+        let said: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert_eq!(said["result"]["stores"][0]["entries"], before + 149, "{}", bundled.file);
+        // It deleted the first entry, which its loader brings back.
+        let codes = said["findings"].as_array().expect("findings").iter();
+        let ghosts = codes.filter(|finding| finding["code"] == "R104").count();
+        assert_eq!(ghosts, 1, "{}", bundled.file);
+        assert_eq!(lines_of(program, "fast", &grown).len() as u64 - 3, before + 150);
+        // After its own rewrite nothing of that is left to see, and raftlog reads the same.
+        done(program, &["shrink", text(&grown)]);
+        let said = raftlog(["inspect", "--json", text(&grown)]);
+        let said: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert_eq!(said["result"]["groups"][0]["entries"], before + 150, "{}", bundled.file);
+    }
+}
+
+#[test]
+fn a_node_elects_itself_on_a_raft_fastlog_file_of_raftlog_and_not_on_a_ghost() {
+    let Some(program) = interop() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    let target = fast_rewritten(raft_fastlog::named("voter.db"), dir.path());
+    let node = copied(&target, "node");
+    let said = done(program, &["elect", "fast", text(&node)]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    raftlog_done(&["verify", "--strict", text(&node)]);
+    let state = raftlog_done(&["inspect", "--json", text(&node)]);
+    let state: Value = serde_json::from_str(&state).expect("JSON");
+    let group = &state["result"]["groups"][0];
+    assert_eq!(group["last_index"], said["last"]);
+    assert_eq!(group["hard_state"]["term"], said["term"]);
+    // With a ghost behind the end the node panics, as verify says; written anew it starts.
+    let ghost = copied(&target, "ghost");
+    done(program, &["ghost", text(&ghost)]);
+    let verdict = raftlog(["verify", text(&ghost)]);
+    assert_eq!(verdict.status.code(), Some(1));
+    let (code, _, err) = told(&go(program, &["elect", "fast", text(&copied(&ghost, "panics"))]));
+    assert!(code != 0 && err.contains("log not found"), "{code} {err}");
+    let normal = dir.path().join("normal");
+    let migrated = raftlog(["migrate", text(&ghost), text(&normal), "--to", "raft-fastlog"]);
+    assert_eq!(migrated.status.code(), Some(3));
+    done(program, &["elect", "fast", text(&normal)]);
 }

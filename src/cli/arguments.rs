@@ -13,7 +13,7 @@ use crate::migrate::LossName;
 use crate::model::{Code, Durability, EntryKind, GroupId, Selection, TimeForm};
 use crate::report::{Color, progress};
 use crate::simulate::{Case, DiskModel, Order};
-use crate::store::{Format, Level, RedbFormat};
+use crate::store::{Format, Level, Reading, RedbFormat};
 use crate::vfs::sim::{Profile, Seed, Torn};
 
 /// Shows, proves, backs up and converts Raft logs.
@@ -152,6 +152,16 @@ pub struct LockArgs {
     pub lock_timeout: Duration,
 }
 
+/// Which of two logs a raft-fastlog file stands for.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ReadingArgs {
+    /// How a raft-fastlog file is read. meant: what was deleted is deleted. loader: what its own
+    /// loader brings back after a restart is there
+    #[arg(long, value_name = "READING", default_value = "meant")]
+    #[arg(value_parser = values::words(&Reading::ALL, Reading::as_str))]
+    pub reading: Reading,
+}
+
 /// Which group.
 #[derive(Clone, Debug, Args)]
 pub struct GroupArgs {
@@ -219,6 +229,9 @@ pub struct Inspect {
     #[arg(long, value_name = "MODE", requires = "entries", conflicts_with_all = NO_ENTRIES)]
     #[arg(value_parser = values::words(&PayloadMode::ALL, PayloadMode::as_str))]
     pub payload: Option<PayloadMode>,
+    /// Which log.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -250,6 +263,9 @@ pub struct Verify {
     /// Leave out what lies beside the store: snapshots, leftovers, a second backend
     #[arg(long)]
     pub alone: bool,
+    /// Which log.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -309,6 +325,9 @@ pub struct Migrate {
     /// Replace what an interrupted run left behind, without asking
     #[arg(long)]
     pub yes: bool,
+    /// Which log.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -470,6 +489,9 @@ pub struct Diff {
     /// state:KEY
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     pub ignore: Vec<String>,
+    /// Which log.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,

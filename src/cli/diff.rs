@@ -25,8 +25,9 @@ pub fn run(session: &Session, arguments: &Diff) -> Exit {
 fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
     let mut sources = vec![unknown_source(&arguments.a), unknown_source(&arguments.b)];
     let mut stores = Vec::new();
+    let options = OpenOptions { reading: arguments.reading.reading, ..OpenOptions::default() };
     for (path, source) in [&arguments.a, &arguments.b].into_iter().zip(&mut sources) {
-        match opened(session, path, arguments.lock, &OpenOptions::default()) {
+        match opened(session, path, arguments.lock, &options) {
             Ok(opened) => {
                 *source = source_of(&opened.description);
                 session.tell_evidence(arguments.tell, source);
@@ -34,7 +35,7 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
             }
             Err(error) => {
                 let failure = unopened_failure(session, path, error);
-                *source = recognised(session, path, &OpenOptions::default());
+                *source = recognised(session, path, &options);
                 return Answer::failed("diff", Sources::Many(sources), failure);
             }
         }

@@ -27,6 +27,7 @@ Examples:
   raftlog migrate raft.redb raft.fastlog --to fastlog
   raftlog migrate raft.fastlog back.redb --to redb                  the way back
   raftlog migrate raft.redb raft.fastlog --to fastlog --durability -1
+  raftlog migrate raft.db raft.new --to raft-fastlog                without ghosts and torn tail
 ";
 
 /// Examples of `backup`.

@@ -83,14 +83,20 @@ pub(super) fn opened(
     })
 }
 
+/// How the store is opened.
+fn options(arguments: &Inspect) -> OpenOptions {
+    OpenOptions { reading: arguments.reading.reading, ..OpenOptions::default() }
+}
+
 fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
     let path = &arguments.path;
     let context = session.context(path);
-    let opened = match opened(session, path, arguments.lock, &OpenOptions::default()) {
+    let options = options(arguments);
+    let opened = match opened(session, path, arguments.lock, &options) {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);
-            let sources = Sources::One(recognised(session, path, &OpenOptions::default()));
+            let sources = Sources::One(recognised(session, path, &options));
             let answer = Answer::<inspect::Overview>::failed("inspect", sources, failure);
             return session.answer(answer, shape, Some(arguments.tell));
         }
@@ -150,13 +156,14 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
     } else {
         Items::Entries(arguments.payload.unwrap_or_default())
     };
-    let opened = opened(session, path, arguments.lock, &OpenOptions::default())
+    let options = options(arguments);
+    let opened = opened(session, path, arguments.lock, &options)
         .and_then(|opened| opened.store.groups().map(|groups| (opened, groups)));
     let (opened, groups) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);
-            let source = recognised(session, path, &OpenOptions::default());
+            let source = recognised(session, path, &options);
             return unopened(session, form, items, &source, &failure);
         }
     };

@@ -47,7 +47,8 @@ fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
 fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     let path = &arguments.source;
     let context = session.context(path);
-    let open = OpenOptions { format: arguments.from, ..OpenOptions::default() };
+    let reading = arguments.reading.reading;
+    let open = OpenOptions { format: arguments.from, reading, ..OpenOptions::default() };
     let opened = match opened(session, path, arguments.lock, &open) {
         Ok(opened) => opened,
         Err(error) => {

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::backup::{self, VerdictFinding};
 use crate::cli::advice;
@@ -11,7 +11,7 @@ use crate::cli::values::level_word;
 use crate::model::{Code, Fault, FaultKind, Findings, GroupId, LogIndex, Place, Severity};
 use crate::report::findings::explain_commands;
 use crate::report::{Exit, Source, Sources, StoreVerdict, Verdicts};
-use crate::store::{Detected, OpenOptions, detect};
+use crate::store::{Detected, Format, OpenOptions, detect};
 use crate::verify::{self, Options};
 
 /// What was found out about one PATH.
@@ -97,6 +97,10 @@ fn closer_look(path: &Path, findings: &Findings) -> Option<String> {
         (Code::R114 | Code::R115 | Code::R116 | Code::R119 | Code::R123, _) => {
             "--records".to_owned()
         }
+        (Code::R104, _) => {
+            let (path, new) = (quoted_path(path), quoted_path(&new_beside(path)));
+            return Some(format!("raftlog migrate {path} {new} --to {}", Format::RaftFastlog));
+        }
         (Code::R117, _) => return None,
         (_, Some(index)) => {
             let first = index.0.saturating_sub(1);
@@ -108,9 +112,17 @@ fn closer_look(path: &Path, findings: &Findings) -> Option<String> {
     Some(format!("raftlog inspect {} {selector}{group}", quoted_path(path)))
 }
 
+/// A name for what a store is written to anew.
+fn new_beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
 fn judge(session: &Session, arguments: &Verify, path: &Path) -> Judged {
     let began = session.elapsed_ms();
-    let options = OpenOptions { alone: arguments.alone, ..OpenOptions::default() };
+    let reading = arguments.reading.reading;
+    let options = OpenOptions { alone: arguments.alone, reading, ..OpenOptions::default() };
     let mut judged = match detect::detect(&session.fs, path, &options) {
         Ok(Detected::Archive { evidence }) => judge_archive(session, arguments, path, evidence),
         Ok(Detected::Store(_)) => judge_store(session, arguments, path, &options),

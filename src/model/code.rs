@@ -79,6 +79,7 @@ codes! {
     R125 Error "stable value that cannot be what its key says"
     R126 Info "the log begins above 1 and no snapshot is in view"
     R127 Error "index outside what the format or schema can hold"
+    R128 Info "what the format lets nobody prove: bytes without a checksum, a file without a lock"
 }
 
 impl fmt::Display for Code {

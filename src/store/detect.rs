@@ -251,7 +251,7 @@ fn detect_directory(
     let mut faults = Vec::new();
     if !options.alone {
         for (leftover, size_bytes) in leftovers {
-            faults.push(leftover_fault(&leftover, size_bytes, "left by an interrupted run"));
+            faults.push(leftover_fault(&leftover, size_bytes, leftover_words(&leftover)));
         }
         for other in others {
             let words = format!("a {} that no server opens", other.format);
@@ -298,6 +298,13 @@ fn leftover_fault(path: &Path, len_bytes: u64, words: &str) -> Fault {
     })
 }
 
+fn leftover_words(path: &Path) -> &'static str {
+    match path.extension().is_some_and(|suffix| suffix == "shrink") {
+        true => "left by an interrupted rewrite of raft-fastlog, whose loader ignores it",
+        false => "left by an interrupted run",
+    }
+}
+
 /// What runs of raftlog that had this very store as their target left beside it.
 fn own_leftovers(fs: &dyn Fs, store: &Path) -> Result<Vec<Fault>, StoreError> {
     let parent = parent_of(store);
@@ -312,7 +319,7 @@ fn own_leftovers(fs: &dyn Fs, store: &Path) -> Result<Vec<Fault>, StoreError> {
         let rest = other.strip_prefix(&*name).filter(|rest| rest.starts_with('.'));
         if rest.is_some() {
             let found = fs.symlink_metadata(&path).map_err(io_error("look at", &path))?;
-            faults.push(leftover_fault(&path, found.size_bytes, "left by an interrupted run"));
+            faults.push(leftover_fault(&path, found.size_bytes, leftover_words(&path)));
         }
     }
     Ok(faults)

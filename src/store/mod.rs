@@ -31,6 +31,7 @@ pub mod fastlog;
 pub(crate) mod memory;
 pub mod open;
 mod profile;
+pub mod raft_fastlog;
 pub mod redb;
 mod room;
 pub mod snapshots;
@@ -47,6 +48,7 @@ use crate::vfs::Holder;
 pub use detect::{Description, Detected, Layout, Product};
 pub use open::{OpenOptions, Opened, RedbFormat, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
+pub use raft_fastlog::Reading;
 pub use room::Room;
 pub use snapshots::{Snapshot, Snapshots};
 

@@ -9,10 +9,13 @@ use crate::model::Durability;
 use crate::store::boltdb::{BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::detect::{Description, Detected, detect, product_by_content};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
+use crate::store::raft_fastlog::{
+    PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
+};
 use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
-use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState};
+use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState, Writers};
 
 /// How often a lock is tried while waiting for it.
 const LOCK_RETRY: Duration = Duration::from_millis(50);
@@ -26,6 +29,8 @@ pub struct OpenOptions {
     pub lock_timeout: Duration,
     /// Whether to leave out what lies beside the store.
     pub alone: bool,
+    /// Which log is meant, where a file stands for two; other formats have one reading.
+    pub reading: Reading,
 }
 
 /// An opened source.
@@ -73,7 +78,7 @@ pub fn open(
 
 /// Whether stores of `format` are read, not only recognised.
 pub fn reads(format: Format) -> bool {
-    matches!(format, Format::Redb | Format::FastLog | Format::BoltDb)
+    matches!(format, Format::Redb | Format::FastLog | Format::BoltDb | Format::RaftFastlog)
 }
 
 fn open_described(
@@ -107,7 +112,36 @@ fn open_described(
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
-        _ => Err(unread(description)),
+        Format::RaftFastlog => {
+            let path = &description.store;
+            let writers = no_writer(fs.as_ref(), clock, path, options.lock_timeout)?;
+            let store = RaftFastlogStore::open(fs.as_ref(), path, options.reading, &writers)?;
+            description.evidence.extend(store.evidence());
+            Ok(Box::new(store))
+        }
+        Format::RaftWal | Format::EtcdWal => Err(unread(description)),
+    }
+}
+
+/// Waits until no process is seen that has `path` open for writing, where its owner takes no lock;
+/// what could be found out then.
+fn no_writer(
+    fs: &dyn Fs,
+    clock: &dyn Clock,
+    path: &Path,
+    timeout: Duration,
+) -> Result<Writers, StoreError> {
+    let start = clock.monotonic();
+    loop {
+        let holder = match fs.writers(path).map_err(io_error("look for users of", path))? {
+            Writers::Seen(holder) => holder,
+            found => return Ok(found),
+        };
+        let waited = clock.monotonic().saturating_sub(start);
+        let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            return Err(StoreError::Locked { path: path.to_owned(), holder });
+        };
+        clock.sleep(left.min(LOCK_RETRY));
     }
 }
 
@@ -178,7 +212,8 @@ pub fn target_profile(format: Format, target: &Path) -> Result<&'static Profile,
         Format::Redb => Ok(&REDB_PROFILE),
         Format::FastLog => Ok(&FASTLOG_PROFILE),
         Format::BoltDb => Ok(&BOLTDB_PROFILE),
-        _ => Err(unwritten(format, target)),
+        Format::RaftFastlog => Ok(&RAFT_FASTLOG_PROFILE),
+        Format::RaftWal | Format::EtcdWal => Err(unwritten(format, target)),
     }
 }
 
@@ -196,6 +231,13 @@ pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
         (Format::Redb, RedbFormat::V2) => {
             vec!["file format 2: for programs on redb 2; newer ones refuse it".to_owned()]
         }
+        (Format::RaftFastlog, _) => vec![
+            "opens with tidwall/raft-fastlog 0.1.0; no deletions, so both readings agree"
+                .to_owned(),
+            "its server keeps the whole log in memory, and rewrites the file above 64 MiB, which \
+             takes as much room again"
+                .to_owned(),
+        ],
         _ => Vec::new(),
     }
 }
@@ -213,7 +255,8 @@ pub fn create_sink(
         Format::Redb => Ok(Box::new(RedbSink::create(target, options.redb_format)?)),
         Format::FastLog => Ok(Box::new(FastLogSink::create(target, options.durability)?)),
         Format::BoltDb => Ok(Box::new(BoltDbSink::create(target, options.page_bytes)?)),
-        _ => Err(unwritten(format, target.path())),
+        Format::RaftFastlog => Ok(Box::new(RaftFastlogSink::create(target)?)),
+        Format::RaftWal | Format::EtcdWal => Err(unwritten(format, target.path())),
     }
 }
 

@@ -157,6 +157,20 @@ pub enum LockState {
     Held(Holder),
 }
 
+/// Which processes have a file open for writing, as far as the system tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Writers {
+    /// At least this one.
+    Seen(Holder),
+    /// None of those that could be looked at.
+    NoneSeen {
+        /// Processes that do not show what they have open.
+        hidden: u64,
+    },
+    /// The system does not tell.
+    Unknown,
+}
+
 /// What tools need beyond [`Vfs`]; the engine never sees it.
 pub trait Fs: Vfs {
     /// This file system as the plain [`Vfs`], for the engine and sinks.
@@ -191,6 +205,11 @@ pub trait Fs: Vfs {
     /// Probes, without waiting and without changing the file, for flock and OFD range locks that
     /// a live user of `path` holds.
     fn probe_lock(&self, path: &Path) -> io::Result<LockState>;
+    /// Looks for another process that has `path` open for writing: all that can be known where the
+    /// owner of a file takes no lock. Processes of other machines and namespaces are never seen.
+    fn writers(&self, _path: &Path) -> io::Result<Writers> {
+        Ok(Writers::Unknown)
+    }
 }
 
 /// The directory that holds `path`: `.` for a name alone.

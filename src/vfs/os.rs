@@ -9,6 +9,7 @@ mod file;
 mod lock;
 mod machine;
 mod tree;
+mod writers;
 
 use std::fs;
 use std::io;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::vfs::{
     Fs, Held, LockError, LockMode, LockState, Metadata, OpenMode, PRIVATE_DIR_MODE, Vfs, VfsFile,
-    one_directory,
+    Writers, one_directory,
 };
 
 pub use clock::OsClock;
@@ -112,6 +113,10 @@ impl Fs for OsFs {
 
     fn probe_lock(&self, path: &Path) -> io::Result<LockState> {
         lock::probe(path)
+    }
+
+    fn writers(&self, path: &Path) -> io::Result<Writers> {
+        writers::of(path)
     }
 }
 

@@ -6,6 +6,7 @@ require (
 	github.com/hashicorp/raft v1.7.3
 	github.com/hashicorp/raft-boltdb v0.0.0-20231211162105-6c830fa4535e
 	github.com/hashicorp/raft-boltdb/v2 v2.3.1
+	github.com/tidwall/raft-fastlog v0.1.0
 	go.etcd.io/bbolt v1.4.3
 )
 

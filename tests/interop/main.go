@@ -1,9 +1,12 @@
-// Command interop opens files that raftlog wrote with the libraries that own the format.
+// Command interop opens files that raftlog wrote with the libraries that own the format: raft-boltdb
+// 1 and 2, and raft-fastlog (fast).
 //
-//	interop check  FILE                 bbolt's own check of pages, keys and freelist
-//	interop dump   v1|v2 old|new FILE   stable keys and entries as JSON lines, through raft-boltdb
-//	interop append v1|v2 FILE COUNT     COUNT entries behind the last one, then the first one deleted
-//	interop elect  v1|v2 FILE           a node of hashicorp/raft on the file; prints the leader's term
+//	interop check  FILE                      bbolt's own check of pages, keys and freelist
+//	interop dump   v1|v2|fast old|new FILE   stable keys and entries as JSON lines
+//	interop append v1|v2|fast FILE COUNT     COUNT entries behind the last one, then the first one deleted
+//	interop elect  v1|v2|fast FILE           a node of hashicorp/raft on the file; prints the leader's term
+//	interop ghost  FILE                      raft-fastlog: the last five entries replaced by two of a new term
+//	interop shrink FILE                      raft-fastlog: its own rewrite of the file
 package main
 
 import (
@@ -18,10 +21,11 @@ import (
 	"github.com/hashicorp/raft"
 	boltdb1 "github.com/hashicorp/raft-boltdb"
 	boltdb2 "github.com/hashicorp/raft-boltdb/v2"
+	raftfastlog "github.com/tidwall/raft-fastlog"
 	"go.etcd.io/bbolt"
 )
 
-// store is what both versions of raft-boltdb are.
+// store is what all of them are.
 type store interface {
 	raft.LogStore
 	raft.StableStore
@@ -49,13 +53,20 @@ func run(args []string) error {
 		return extend(args[1], args[2], count)
 	case len(args) == 3 && args[0] == "elect":
 		return elect(args[1], args[2])
+	case len(args) == 2 && args[0] == "ghost":
+		return ghost(args[1])
+	case len(args) == 2 && args[0] == "shrink":
+		return shrink(args[1])
 	}
-	return fmt.Errorf("usage: interop check|dump|append|elect ...")
+	return fmt.Errorf("usage: interop check|dump|append|elect|ghost|shrink ...")
 }
 
 func open(version string, newTime bool, path string) (store, error) {
-	if version == "v1" {
+	switch version {
+	case "v1":
 		return boltdb1.NewBoltStore(path)
+	case "fast":
+		return raftfastlog.NewFastLogStore(path, raftfastlog.High, io.Discard)
 	}
 	return boltdb2.New(boltdb2.Options{Path: path, MsgpackUseNewTimeFormat: newTime})
 }
@@ -160,6 +171,37 @@ func extend(version, path string, count uint64) error {
 		}
 	}
 	return logs.SetUint64([]byte("CurrentTerm"), 1<<20)
+}
+
+// ghost replaces the end of a log as a follower does whose leader disagrees.
+func ghost(path string) error {
+	logs, err := open("fast", false, path)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	last, err := logs.LastIndex()
+	if err != nil {
+		return err
+	}
+	if err := logs.DeleteRange(last-4, last); err != nil {
+		return err
+	}
+	for index := last - 4; index <= last-3; index++ {
+		if err := logs.StoreLog(&raft.Log{Index: index, Term: 1 << 20, Type: raft.LogNoop}); err != nil {
+			return err
+		}
+	}
+	return logs.SetUint64([]byte("CurrentTerm"), 1<<20)
+}
+
+func shrink(path string) error {
+	logs, err := raftfastlog.NewFastLogStore(path, raftfastlog.High, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	return logs.Shrink()
 }
 
 type machine struct{ applied uint64 }

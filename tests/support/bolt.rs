@@ -43,7 +43,8 @@ fn fixture(name: &str) -> PathBuf {
     super::fixtures().join("boltdb").join(name)
 }
 
-fn inflated(path: &Path) -> Vec<u8> {
+/// The contents of a gzip file.
+pub fn inflated(path: &Path) -> Vec<u8> {
     let packed = fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
     flate2::read::MultiGzDecoder::new(packed).read_to_end(&mut bytes).expect("gzip");

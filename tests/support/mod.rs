@@ -23,6 +23,7 @@ pub const REDB_ARCHIVES: [&str; 9] = [
 pub mod bolt;
 pub mod cuts;
 pub mod made;
+pub mod raft_fastlog;
 
 static UNPACKING: Mutex<()> = Mutex::new(());
 

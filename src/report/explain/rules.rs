@@ -6,7 +6,6 @@ pub(super) fn explain(code: Code) -> Explanation {
         Code::R101
         | Code::R102
         | Code::R103
-        | Code::R104
         | Code::R105
         | Code::R106
         | Code::R107
@@ -16,7 +15,6 @@ pub(super) fn explain(code: Code) -> Explanation {
         | Code::R111
         | Code::R112
         | Code::R113
-        | Code::R114
         | Code::R115
         | Code::R116
         | Code::R117
@@ -30,6 +28,7 @@ pub(super) fn explain(code: Code) -> Explanation {
         | Code::R125
         | Code::R126
         | Code::R127 => container_and_values(code),
+        Code::R104 | Code::R114 | Code::R128 => tail_and_proof(code),
     }
 }
 
@@ -58,13 +57,6 @@ fn log_and_state(code: Code) -> Explanation {
              was only half done.",
             "Which one a server applies depends on how it reads the file, so nodes may diverge.",
             "Do not guess: let the node fetch the log from its leader, or restore a backup.",
-        ),
-        Code::R104 => (
-            "The format's own loader replays a deletion differently from the live server, and \
-             so brings back an entry that was deleted.",
-            "After a restart the server sees a last index that does not exist in the cluster, \
-             with entries missing before it, and stops.",
-            "`raftlog migrate` writes the log that was meant, without ghosts.",
         ),
         Code::R105 => (
             "HardState says that more entries are committed than the log holds: the tail was \
@@ -135,13 +127,6 @@ fn node_and_tail(code: Code) -> Explanation {
              holds. For a node that never voted (informational) it is fine.",
             "Restore the state from the backup of the log. Take it as it is with `--accept \
              R113` only for a node that will join anew.",
-        ),
-        Code::R114 => (
-            "The file ends in a record that was not written completely, or in zeros: the normal \
-             trace of a crash or a power cut.",
-            "None: nothing behind the last complete record was ever acknowledged as durable. \
-             The owner removes it at its next start.",
-            "Nothing to do. `raftlog migrate` leaves the torn tail out.",
         ),
         Code::R115 => (
             "A record does not verify although what follows it had been synced: bytes changed \
@@ -239,6 +224,42 @@ fn container_and_values(code: Code) -> Explanation {
              begin at 1.",
             "The server ignores the entry or refuses the log.",
             "Find out who wrote it. A target that begins at 1 cannot take index 0.",
+        ),
+    };
+    Explanation { cause, risk, remedy }
+}
+
+/// What depends on how much a format proves, and on what its own loader makes of it.
+fn tail_and_proof(code: Code) -> Explanation {
+    let (cause, risk, remedy) = match code {
+        Code::R104 => (
+            "The live server of raft-fastlog deletes a range with its last index, its loader \
+             deletes it without: so the last deleted entry is back after a restart.",
+            "Behind the end of the log the server sees a last index that does not exist in the \
+             cluster: with entries missing before it, it stops (`panic: log not found`); right \
+             behind the end, it takes a stale entry for its own. In front of the log it is \
+             harmless.",
+            "`raftlog migrate SRC DST --to raft-fastlog` writes the log that was meant, without \
+             ghosts and without anything that could bring them back. `--reading loader` shows and \
+             moves what the server would see instead.",
+        ),
+        Code::R114 => (
+            "The file ends in a record that was not written completely, or in zeros: the normal \
+             trace of a crash or a power cut.",
+            "None: nothing behind the last complete record was ever acknowledged as durable. \
+             The owner removes it at its next start; but the library of raft-fastlog does not, it \
+             refuses such a file.",
+            "Nothing to do. `raftlog migrate` leaves the torn tail out; for raft-fastlog that is \
+             also the repair: `raftlog migrate SRC DST --to raft-fastlog`.",
+        ),
+        _ => (
+            "The format has no checksum over these bytes, or no lock by which a live server could \
+             be seen. What was read is what is there; whether it is what was written cannot be \
+             proven from the file alone.",
+            "A changed byte in a payload, a term or a value goes unnoticed. A server that is not \
+             seen may write while the file is read.",
+            "Make sure that the server is stopped. `raftlog diff` with another node's log proves \
+             the entries; `raftlog migrate --to fastlog` gives them checksums from then on.",
         ),
     };
     Explanation { cause, risk, remedy }

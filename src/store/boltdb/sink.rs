@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::{Code, Entry, Fault, FaultKind, GroupId, IoError, LogIndex, LogState};
+use crate::model::{
+    ByteOrder, Code, Entry, Fault, FaultKind, GroupId, IoError, LogIndex, LogState,
+};
 use crate::store::bolt::{BucketValue, KEY_BYTES_MAX, PAGE_BYTES_USUAL, Writer};
 use crate::store::boltdb::{CONF, LOGS, PROFILE};
 use crate::store::codec::{encode, stable_to_store};
@@ -97,7 +99,7 @@ impl LogSink for BoltDbSink {
         if self.conf.is_some() || *group != GroupId::Unnamed {
             return Err(self.refused("the target holds one group without a name".to_owned()));
         }
-        let mut rows = stable_to_store(&state.stable, &state.hard);
+        let mut rows = stable_to_store(&state.stable, &state.hard, ByteOrder::Big);
         rows.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (key, value) in rows {
             if key.is_empty() || key.len() as u64 > KEY_BYTES_MAX {

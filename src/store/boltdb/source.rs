@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, KnownFaults, LogState, StableMap};
+use crate::model::{
+    ByteOrder, Code, Fault, FaultKind, GroupId, IndexRange, KnownFaults, LogState, StableMap,
+};
 use crate::store::bolt::survey;
 use crate::store::bolt::{Bucket, Metas, Pages, Root, Survey, Visit, Walk, buckets, read_metas};
 use crate::store::boltdb::entries::{EntryWalk, HeadWalk, bounds};
@@ -135,9 +137,9 @@ fn read_stable(pages: &Pages, conf: &Root) -> Result<(StableMap, Vec<Fault>), St
                 continue;
             }
             let value = leaf.shared(element.value.clone());
-            let odd = odd_integer(key, &value, place);
+            let odd = odd_integer(key, &value, ByteOrder::Big, place);
             faults.extend(odd.map(|fault| fault.in_group(&GroupId::Unnamed)));
-            stable.insert(key.to_vec(), stable_value(key, value.detached()));
+            stable.insert(key.to_vec(), stable_value(key, value.detached(), ByteOrder::Big));
         }
     }
     Ok((stable, faults))

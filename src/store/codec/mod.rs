@@ -13,8 +13,8 @@ mod usual;
 
 pub use located::{INDEX_USUAL_MIN, entry_faults};
 pub use peers::peer_list;
-pub use raft_log::{DecodedLog, decode, decode_in};
-pub use raft_log_write::encode;
+pub use raft_log::{DecodedLog, decode, decode_in, kind_of};
+pub use raft_log_write::{encode, kind_code};
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};
 pub use time_form::{in_time_form, time_in_form};
 

@@ -34,7 +34,8 @@ pub(super) const KINDS: [EntryKind; 6] = [
     EntryKind::Configuration,
 ];
 
-fn kind_of(code: u8) -> EntryKind {
+/// The kind that stands behind a number of raft.Log's Type.
+pub fn kind_of(code: u8) -> EntryKind {
     KINDS.get(usize::from(code)).copied().unwrap_or(EntryKind::Unknown)
 }
 

@@ -114,7 +114,10 @@ fn write_time(entry: &Entry, note: &Note<'_>, out: &mut Vec<u8>) -> Result<(), F
 
 /// The number of the entry's kind: what hashicorp/raft calls it, or, for a kind it does not know,
 /// the number that came with the entry.
-fn kind_code(entry: &Entry) -> Result<u8, FaultKind> {
+///
+/// # Errors
+/// For a kind without a number.
+pub fn kind_code(entry: &Entry) -> Result<u8, FaultKind> {
     if let Some(code) = KINDS.iter().position(|kind| *kind == entry.kind) {
         return Ok(u8::try_from(code).unwrap_or(u8::MAX));
     }

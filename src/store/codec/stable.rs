@@ -1,5 +1,5 @@
-//! The stable keys of hashicorp/raft as raft-boltdb stores them: integers of eight bytes,
-//! big-endian.
+//! The stable keys of hashicorp/raft: integers of eight bytes in the order of the library that
+//! stores them, raft-boltdb big-endian, raft-fastlog little-endian.
 
 use crate::model::{
     ByteOrder, Candidate, Code, Fault, FaultKind, HardState, Place, SharedBytes, StableMap,
@@ -21,28 +21,36 @@ fn is_integer(key: &[u8]) -> bool {
     [CURRENT_TERM, LAST_VOTE_TERM].contains(&key)
 }
 
-/// A value as it lies under `key`.
-pub fn stable_value(key: &[u8], bytes: SharedBytes) -> StableValue {
-    StableValue { bytes, integer: is_integer(key).then_some(ByteOrder::Big) }
+/// A value as it lies under `key` in a store that keeps integers in `order`.
+pub fn stable_value(key: &[u8], bytes: SharedBytes, order: ByteOrder) -> StableValue {
+    StableValue { bytes, integer: is_integer(key).then_some(order) }
 }
 
 /// What is wrong with the value of an integer key (R125).
-pub fn odd_integer(key: &[u8], value: &[u8], place: Place) -> Option<Fault> {
+pub fn odd_integer(key: &[u8], value: &[u8], order: ByteOrder, place: Place) -> Option<Fault> {
     if !is_integer(key) {
         return None;
     }
     let what = if key == CURRENT_TERM { "CurrentTerm" } else { "LastVoteTerm" };
+    let (own, other) = match order {
+        ByteOrder::Big => ("big-endian", "little-endian"),
+        ByteOrder::Little => ("little-endian", "big-endian"),
+    };
     let Ok(bytes) = <[u8; 8]>::try_from(value) else {
-        let expected = "8 bytes, a big-endian number".to_owned();
+        let expected = format!("8 bytes, a {own} number");
         let found = format!("{} bytes", value.len());
         return Some(Fault::new(Code::R125, FaultKind::Field { what, expected, found }).at(place));
     };
     let (big, little) = (u64::from_be_bytes(bytes), u64::from_le_bytes(bytes));
-    if big < PLAUSIBLE_TERM_END || little >= PLAUSIBLE_TERM_END {
+    let (number, turned) = match order {
+        ByteOrder::Big => (big, little),
+        ByteOrder::Little => (little, big),
+    };
+    if number < PLAUSIBLE_TERM_END || turned >= PLAUSIBLE_TERM_END {
         return None;
     }
-    let expected = "a big-endian number".to_owned();
-    let found = format!("{big}, which read as little-endian would be {little}");
+    let expected = format!("a {own} number");
+    let found = format!("{number}, which read as {other} would be {turned}");
     Some(Fault::new(Code::R125, FaultKind::Field { what, expected, found }).at(place))
 }
 
@@ -62,13 +70,21 @@ pub fn hard_state(stable: &StableMap) -> HardState {
     }
 }
 
-/// The bytes to store for each stable key of a group: what it has, integers in our byte order, and
-/// what only its HardState knows.
-pub fn stable_to_store(stable: &StableMap, hard: &HardState) -> Vec<(Vec<u8>, SharedBytes)> {
+/// The bytes to store for each stable key of a group: what it has, integers in the byte `order` of
+/// the target, and what only its HardState knows.
+pub fn stable_to_store(
+    stable: &StableMap,
+    hard: &HardState,
+    order: ByteOrder,
+) -> Vec<(Vec<u8>, SharedBytes)> {
+    let ordered = |number: u64| match order {
+        ByteOrder::Big => SharedBytes::from(&number.to_be_bytes()[..]),
+        ByteOrder::Little => SharedBytes::from(&number.to_le_bytes()[..]),
+    };
     let mut rows = Vec::with_capacity(stable.len() + 3);
     for (key, value) in stable {
         let bytes = match value.as_u64() {
-            Some(number) if is_integer(key) => SharedBytes::from(&number.to_be_bytes()[..]),
+            Some(number) if is_integer(key) => ordered(number),
             _ => value.bytes.clone(),
         };
         rows.push((key.clone(), bytes));
@@ -78,7 +94,7 @@ pub fn stable_to_store(stable: &StableMap, hard: &HardState) -> Vec<(Vec<u8>, Sh
             rows.push((key.to_vec(), bytes));
         }
     };
-    let number = |term: Term| SharedBytes::from(&term.0.to_be_bytes()[..]);
+    let number = |term: Term| ordered(term.0);
     add(CURRENT_TERM, hard.term.map(number));
     if let Some(vote) = &hard.vote {
         add(LAST_VOTE_TERM, vote.term.map(number));

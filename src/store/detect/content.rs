@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::store::detect::bolt::{self, Bolt};
-use crate::store::detect::streams::{is_etcd_segment, is_raft_wal_segment, raft_fastlog_records};
+use crate::store::detect::streams::{is_etcd_segment, is_raft_wal_segment, raft_fastlog};
 use crate::store::redb::recognise as recognise_redb;
 use crate::store::{Format, StoreError, fastlog, io_error};
 use crate::vfs::{Fs, OpenMode};
@@ -83,8 +83,7 @@ pub(super) fn content(fs: &dyn Fs, path: &Path) -> Result<Content, StoreError> {
         let evidence = "begins with a checksum record of etcd's WAL".to_owned();
         return Ok(Content::Part(Format::EtcdWal, evidence));
     }
-    if let Some(records) = raft_fastlog_records(file.as_ref(), path, size)? {
-        let evidence = format!("the first {records} records are raft-fastlog's");
+    if let Some(evidence) = raft_fastlog(file.as_ref(), path, size)? {
         return Ok(Content::Store(Format::RaftFastlog, evidence));
     }
     if head.starts_with(&GZIP) {

@@ -11,7 +11,9 @@ mod writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes};
+use crate::model::{
+    ByteOrder, Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes,
+};
 use crate::store::codec::{encode, stable_to_store};
 use crate::store::redb::PROFILE;
 use crate::store::redb::format::{HEADER_BYTES, Header};
@@ -171,7 +173,8 @@ impl LogSink for RedbSink {
         if self.group.as_ref().is_some_and(|before| before >= group) {
             return Err(self.refused("groups do not ascend".to_owned()));
         }
-        self.piece.begin(group, Some(stable_to_store(&state.stable, &state.hard)));
+        let stable = stable_to_store(&state.stable, &state.hard, ByteOrder::Big);
+        self.piece.begin(group, Some(stable));
         self.group = Some(group.clone());
         self.last = None;
         if self.piece.rows >= PIECE_ROWS {

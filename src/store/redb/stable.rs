@@ -1,6 +1,6 @@
 //! The stable keys of a group, out of its conf table.
 
-use crate::model::{Fault, GroupId, StableMap};
+use crate::model::{ByteOrder, Fault, GroupId, StableMap};
 use crate::store::StoreError;
 use crate::store::codec::{odd_integer, stable_value};
 use crate::store::redb::pages::Pages;
@@ -33,8 +33,9 @@ pub fn read(
             let (key, value) = (leaf.key(row), leaf.value(row));
             let start = leaf.value_range(row).map_or(0, |range| range.start as u64);
             let place = pages.place(leaf.offset_bytes.saturating_add(start), value.len() as u64);
-            faults.extend(odd_integer(key, &value, place).map(|fault| fault.in_group(group)));
-            stable.insert(key.to_vec(), stable_value(key, value.detached()));
+            let odd = odd_integer(key, &value, ByteOrder::Big, place);
+            faults.extend(odd.map(|fault| fault.in_group(group)));
+            stable.insert(key.to_vec(), stable_value(key, value.detached(), ByteOrder::Big));
         }
     }
     Ok((stable, faults))

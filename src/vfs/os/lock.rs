@@ -123,7 +123,8 @@ fn pids_in_lock_table<'t>(
     })
 }
 
-fn process_name(pid: u32) -> Option<String> {
+/// The name of a process, while it lives.
+pub(super) fn process_name(pid: u32) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(name.trim_end().to_owned())
 }
