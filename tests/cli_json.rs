@@ -188,7 +188,8 @@ fn formats_fit_and_say_what_this_build_really_does() {
         let id = format["id"].as_str().expect("an id");
         let target = dir.path().join(id);
         let target = target.to_str().expect("UTF-8");
-        let made = told(&raftlog(["migrate", &source, target, "--to", id]));
+        let words = ["migrate", &source, target, "--to", id, "--allow-loss", "appended-at"];
+        let made = told(&raftlog(words));
         assert_eq!(format["write"], made.0 == 0, "{id}: {}", made.2);
         if made.0 == 0 {
             let read = told(&raftlog(["inspect", target]));
