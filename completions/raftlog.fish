@@ -260,9 +260,25 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l json -d 'Sh
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; every job and its limit take turns once a round' -r
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l workload -d 'Workloads [default: all]' -r -f -a "A\t''
+C\t''
+D\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l engine -d 'Engines; limit and limit-direct are the machine itself [default: all]' -r -f -a "limit\t''
+limit-direct\t''
+fastlog\t''
+redb\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l value-size -d 'Sizes of a value: 128, 4KiB, 1MiB [default: as each workload has them]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l durability -d 'Levels: -1 (low), 0 (mid), 1 (high) [default: as each workload has them]' -r -f -a "-1\t''
+0\t''
+1\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l strategy -d 'Strategies of FastLog: disk-first, mem-first' -r -f -a "disk-first\t''
+mem-first\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l flush -d 'Flush policies of FastLog: immediate, batch, batch:ENTRIES,MS' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; everything that is compared takes turns once a round' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l seconds -d 'Seconds that each engine is measured in each round [default: 0.25]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'With --jobs: logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l dir -d 'Directory to work in; what is made there is removed' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l cell -d 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
 jsonl\t'A JSON object a line (inspect --entries, --records)'
@@ -273,7 +289,7 @@ never\t'Never'"
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l jobs -d 'Measure migrate, verify, inspect, backup and restore, each against its limit'
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l jobs -d 'Measure migrate, verify, inspect, backup and restore instead, each against its limit'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l json -d 'Short for --format json, or jsonl where the result is a stream'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'

@@ -32,6 +32,7 @@ impl Phase {
     pub fn units(self) -> (&'static str, &'static str) {
         match self {
             Phase::Simulating => ("image", "images"),
+            Phase::Measuring => ("measurement", "measurements"),
             _ => ("entry", "entries"),
         }
     }

@@ -59,7 +59,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("comfy_table", &["src/report/"]),
     ("csv", &["src/report/"]),
     ("jiff", &["src/report/", "src/inspect/", "src/backup/"]),
-    ("redb", &["src/store/redb/sink"]),
+    ("redb", &["src/store/redb/sink", "src/bench/engines/"]),
     ("redb2", &["src/store/redb/sink"]),
     ("rmp", &["src/store/codec/", "src/decode/"]),
     ("crossbeam_skiplist", &["src/fastlog/memtable.rs"]),

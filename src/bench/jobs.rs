@@ -33,6 +33,24 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// An engine that is measured failed.
+    #[error("{engine} failed: {message}")]
+    Engine {
+        /// The engine.
+        engine: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// There is not room enough to measure.
+    #[error("{} has not room enough to measure", path.display())]
+    NoSpace {
+        /// Where.
+        path: PathBuf,
+        /// Bytes that it may take.
+        needed_bytes: u64,
+        /// Bytes that are free.
+        free_bytes: u64,
+    },
     /// The operator stopped it.
     #[error("measuring was stopped")]
     Cancelled,
@@ -98,8 +116,11 @@ pub fn run_jobs(
     launch: &mut Launch<'_>,
     observer: &mut dyn Observer,
 ) -> Result<BenchResult, Error> {
-    let mut result =
-        BenchResult { machine: options.machine.clone(), rounds: options.rounds, jobs: Vec::new() };
+    let mut result = BenchResult {
+        rounds: options.rounds,
+        machine: options.machine.clone(),
+        ..BenchResult::default()
+    };
     for shape in &options.logs {
         let dir = options.dir.join("raftlog-bench");
         fs.create_dir(&dir).map_err(|source| IoError::new("create", &dir, source))?;

@@ -120,7 +120,7 @@ impl FromStr for LogShape {
 }
 
 /// Half random, half repeating bytes, the same in every run: neither incompressible nor empty.
-fn noise() -> SharedBytes {
+pub(super) fn noise() -> SharedBytes {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(NOISE_BYTES);
     while bytes.len() < NOISE_BYTES {

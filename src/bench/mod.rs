@@ -1,19 +1,33 @@
-//! Measuring the jobs against what the machine can do, in one run, interleaved.
+//! Measuring engines and jobs against what the machine can do, in one run, interleaved.
+//!
+//! Workloads: [`choice`] says which cells (an engine, a mode, a size) there are, [`rounds`] gives
+//! each of them a fresh process and a fresh directory, round after round, and [`measure`] is what
+//! such a process does.
 //!
 //! The jobs themselves are handed in as functions that run one command in a fresh process and
 //! report its time and peak memory; the limits (a plain copy with a sync, a read with CRC-32,
 //! `tar | pigz`) are measured here, on the same bytes, in the same rounds. Job and limit begin
 //! alike: nothing waits to be written out, and who writes finds memory touched just before.
 
+pub mod cell;
+pub mod choice;
+mod engines;
+mod histogram;
 mod jobs;
 mod limits;
 mod logs;
+pub mod measure;
+pub mod rounds;
+mod row;
 mod spread;
 
 use serde::Serialize;
 
+pub use crate::fastlog::policy::{Flush, Strategy};
+pub use histogram::Latency;
 pub use jobs::{Error, JobsOptions, Launch, Launched, run_jobs};
 pub use logs::LogShape;
+pub use row::{FlushNote, Row};
 pub use spread::Spread;
 
 /// The machine the figures are of.
@@ -56,13 +70,17 @@ pub struct JobRow {
     pub rss_bytes: Option<u64>,
 }
 
-/// What `bench --jobs` found.
+/// What `bench` found.
 #[derive(Clone, Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct BenchResult {
     /// The machine.
     pub machine: Machine,
-    /// Rounds, each job and limit once a round.
+    /// Rounds, each cell, or job and limit, once a round.
     pub rounds: u64,
-    /// The jobs.
+    /// What was to be measured; null with `--jobs`.
+    pub plan: Option<rounds::Plan>,
+    /// The workloads.
+    pub rows: Vec<Row>,
+    /// The jobs, with `--jobs`.
     pub jobs: Vec<JobRow>,
 }

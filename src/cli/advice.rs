@@ -303,7 +303,16 @@ pub fn of_bench(error: bench::Error, context: &Context, stopped: Option<Exit>) -
     match error {
         bench::Error::Io(error) => of_io(&error, context),
         bench::Error::Store(error) => of_store(error, context),
-        bench::Error::Job { .. } => Failure::new(Kind::Io, message)
+        bench::Error::NoSpace { needed_bytes, free_bytes, .. } => {
+            let mut failure = Failure::new(Kind::NoSpace, message);
+            failure.facts.push(("expected", format!("{} free", words::size(needed_bytes))));
+            failure.facts.push(("found", words::size(free_bytes)));
+            failure
+                .hint("fewer --seconds, or another --dir")
+                .hint(format!("df -h {}", quoted_path(&context.path)))
+                .docs(Exit::Io.name())
+        }
+        bench::Error::Job { .. } | bench::Error::Engine { .. } => Failure::new(Kind::Io, message)
             .hint(format!("df -h {}", quoted_path(&context.path)))
             .docs(Exit::Io.name()),
         bench::Error::Cancelled => Failure::cancelled(stopped),

@@ -1,11 +1,12 @@
 //! The command tree. Nothing here opens anything; a flag that a command does not use is not there.
 
+mod bench;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use crate::bench::LogShape;
 use crate::cli::simulate::{FlushList, Points, seed};
 use crate::cli::{examples, values};
 use crate::inspect::PayloadMode;
@@ -15,6 +16,8 @@ use crate::report::{Color, progress};
 use crate::simulate::{Case, DiskModel, Order};
 use crate::store::{Format, Level, Reading, RedbFormat};
 use crate::vfs::sim::{Profile, Seed, Torn};
+
+pub use bench::Bench;
 
 /// Shows, proves, backs up and converts Raft logs.
 ///
@@ -387,31 +390,6 @@ pub struct Simulate {
     /// Hazards count as findings: exit 1
     #[arg(long)]
     pub strict: bool,
-    /// Shape.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Stderr.
-    #[command(flatten)]
-    pub tell: TellArgs,
-}
-
-/// Arguments of `bench`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::BENCH)]
-pub struct Bench {
-    /// Measure migrate, verify, inspect, backup and restore, each against its limit
-    #[arg(long, required = true)]
-    pub jobs: bool,
-    /// Rounds; every job and its limit take turns once a round
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub rounds: u64,
-    /// Logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]
-    #[arg(long, value_name = "LOG", value_delimiter = ',')]
-    pub log: Vec<LogShape>,
-    /// Directory to work in; what is made there is removed
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
     /// Shape.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -1,19 +1,27 @@
-//! `bench --jobs`: each job runs as this same program in a fresh process.
+//! `bench`: each cell and each job runs as this same program in a fresh process.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bench::cell::Cell;
+use crate::bench::choice::{Choice, SECONDS};
+use crate::bench::measure::{Outcome, measure};
+use crate::bench::rounds::{CellsOptions, plan, run_cells};
 use crate::bench::{self, BenchResult, JobsOptions, Launched, LogShape, Machine};
 use crate::cli::advice;
 use crate::cli::arguments::Bench;
-use crate::cli::session::{Answer, Session, usage};
-use crate::report::{Exit, Sources, measured};
-use crate::vfs::os::{OsFs, memory_bytes, peak_memory_bytes, processor};
+use crate::cli::failure::{Failure, Kind};
+use crate::cli::session::{Answer, Session, usage, write_out};
+use crate::event::{Event, Observer};
+use crate::report::output::tell;
+use crate::report::{Exit, Sources, measured, words};
+use crate::vfs::os::{OsClock, OsFs, memory_bytes, peak_memory_bytes, processor};
 use crate::vfs::{Clock, Fs};
 
-/// How often a running job's memory is looked at.
+/// How often a running process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Runs `bench`.
@@ -22,11 +30,100 @@ pub fn run(session: &Session, arguments: &Bench) -> Exit {
         Ok(shape) => shape,
         Err(failure) => return usage(&failure, session.err),
     };
-    let answer = answer(session, arguments);
+    if let Some(cell) = &arguments.cell {
+        return one_cell(session, &arguments.dir, cell);
+    }
+    let answer = match arguments.jobs {
+        true => jobs(session, arguments),
+        false => match cells(session, arguments) {
+            Ok(answer) => answer,
+            Err(failure) => return usage(&failure, session.err),
+        },
+    };
     session.answer(answer, shape, Some(arguments.tell))
 }
 
-fn answer(session: &Session, arguments: &Bench) -> Answer<BenchResult> {
+/// Measures one cell in this process and prints what came of it, for the process that asked.
+fn one_cell(session: &Session, dir: &Path, cell: &Cell) -> Exit {
+    let clock: Arc<dyn Clock> = Arc::new(OsClock);
+    let measured = measure(&session.fs, &clock, dir, cell)
+        .map(|outcome| Outcome { rss_bytes: peak_memory_bytes(std::process::id()), ..outcome });
+    match measured {
+        Ok(outcome) => {
+            let line = serde_json::to_string(&outcome).unwrap_or_default();
+            session.end(write_out(&format!("{line}\n")), Exit::Ok)
+        }
+        Err(error) => {
+            let context = session.context(dir);
+            let failure = advice::of_bench(error, &context, session.interruption.exit());
+            tell(&failure.text(session.err));
+            failure.kind.exit()
+        }
+    }
+}
+
+/// The workloads.
+fn cells(session: &Session, arguments: &Bench) -> Result<Answer<BenchResult>, Box<Failure>> {
+    let choice = Choice {
+        workloads: arguments.workload.clone(),
+        engines: arguments.engine.clone(),
+        values: arguments.value_size.clone(),
+        durabilities: arguments.durability.clone(),
+        strategies: arguments.strategy.clone(),
+        flushes: arguments.flush.clone().unwrap_or_default().0,
+        seconds: arguments.seconds.unwrap_or(SECONDS),
+    };
+    let options = CellsOptions {
+        dir: arguments.dir.clone(),
+        rounds: arguments.rounds,
+        cells: choice.cells(),
+        machine: machine(&arguments.dir),
+    };
+    if options.cells.is_empty() {
+        let message = "none of these engines is measured in these workloads at these levels";
+        return Err(Box::new(Failure::new(Kind::Usage, message).hint("raftlog bench --help")));
+    }
+    let context = session.context(&arguments.dir);
+    let failed = |error| advice::of_bench(error, &context, session.interruption.exit());
+    let plan = match plan(session.fs.as_ref(), &options) {
+        Ok(plan) => plan,
+        Err(error) => return Ok(Answer::failed("bench", Sources::None, failed(error))),
+    };
+    let time = session.time();
+    let mut watch = session.watch(arguments.tell, &time);
+    // Whether it is to stop is asked again before the first cell.
+    let _asked_again = watch.on(&Event::Noted { message: plan_words(&plan, arguments) });
+    let mut launch = |cell: &Cell, dir: &Path| launch_cell(session, cell, dir);
+    let done = run_cells(&session.fs, &options, plan, &mut launch, &mut watch);
+    watch.end();
+    let mut answer = Answer::new("bench", Sources::None);
+    if let Err(error) = done.ended {
+        answer = Answer::failed("bench", Sources::None, failed(error));
+    }
+    if !done.result.rows.is_empty() {
+        answer.text = measured::text(&done.result, session.out);
+        answer.result = Some(done.result);
+    }
+    Ok(answer)
+}
+
+fn plan_words(plan: &bench::rounds::Plan, arguments: &Bench) -> String {
+    let free = plan
+        .space_free_bytes
+        .map_or(String::new(), |bytes| format!(" ({} free)", words::size(bytes)));
+    format!(
+        "{}, {} of {} s each: about {}; takes up to {}{free} in {}",
+        words::count(plan.cells, "measurement", "measurements"),
+        words::count(arguments.rounds, "round", "rounds"),
+        plan.seconds_per_cell,
+        words::duration((plan.seconds * 1000.0) as u64),
+        words::size(plan.space_needed_bytes),
+        words::path(&arguments.dir),
+    )
+}
+
+/// The jobs.
+fn jobs(session: &Session, arguments: &Bench) -> Answer<BenchResult> {
     let logs = match arguments.log.as_slice() {
         [] => LogShape::FULL.to_vec(),
         chosen => chosen.to_vec(),
@@ -54,6 +151,33 @@ fn answer(session: &Session, arguments: &Bench) -> Answer<BenchResult> {
             let failure = advice::of_bench(error, &context, session.interruption.exit());
             Answer::failed("bench", Sources::None, failure)
         }
+    }
+}
+
+/// Measures `cell` in a fresh process; the error is what that said. A signal ends it.
+fn launch_cell(session: &Session, cell: &Cell, dir: &Path) -> Result<Outcome, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new(program)
+        .args(["bench", "--color=never", "--cell", &cell.to_string(), "--dir"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    while child.try_wait().map_err(|error| error.to_string())?.is_none() {
+        if session.interruption.exit().is_some() {
+            // It may have ended just now.
+            let _ended = child.kill();
+            child.wait().map_err(|error| error.to_string())?;
+            return Err("stopped".to_owned());
+        }
+        session.clock.sleep(LOOK_EVERY);
+    }
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    match output.status.code() {
+        Some(0) => serde_json::from_slice(&output.stdout).map_err(|error| error.to_string()),
+        _ => Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()),
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::bench::Flush;
+use crate::bench::cell::parse_flush;
 use crate::model::{Durability, TimeForm};
 use crate::store::{Level, RedbFormat};
 use crate::vfs::sim::Torn;
@@ -59,6 +61,32 @@ where
     })
 }
 
+/// Flush policies, as many as were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flushes(pub Vec<Flush>);
+
+/// Takes flush policies with commas between them; `batch:ENTRIES,MS` has one inside.
+pub fn flushes(text: &str) -> Result<Flushes, String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match parts.last_mut() {
+            Some(last) if last.starts_with("batch:") && !last.contains(',') => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts.iter().map(|part| parse_flush(part)).collect::<Result<_, _>>().map(Flushes)
+}
+
+/// Takes a number of seconds.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    let wrong = || "write seconds from 0.01 to 3600, as in 0.25".to_owned();
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse::<f64>().ok().filter(|s| plain && (0.01..=3600.0).contains(s)).ok_or_else(wrong)
+}
+
 /// Takes a durability: -1, 0, 1, or the synonym of one.
 pub fn durability() -> impl TypedValueParser<Value = Durability> {
     let values =
@@ -98,6 +126,28 @@ mod tests {
     fn every_durability_is_written_as_its_number() {
         for (digits, level) in DURABILITIES {
             assert_eq!(digits, level.as_i8().to_string());
+        }
+    }
+
+    #[test]
+    fn flush_policies_stand_side_by_side_although_one_has_a_comma() {
+        let custom = |entries, ms| Flush::Batch {
+            threshold_entries: entries,
+            interval: Duration::from_millis(ms),
+        };
+        let all = vec![Flush::Immediate, custom(8, 20), Flush::BATCH, custom(9, 1)];
+        assert_eq!(flushes("immediate,batch:8,20,batch,batch:9,1"), Ok(Flushes(all)));
+        for wrong in ["", "batch:8", "immediate,", "20", "batch,20", "batch:8,20,20"] {
+            assert!(flushes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_a_plain_number_in_bounds() {
+        assert_eq!(seconds("0.25"), Ok(0.25));
+        assert_eq!(seconds("3600"), Ok(3600.0));
+        for wrong in ["", "0", "0.001", "-1", "1e2", "inf", "NaN", "3601", "1s"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,12 +1,15 @@
 //! What `bench` measured.
 
+mod cells;
+
 use crate::bench::{BenchResult, JobRow, Machine};
 use crate::report::table::{Align, Grid};
 use crate::report::{Paint, words};
 
-/// The figures as tables, one a log.
+/// The figures as tables, one a workload or a log.
 pub fn text(result: &BenchResult, paint: Paint) -> String {
     let mut text = format!("{}\n", machine(&result.machine, result.rounds));
+    text.push_str(&cells::text(result, paint));
     let mut logs: Vec<&str> = result.jobs.iter().map(|row| row.log.as_str()).collect();
     logs.dedup();
     for log in logs {

@@ -22,6 +22,7 @@ use crate::vfs::{
 };
 
 pub use clock::OsClock;
+pub use file::open_direct;
 pub use machine::{ignores_signal, memory_bytes, peak_memory_bytes, processor};
 
 /// The file system of this machine.

@@ -35,6 +35,21 @@ impl OsFile {
     }
 }
 
+/// Opens an existing file for writes past the page cache. Offset, length and memory of every write
+/// must be multiples of what the file system asks for, 4,096 bytes mostly.
+///
+/// # Errors
+/// `InvalidInput` where the file system has no such writes; else as opening any file.
+pub fn open_direct(path: &Path) -> io::Result<Box<dyn VfsFile>> {
+    refuse_irregular(&std::fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    let flags = OFlags::DIRECT | OFlags::NONBLOCK;
+    let file =
+        options.read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    refuse_irregular(&file.metadata()?)?;
+    Ok(Box::new(OsFile { file, unsynced: false.into() }))
+}
+
 /// Opens an existing file for reading, to lock it.
 pub(super) fn open_for_reading(path: &Path) -> io::Result<File> {
     open_regular(path, OpenOptions::new().read(true), OpenMode::Read)

@@ -1,0 +1,216 @@
+//! `bench` through the real binary, on runs so short that their figures mean nothing: what is
+//! measured, what is printed, what is refused, and that nothing is left.
+#![allow(clippy::disallowed_methods)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+mod support;
+
+use support::{raftlog, told};
+
+const SHORT: &str = "--seconds 0.01 --rounds 1";
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { dir: tempfile::tempdir().expect("a directory") }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// Runs `bench` here; nothing may be left, however it ends.
+    fn bench(&self, arguments: &str) -> (i32, String, String) {
+        let words = arguments.split_whitespace().map(Into::into);
+        let output = raftlog(
+            ["bench".into(), "--dir".into(), self.path().into_os_string()].into_iter().chain(words),
+        );
+        assert_eq!(names(self.dir.path()), Vec::<String>::new(), "{arguments}: something is left");
+        told(&output)
+    }
+
+    /// The rows of a run that went well, held against the schema.
+    fn rows(&self, arguments: &str) -> Vec<Value> {
+        let (code, stdout, stderr) = self.bench(&format!("{arguments} {SHORT} --json"));
+        assert_eq!(code, 0, "{arguments}: {stderr}");
+        let value: Value = serde_json::from_str(&stdout).expect("one object");
+        assert_fits(&value);
+        assert_eq!(value["error"], Value::Null);
+        value["result"]["rows"].as_array().expect("rows").clone()
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).expect("directory");
+    names.map(|name| name.expect("name").file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn assert_fits(value: &Value) {
+    let (_, schema, _) = told(&raftlog(["schema", "bench"]));
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let schema = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = schema
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{value:#}");
+}
+
+fn cells(rows: &[Value]) -> Vec<&str> {
+    rows.iter().map(|row| row["cell"].as_str().expect("a cell")).collect()
+}
+
+#[test]
+fn every_flag_chooses_and_every_engine_is_held_against_the_limit() {
+    let place = Place::new();
+    let rows = place.rows("--workload A --value-size 128,4KiB");
+    let engines: Vec<&str> = rows.iter().map(|row| row["engine"].as_str().expect("it")).collect();
+    assert_eq!(engines[..4], ["limit", "limit-direct", "fastlog", "redb"]);
+    for row in rows.iter().filter(|row| row["not_measured"].is_null()) {
+        for spread in ["ops_per_s", "ratio_to_limit"] {
+            let spread = &row[spread];
+            let [min, median, max] =
+                ["min", "median", "max"].map(|key| spread[key].as_f64().expect("a figure"));
+            assert!(0.0 < min && min <= median && median <= max, "{row}");
+        }
+        assert!(row["latency_us"]["p50"].as_f64() <= row["latency_us"]["max"].as_f64(), "{row}");
+        assert!(row["rss_bytes"].as_u64() > Some(1 << 16), "{row}");
+        let is_fastlog = row["engine"] == "fastlog";
+        assert_eq!(row["met"].is_boolean(), is_fastlog, "{row}");
+        assert_eq!(row["strategy"].is_string() && row["flush"].is_object(), is_fastlog, "{row}");
+    }
+
+    let rows = place.rows(
+        "--workload C,D --engine fastlog,limit --value-size 1KiB --durability -1,high \
+         --strategy mem-first --flush immediate,batch:8,20",
+    );
+    let wanted = [
+        "C append limit -1 - - 1024 64 1 0 0.01",
+        "C append fastlog -1 mem-first immediate 1024 64 1 0 0.01",
+        "C append fastlog -1 mem-first batch:8,20 1024 64 1 0 0.01",
+        "C append limit 1 - - 1024 64 1 0 0.01",
+        "C append fastlog 1 mem-first immediate 1024 64 1 0 0.01",
+        "C append fastlog 1 mem-first batch:8,20 1024 64 1 0 0.01",
+        "D append limit -1 - - 1024 1 1 0 0.01",
+        "D append fastlog -1 mem-first immediate 1024 1 1 0 0.01",
+        "D append fastlog -1 mem-first batch:8,20 1024 1 1 0 0.01",
+    ];
+    assert_eq!(cells(&rows)[..wanted.len()], wanted);
+    assert_eq!(rows[2]["flush"]["threshold"], 8);
+    assert_eq!(rows[2]["flush"]["interval_ms"], 20);
+}
+
+#[test]
+fn without_the_limit_there_is_no_ratio_and_no_verdict() {
+    let rows = Place::new().rows("--workload A --engine fastlog --value-size 128");
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0]["ops_per_s"]["median"].as_f64() > Some(0.0));
+    assert_eq!((&rows[0]["ratio_to_limit"], &rows[0]["met"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn the_table_says_what_was_measured_and_stderr_what_it_takes() {
+    let place = Place::new();
+    let arguments = format!("--workload A --engine limit,redb --value-size 64KiB {SHORT}");
+    let (code, stdout, stderr) = place.bench(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("A   one writer, one entry per sync: level 1"), "{stdout}");
+    for engine in ["limit ", "redb "] {
+        assert!(stdout.lines().any(|line| line.contains(engine)), "{stdout}");
+    }
+    assert!(stdout.lines().all(|line| line.chars().count() <= 100), "{stdout}");
+    assert!(stderr.contains("note: 2 measurements, 1 round of 0.01 s each"), "{stderr}");
+    assert!(stderr.contains("takes up to"), "{stderr}");
+    assert_eq!(place.bench(&format!("{arguments} --quiet")).2, "");
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    for (arguments, code, says) in [
+        ("--workload X", 2, "possible values: A, "),
+        ("--engine rocks", 2, "possible values: limit, "),
+        ("--value-size 0", 2, "1 byte to 1MiB"),
+        ("--value-size many", 2, "no size"),
+        ("--durability 2", 2, "possible values: -1, 0, 1"),
+        ("--strategy both", 2, "possible values: disk-first, mem-first"),
+        ("--flush batch:0,1", 2, "batch:ENTRIES,MS"),
+        ("--seconds 0", 2, "0.01 to 3600"),
+        ("--rounds 0", 2, "1..=100"),
+        ("--jobs --workload A", 2, "cannot be used with"),
+        ("--jobs --seconds 1", 2, "cannot be used with"),
+        ("--log 10x128", 2, "--jobs"),
+        ("--format csv", 2, "--format json"),
+        ("--workload D --engine limit-direct", 2, "none of these engines"),
+        ("--cell nonsense", 2, "a cell has 11 fields"),
+        ("--dir", 2, "a value is required"),
+    ] {
+        let (found, stdout, stderr) = place.bench(arguments);
+        assert_eq!((found, stdout.as_str()), (code, ""), "{arguments}: {stderr}");
+        assert!(stderr.contains(says), "{arguments}: {stderr}");
+    }
+    let missing = place.path().join("no/such");
+    let (code, stdout, stderr) =
+        told(&raftlog(["bench".as_ref(), "--dir".as_ref(), missing.as_os_str()]));
+    assert_eq!((code, stdout.as_str()), (10, ""), "{stderr}");
+    assert!(stderr.contains("no/such"), "{stderr}");
+}
+
+#[test]
+fn one_cell_measures_in_the_directory_it_is_given() {
+    let place = Place::new();
+    let cell = "A append fastlog 1 disk-first immediate 128 1 1 0 0.01";
+    let output = raftlog(["bench", "--cell", cell, "--dir", &place.path().to_string_lossy()]);
+    let (code, stdout, stderr) = told(&output);
+    assert_eq!(code, 0, "{stderr}");
+    let outcome: Value = serde_json::from_str(&stdout).expect("one object");
+    assert!(outcome["operations"].as_u64() > Some(0), "{outcome}");
+    let (code, stdout, stderr) =
+        told(&raftlog(["verify".into(), place.path().into_os_string(), "--strict".into()]));
+    assert_eq!(code, 0, "what is measured is a log like any other: {stdout}{stderr}");
+}
+
+#[test]
+fn ctrl_c_prints_what_was_done_and_leaves_nothing() {
+    let place = Place::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_raftlog"))
+        .args(["bench", "--workload", "A", "--engine", "limit,fastlog", "--value-size", "128"])
+        .args(["--seconds", "3", "--rounds", "1", "--json", "--dir"])
+        .arg(place.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    // The second cell has begun when there is a FastLog store.
+    let scratch = place.path().join(format!("raftlog-bench.{}", child.id()));
+    let runs = |child: &mut std::process::Child| child.try_wait().expect("state").is_none();
+    while runs(&mut child) && !names_or_none(&scratch.join("cell")).iter().any(|n| n != "limit") {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+    kill_process(pid, Signal::INT).expect("sent");
+    let (code, stdout, stderr) = told(&child.wait_with_output().expect("ends"));
+    assert_eq!(code, 130, "{stderr}");
+    assert!(stderr.contains("error: stopped"), "{stderr}");
+    let value: Value = serde_json::from_str(&stdout).expect("one object");
+    assert_fits(&value);
+    assert_eq!(value["error"]["kind"], "interrupted");
+    let rows = value["result"]["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 1, "{value:#}");
+    assert_eq!(rows[0]["engine"], "limit");
+    assert_eq!(names(place.dir.path()), Vec::<String>::new());
+}
+
+fn names_or_none(dir: &Path) -> Vec<String> {
+    if dir.is_dir() { names(dir) } else { Vec::new() }
+}
