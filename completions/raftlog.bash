@@ -22,6 +22,9 @@ _raftlog() {
             raftlog,bench)
                 cmd="raftlog__subcmd__bench"
                 ;;
+            raftlog,compare)
+                cmd="raftlog__subcmd__compare"
+                ;;
             raftlog,completions)
                 cmd="raftlog__subcmd__completions"
                 ;;
@@ -62,7 +65,7 @@ _raftlog() {
 
     case "${cmd}" in
         raftlog)
-            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate bench formats explain schema completions man"
+            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate compare bench formats explain schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -161,6 +164,40 @@ _raftlog() {
                     return 0
                     ;;
                 --cell)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain never" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        raftlog__subcmd__compare)
+            opts="-q -v -h --group --unnamed --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -456,7 +493,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__schema)
-            opts="-h --color --help inspect verify migrate backup restore diff simulate formats bench"
+            opts="-h --color --help inspect verify migrate backup restore diff compare simulate formats bench"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

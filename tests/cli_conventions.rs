@@ -71,6 +71,9 @@ fn mistakes_on_the_command_line_end_with_2_and_nothing_on_stdout() {
         ("diff {}", "required arguments"),
         ("diff {} {} --ignore colour", "is no field"),
         ("diff {} {} --ignore colour --json", "is no field"),
+        ("compare", "required arguments"),
+        ("compare {} {}", "are one node"),
+        ("compare {} --format jsonl", "hint: --format json"),
         ("formats --json --lock-timeout 1s", "unexpected argument"),
         ("explain", "required arguments"),
         ("schema explain", "invalid value"),
@@ -101,7 +104,7 @@ fn negative_durability_needs_no_equals_sign_and_has_synonyms() {
 
 #[test]
 fn help_begins_with_examples_and_is_short_when_asked_shortly() {
-    for command in ["", "inspect", "verify", "migrate", "backup", "restore", "diff"] {
+    for command in ["", "inspect", "verify", "migrate", "backup", "restore", "diff", "compare"] {
         let (code, long, stderr) = run(&format!("{command} --help"));
         assert_eq!((code, stderr.as_str()), (0, ""));
         let examples = long.find("Examples:\n  raftlog ").expect("examples");

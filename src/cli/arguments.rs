@@ -53,6 +53,8 @@ pub enum Command {
     Diff(Diff),
     /// Show what a crash costs under each durability mode, tried on the shipped engine
     Simulate(Simulate),
+    /// Compare the logs of a cluster's stopped nodes: where they part, who may lead
+    Compare(Compare),
     /// Measure the jobs against what this machine can do
     Bench(Bench),
     /// List the formats that are recognised, read and written
@@ -470,6 +472,27 @@ pub struct Diff {
     /// Which log.
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// How long to wait.
+    #[command(flatten)]
+    pub lock: LockArgs,
+    /// Shape.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Stderr.
+    #[command(flatten)]
+    pub tell: TellArgs,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+#[command(before_long_help = examples::COMPARE)]
+pub struct Compare {
+    /// The nodes: stores or data directories, of any formats, every node once
+    #[arg(required = true, value_name = "NODE")]
+    pub nodes: Vec<PathBuf>,
+    /// Which group.
+    #[command(flatten)]
+    pub group: GroupArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,

@@ -55,6 +55,18 @@ Examples:
   raftlog diff a.redb b.redb --index 100..200 --json | jq .result.first_difference
 ";
 
+/// Examples of `compare`.
+pub const COMPARE: &str = "\
+Examples:
+  raftlog compare /mnt/n1/dkron /mnt/n2/dkron /mnt/n3/dkron
+  raftlog compare n1 n2 n3 --json | jq -r '.result.groups[0].may_lead[]'
+  raftlog compare n1 n2 n3 --json | jq .result.conflict
+
+Exit 1 where two nodes hold different entries at one index. Entries of different terms are
+resolved by Raft itself: a node drops what was never on a majority when it meets a leader.
+Different entries of one term cannot come from Raft. Append times are not compared.
+";
+
 /// Examples of `simulate`.
 pub const SIMULATE: &str = "\
 Examples:

@@ -4,6 +4,7 @@ mod advice;
 mod archives;
 mod arguments;
 mod bench;
+mod compare;
 mod diff;
 mod examples;
 mod failure;
@@ -104,6 +105,7 @@ fn dispatch(session: &Session, command: Command) -> Exit {
         Command::Restore(arguments) => archives::restore(session, &arguments),
         Command::Diff(arguments) => diff::run(session, &arguments),
         Command::Simulate(arguments) => simulate::run(session, &arguments),
+        Command::Compare(arguments) => compare::run(session, &arguments),
         Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Formats(arguments) => reference::formats(session, &arguments),
         Command::Explain(arguments) => reference::explain(session, &arguments),

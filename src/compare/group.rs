@@ -16,7 +16,7 @@ use crate::store::ahead::{Ahead, read_ahead};
 use crate::store::{Store, StoreError};
 
 /// One side's entries, the next one looked at.
-type Log<'scope> = Peekable<Ahead<'scope>>;
+pub(super) type Log<'scope> = Peekable<Ahead<'scope>>;
 
 /// A store that is compared, and what was wrong with it.
 pub(super) struct Side<'s> {
@@ -27,7 +27,7 @@ pub(super) struct Side<'s> {
 }
 
 /// A group's state on one side; `None` where the store has no such group.
-pub(super) struct OfGroup(Option<LogState>);
+pub(super) struct OfGroup(pub(super) Option<LogState>);
 
 impl OfGroup {
     pub(super) fn last(&self) -> Option<LogIndex> {
@@ -72,7 +72,7 @@ impl<'s> Side<'s> {
     }
 
     /// The entries of `group`, read by a thread of their own.
-    fn log<'scope>(
+    pub(super) fn log<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
         group: &GroupId,
@@ -92,7 +92,7 @@ impl<'s> Side<'s> {
     }
 
     /// Moves on to the next entry that can be read, and returns its index.
-    fn peek(&mut self, log: &mut Option<Log<'_>>) -> Result<Option<LogIndex>, Error> {
+    pub(super) fn peek(&mut self, log: &mut Option<Log<'_>>) -> Result<Option<LogIndex>, Error> {
         let Some(log) = log else { return Ok(None) };
         loop {
             match log.peek() {
@@ -107,7 +107,7 @@ impl<'s> Side<'s> {
     }
 
     /// Takes the entry that was peeked at.
-    fn take(&mut self, log: &mut Option<Log<'_>>) -> Option<Entry> {
+    pub(super) fn take(&mut self, log: &mut Option<Log<'_>>) -> Option<Entry> {
         let located = log.as_mut()?.next()?.ok()?;
         self.findings.extend(located.faults);
         Some(located.entry)

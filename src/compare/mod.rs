@@ -1,7 +1,9 @@
-//! Comparing two stores of any formats, group by group and entry by entry.
+//! Comparing stores of any formats, group by group and entry by entry: two that shall hold the same
+//! log ([`diff`]), or the nodes of a cluster that shall agree as far as Raft demands ([`nodes`]).
 
 mod fields;
 mod group;
+pub mod nodes;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -94,8 +96,8 @@ pub enum Error {
     /// A store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Neither store has such a group.
-    #[error("neither store has {}", group_words(group))]
+    /// No store has such a group.
+    #[error("none of the stores has {}", group_words(group))]
     NoSuchGroup {
         /// What was asked for.
         group: GroupId,

@@ -198,7 +198,7 @@ fn what_does_not_exist_is_refused() {
     let options = Options { ignore: vec!["state:".to_owned()], ..Options::default() };
     assert!(matches!(run(&options), Error::NoSuchField { .. }));
     let options = Options { group: Some(GroupId::named("x")), ..Options::default() };
-    assert_eq!(run(&options).to_string(), "neither store has a group \"x\"");
+    assert_eq!(run(&options).to_string(), "none of the stores has a group \"x\"");
 }
 
 #[test]

@@ -19,8 +19,8 @@ pub use item::{
 pub use overview::{overview, stats};
 pub use records::records;
 pub use view::{
-    GroupView, HardStateView, LogIdView, MembershipView, Overview, SizeBucket, SizeStats,
-    SnapshotView, SpaceView, StableView, Stats, TermStats, VoteView,
+    GroupView, LogIdView, MembershipView, Overview, SizeBucket, SizeStats, SpaceView, StableView,
+    Stats, TermStats,
 };
 
 /// What is looked at.

@@ -5,12 +5,12 @@ use crate::event::{EntryCount, Meter, Observer, Phase};
 use crate::inspect::sizes::Sizes;
 use crate::inspect::view::{kind_counts, stable_views};
 use crate::inspect::{
-    Error, GroupView, HardStateView, MembershipView, Outcome, Overview, SnapshotView, Source,
-    SpaceView, Stats, TermStats, chosen, damage, of_reading,
+    Error, GroupView, MembershipView, Outcome, Overview, Source, SpaceView, Stats, TermStats,
+    chosen, damage, of_reading,
 };
 use crate::model::{
-    Code, EntryHead, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, LogIndex, LogState,
-    Term,
+    Code, EntryHead, EntryKind, Fault, Findings, GroupId, HardStateView, HeadRun, IndexRange,
+    LogIndex, LogState, SnapshotView, Term,
 };
 use crate::store::{HeadPiece, HeadRuns, Snapshots, Store, StoreError};
 

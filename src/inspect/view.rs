@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{
-    Candidate, EntryKind, GroupId, HardState, IndexRange, LogId, LogIndex, Server, SnapshotNote,
+    EntryKind, GroupId, HardStateView, IndexRange, LogId, LogIndex, Server, SnapshotView,
     StableMap, StableValue, Term,
 };
 use crate::store::Space;
@@ -62,28 +62,6 @@ pub struct GroupView {
     pub membership: Option<MembershipView>,
 }
 
-/// What a Raft node must not forget.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct HardStateView {
-    /// Current term.
-    pub term: Option<Term>,
-    /// The vote.
-    pub vote: Option<VoteView>,
-    /// Commit index.
-    pub commit: Option<LogIndex>,
-}
-
-/// A vote.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct VoteView {
-    /// Term in which it was given.
-    pub term: Option<Term>,
-    /// Who got it, as text; a number in decimal; null where the bytes are no text.
-    pub candidate: Option<String>,
-    /// The bytes of it; those of a number are big-endian.
-    pub candidate_hex: Option<String>,
-}
-
 /// A stable value.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StableView {
@@ -102,19 +80,6 @@ pub struct LogIdView {
     pub index: LogIndex,
     /// Its term.
     pub term: Term,
-}
-
-/// A snapshot.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct SnapshotView {
-    /// Last index that it covers.
-    pub index: LogIndex,
-    /// Term of that index.
-    pub term: Term,
-    /// Its name.
-    pub id: Option<String>,
-    /// Size of its state, where it stands beside the log.
-    pub size_bytes: Option<u64>,
 }
 
 /// A membership.
@@ -214,24 +179,6 @@ impl From<LogId> for LogIdView {
     }
 }
 
-impl From<&SnapshotNote> for SnapshotView {
-    fn from(snapshot: &SnapshotNote) -> SnapshotView {
-        let SnapshotNote { index, term, id, .. } = snapshot;
-        SnapshotView { index: *index, term: *term, id: id.clone(), size_bytes: None }
-    }
-}
-
-impl From<&HardState> for HardStateView {
-    fn from(hard: &HardState) -> HardStateView {
-        let vote = hard.vote.as_ref().map(|vote| VoteView {
-            term: vote.term,
-            candidate: vote.candidate.as_ref().and_then(candidate_text),
-            candidate_hex: vote.candidate.as_ref().map(candidate_hex),
-        });
-        HardStateView { term: hard.term, vote, commit: hard.commit }
-    }
-}
-
 impl From<&StableValue> for StableView {
     fn from(value: &StableValue) -> StableView {
         let text = match value.integer {
@@ -259,20 +206,6 @@ pub(super) fn kind_counts(counts: &[u64; EntryKind::ALL.len()]) -> BTreeMap<Stri
         .filter(|(_, count)| **count > 0)
         .map(|(kind, count)| (kind.as_str().to_owned(), *count))
         .collect()
-}
-
-fn candidate_text(candidate: &Candidate) -> Option<String> {
-    match candidate {
-        Candidate::Id(id) => Some(id.to_string()),
-        Candidate::Bytes(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
-    }
-}
-
-fn candidate_hex(candidate: &Candidate) -> String {
-    match candidate {
-        Candidate::Id(id) => format!("{id:016x}"),
-        Candidate::Bytes(bytes) => hex(bytes),
-    }
 }
 
 fn printable(bytes: &[u8]) -> Option<String> {

@@ -14,6 +14,7 @@ mod selection;
 mod serial;
 mod shared;
 mod state;
+mod view;
 
 pub use code::{Code, Severity};
 pub use difference::{EntryFields, Field, StateDifference, StateFields};
@@ -30,3 +31,4 @@ pub use shared::SharedBytes;
 pub use state::{
     ByteOrder, Candidate, HardState, LogState, SnapshotNote, StableMap, StableValue, Vote,
 };
+pub use view::{HardStateView, SnapshotView, VoteView};

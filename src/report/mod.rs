@@ -2,6 +2,7 @@
 //! finds anything: what a job returned is shown.
 
 pub mod archive;
+pub mod cluster;
 pub mod difference;
 mod envelope;
 mod exit;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::inspect::{GroupView, HardStateView, Overview, SizeBucket, StableView, Stats};
-use crate::model::Findings;
+use crate::inspect::{GroupView, Overview, SizeBucket, StableView, Stats};
+use crate::model::{Findings, HardStateView};
 use crate::report::table::{Align, Grid, bar, labelled};
 use crate::report::{Paint, Source, findings, words};
 

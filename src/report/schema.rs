@@ -7,8 +7,10 @@ use crate::report::{Envelope, FindingLine, Formats, SourceLine, SummaryLine, Ver
 use crate::{backup, bench, compare, inspect, migrate, simulate};
 
 /// Commands that print JSON.
-pub const NAMES: [&str; 9] =
-    ["inspect", "verify", "migrate", "backup", "restore", "diff", "simulate", "formats", "bench"];
+pub const NAMES: [&str; 10] = [
+    "inspect", "verify", "migrate", "backup", "restore", "diff", "compare", "simulate", "formats",
+    "bench",
+];
 
 /// What `inspect` prints: the envelope of an overview, or each line of a stream.
 #[derive(Serialize, JsonSchema)]
@@ -32,6 +34,7 @@ pub fn of(command: &str) -> Option<Schema> {
         "backup" => schema_for!(Envelope<backup::BackupResult>),
         "restore" => schema_for!(Envelope<backup::RestoreResult>),
         "diff" => schema_for!(Envelope<compare::Difference>),
+        "compare" => schema_for!(Envelope<compare::nodes::Cluster>),
         "formats" => schema_for!(Envelope<Formats>),
         "simulate" => schema_for!(
             Envelope<simulate::Simulated, simulate::Summary, simulate::Finding>
