@@ -6,6 +6,7 @@
 #[path = "engine/gate.rs"]
 mod gate;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use raftlog::fastlog::format::{GroupNo, LogUid};
 use raftlog::fastlog::policy::Strategy;
-use raftlog::fastlog::{AppliedAndSynced, Batch, Error, FastLog, Fill, Options, Stepping};
+use raftlog::fastlog::{AppliedAndSynced, Batch, Error, FastLog, Fill, Memory, Options, Stepping};
 use raftlog::model::{
     Durability, Entry, EntryExtra, EntryKind, GroupId, IndexRange, LogId, LogIndex, SharedBytes,
     Term,
@@ -216,6 +217,35 @@ fn a_second_opener_is_refused_with_the_holders_pid() {
     is_free(&dir);
 }
 
+/// The first process is this test again, which finds the store's path in its environment.
+#[test]
+fn another_process_is_refused_with_the_pid_of_the_first() {
+    const HELD: &str = "RAFTLOG_TEST_HELD";
+    if let Some(dir) = std::env::var_os(HELD) {
+        let _log = open_os(Path::new(&dir)).expect("nobody else has it");
+        writeln!(std::io::stdout(), "held").expect("said");
+        std::io::stdin().read_line(&mut String::new()).expect("read");
+        // It ends without closing the log or dropping it.
+        std::process::exit(0);
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path().join("log");
+    let mut first = Command::new(std::env::current_exe().expect("known"))
+        .args(["--exact", "another_process_is_refused_with_the_pid_of_the_first", "--nocapture"])
+        .env(HELD, &dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let said = BufReader::new(first.stdout.take().expect("piped"));
+    assert!(said.lines().any(|line| line.expect("text").contains("held")));
+    let Err(Error::Locked { holder, .. }) = open_os(&dir) else { panic!("opened twice") };
+    assert_eq!(holder.pid, Some(first.id()));
+    drop(first.stdin.take());
+    first.wait().expect("ended");
+    is_free(&dir);
+}
+
 /// Ends a child however the test ends.
 struct Ended(Child);
 
@@ -355,6 +385,66 @@ fn a_reader_of_an_old_range_is_told_when_it_is_purged_or_truncated() {
         assert!(gone > 0);
         assert_eq!(first.entry, entry(1, 1000), "what was read stays");
     }
+}
+
+/// One read waits for its disk, and so does the thread that brings what lies behind it; whoever
+/// reads what is in memory waits for neither, and writing goes on.
+#[test]
+fn a_miss_holds_up_no_read_behind_it_and_no_write() {
+    let gated = Gated::new(SimFs::new(Profile::StrictPosix));
+    let log = open_on(Arc::new(gated.clone()), &options());
+    let group = log.create_group(&GroupId::Unnamed).expect("made");
+    for index in 1..=100 {
+        log.write(appended(group, &[entry(index, 1000)])).expect("written");
+    }
+    drop(log);
+    let (memory, stepping) = (Memory::LAZY, Stepping::Thread);
+    let log = open_on(Arc::new(gated.clone()), &Options { memory, stepping, ..options() });
+    log.read(group, LogIndex(90)).expect("reads");
+    until("the entries behind it", || log.kept_bytes() > 2000);
+    gated.close_gate_for_reads();
+    std::thread::scope(|scope| {
+        let missed = scope.spawn(|| log.read(group, LogIndex(1)).expect("reads"));
+        until("the miss and the thread", || gated.reads_waiting() == 2);
+        for index in 90..=91 {
+            let found = log.read(group, LogIndex(index)).expect("in memory");
+            assert_eq!(found, Some(entry(index, 1000)));
+        }
+        log.write(appended(group, &[entry(101, 1000)])).expect("written");
+        assert_eq!(log.read(group, LogIndex(101)).expect("reads"), Some(entry(101, 1000)));
+        assert!(!missed.is_finished());
+        gated.open_gate();
+        assert_eq!(missed.join().expect("ended"), Some(entry(1, 1000)));
+    });
+}
+
+#[test]
+fn no_more_files_stay_open_than_the_options_allow() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path().canonicalize().expect("a path").join("log");
+    let open_files = |log: &FastLog, group: GroupNo| {
+        assert_eq!(log.entries(group, IndexRange::ALL).count(), 1000);
+        let names = std::fs::read_dir("/proc/self/fd").expect("listed");
+        let links = names.filter_map(|name| std::fs::read_link(name.ok()?.path()).ok());
+        links.filter(|link| link.starts_with(&dir)).count()
+    };
+    let opened = |open_files: u64, level: Durability| {
+        let options = Options { open_files, level: Some(level), ..options() };
+        FastLog::open_or_create(Arc::new(OsFs), Arc::new(OsClock), &dir, &options).expect("opens")
+    };
+    // Level -1 keeps full segments open until they are synced.
+    let log = opened(8, Durability::Low);
+    let group = log.create_group(&GroupId::Unnamed).expect("made");
+    for index in 1..=1000 {
+        log.write(appended(group, &[entry(index, 1000)])).expect("written");
+    }
+    // Four of each kind, the active segment, the anchor, its lock and a segment made ahead.
+    let few = open_files(&log, group);
+    assert!(few <= 12, "{few} open files");
+    drop(log);
+    let log = opened(128, Durability::High);
+    let many = open_files(&log, group);
+    assert!(many > 50, "{many}: the segments are enough to show it");
 }
 
 #[test]

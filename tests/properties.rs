@@ -9,7 +9,7 @@ mod workload;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use raftlog::fastlog::{FastLog, LogView};
+use raftlog::fastlog::{FastLog, LogView, Memory};
 use raftlog::model::{GroupId, IndexRange, LogIndex};
 use raftlog::vfs::os::{OsClock, OsFs};
 use raftlog::vfs::sim::{Profile, Seed, SimFs};
@@ -17,12 +17,19 @@ use raftlog::vfs::sim::{Profile, Seed, SimFs};
 use run::{Run, dir, options, state_of};
 use workload::{State, plan};
 
+/// A run that keeps entries in memory in one of the ways.
+fn run_of(seed: u64) -> Run {
+    let mut run = Run::new(SimFs::new(Profile::Kill));
+    run.memory = [Memory::Index, Memory::EAGER, Memory::LAZY][(seed % 3) as usize];
+    run
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_shows_what_the_model_holds_after_every_step(seed: u64, steps in 2usize..80) {
-        let mut run = Run::new(SimFs::new(Profile::Kill));
+        let mut run = run_of(seed);
         for step in plan(Seed(seed), steps) {
             run.steps(std::slice::from_ref(&step)).expect("nothing fails");
             prop_assert_eq!(&run.visible(), run.history.last().expect("a state"));
@@ -35,7 +42,7 @@ proptest! {
 
     #[test]
     fn single_reads_and_ranges_agree(seed: u64, from in 0u64..40, len in 0u64..20) {
-        let mut run = Run::new(SimFs::new(Profile::Kill));
+        let mut run = run_of(seed);
         run.steps(&plan(Seed(seed), 40)).expect("nothing fails");
         let log = run.opened();
         let range = IndexRange::new(LogIndex(from), LogIndex(from + len)).expect("not empty");
@@ -61,7 +68,7 @@ proptest! {
     #[test]
     fn a_real_disk_holds_the_same_bytes_as_the_simulated_one(seed: u64) {
         let steps = plan(Seed(seed), 30);
-        let mut run = Run::new(SimFs::new(Profile::Kill));
+        let mut run = run_of(seed);
         run.steps(&steps).expect("nothing fails");
         run.close();
         let state = run.history.last().expect("a state");

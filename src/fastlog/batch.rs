@@ -43,6 +43,8 @@ pub struct Batch {
     pub(super) payload: Payload,
     pub(super) effects: Vec<Effect>,
     pub(super) entries: u32,
+    /// Largest payload or extensions of an entry, in bytes.
+    pub(super) largest_bytes: usize,
 }
 
 impl Batch {
@@ -73,6 +75,8 @@ impl Batch {
             }
         }
         self.payload.entries(group, entries)?;
+        let len = |entry: &Entry| entry.payload_bytes().len().max(entry.extensions_bytes().len());
+        self.largest_bytes = entries.iter().map(len).fold(self.largest_bytes, usize::max);
         if let Some(range) = IndexRange::new(first.index, last.index) {
             self.effects.push(Effect::Append { group, range });
         }

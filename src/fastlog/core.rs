@@ -3,6 +3,9 @@
 //! Locks are taken in the order writer, tables, queue, and never the other way round; the turn to
 //! sync comes after the writer. Callbacks run under none of them.
 
+mod memory;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ use crate::fastlog::plan::Placed;
 use crate::fastlog::policy::{Ack, Durability, Promise};
 use crate::fastlog::queue::{Outcome, Queue, Room, Told, Waiting, Watcher};
 use crate::fastlog::read::{RangeReader, Source};
+use crate::fastlog::resident::Resident;
 use crate::fastlog::spare::Shelf;
 use crate::fastlog::steady::Steady;
 use crate::fastlog::syncs::Syncs;
@@ -24,7 +28,7 @@ use crate::fastlog::threads::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuar
 use crate::fastlog::ticket::Ticket;
 use crate::fastlog::unwritten::Unwritten;
 use crate::fastlog::writer::Writer;
-use crate::fastlog::{Error, Options, Stepping};
+use crate::fastlog::{Error, Memory, Options, Stepping};
 use crate::model::{GroupId, IndexRange, IoError};
 use crate::vfs::{Clock, Held};
 
@@ -35,6 +39,8 @@ pub(super) struct Core {
     queue: Mutex<Queue>,
     /// Operations got somewhere.
     moved: Condvar,
+    /// Threads that wait for that; counted with the queue locked. Waking nobody costs a call too.
+    sleepers: AtomicUsize,
     /// The thread has something to do.
     work: Condvar,
     syncs: Arc<Syncs>,
@@ -44,6 +50,7 @@ pub(super) struct Core {
     promise: Promise,
     level: Durability,
     stepping: Stepping,
+    follows_load: bool,
     lock: Mutex<Option<Box<dyn Held>>>,
 }
 
@@ -60,7 +67,10 @@ impl Core {
     ) -> Core {
         let Opened { writer, tables, settings, lock, .. } = opened;
         let Settings { level, flush, .. } = settings;
+        let files = Arc::clone(&writer.files);
+        let keeps = options.memory != Memory::Index;
         let source = Source {
+            resident: keeps.then(|| Arc::new(Resident::new(options.memory, files, writer.end()))),
             files: Arc::clone(&writer.files),
             memtable: Arc::<Memtable>::clone(&tables.memtable),
             uid: writer.uid,
@@ -70,8 +80,9 @@ impl Core {
         let time = Steady::new(clock);
         let sync_pace = SyncPace::new(promise.sync_interval, time.now());
         let entries = u64::from(promise.unflushed_entries);
-        let room = Room { entries, bytes: options.queue_bytes };
-        let pace = FlushPace::new(flush);
+        let (entry_bytes, groups) = (options.entry_bytes_max, options.groups_max);
+        let room = Room { entries, bytes: options.queue_bytes, entry_bytes, groups };
+        let pace = FlushPace::new(flush, options.follow_load);
         let queue = Queue::new(writer.plan(), tables.next_group(), pace, sync_pace, room);
         Core {
             syncs: Arc::clone(&writer.syncs),
@@ -80,12 +91,14 @@ impl Core {
             tables: RwLock::new(tables),
             queue: Mutex::new(queue),
             moved: Condvar::new(),
+            sleepers: AtomicUsize::new(0),
             work: Condvar::new(),
             time,
             source,
             promise,
             level,
             stepping: options.stepping,
+            follows_load: options.follow_load,
             lock: Mutex::new(Some(lock)),
         }
     }
@@ -196,7 +209,7 @@ impl Core {
     /// on from what is not there.
     fn make_room(&self, mut queue: MutexGuard<'_, Queue>) -> Result<(), Error> {
         if queue.flushing || queue.paused {
-            drop(self.moved.wait(queue));
+            self.sleep(queue, None);
             return Ok(());
         }
         queue.flushing = true;
@@ -214,7 +227,6 @@ impl Core {
         deadline: Option<Duration>,
     ) -> Option<Result<(), Error>> {
         loop {
-            let now = self.now();
             let mut queue = locked(&self.queue);
             if let Some(known) = queue.reached(op, mark, outcome) {
                 return Some(known);
@@ -222,6 +234,7 @@ impl Core {
             if queue.closed {
                 return Some(Err(Error::Closed));
             }
+            let now = self.now();
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return None;
             }
@@ -257,9 +270,18 @@ impl Core {
                 self.time.sleep(timeout.min(due.saturating_sub(now)));
                 let _told_to_those_concerned = self.step();
             }
-            (_, Some(timeout)) => drop(self.moved.wait_timeout(queue, timeout)),
-            (_, None) => drop(self.moved.wait(queue)),
+            (_, timeout) => self.sleep(queue, timeout),
         }
+    }
+
+    /// Waits until operations got somewhere, or for `timeout`.
+    fn sleep(&self, queue: MutexGuard<'_, Queue>, timeout: Option<Duration>) {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        match timeout {
+            Some(timeout) => drop(self.moved.wait_timeout(queue, timeout)),
+            None => drop(self.moved.wait(queue)),
+        }
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Has `watcher` told when its operation is where it waits for, or has failed.
@@ -291,7 +313,9 @@ impl Core {
     }
 
     fn tell(&self, told: Vec<Told>) {
-        self.moved.notify_all();
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            self.moved.notify_all();
+        }
         for (callback, result) in told {
             callback(result);
         }
@@ -324,6 +348,9 @@ impl Core {
             writer.write(now, &batches, &mut count)
         };
         let (done, rest) = taken.split_at_checked(count).unwrap_or((&taken, &[]));
+        if let Some(resident) = &self.source.resident {
+            resident.wrote(done.iter().map(|waiting| &*waiting.placed));
+        }
         self.source.unwritten.remove(done.iter().map(|waiting| &waiting.placed.place));
         let asks = done.iter().any(|waiting| waiting.ack == Ack::Durable);
         let reached = if asks { Ack::Durable } else { self.promise.flush_to };
@@ -339,7 +366,8 @@ impl Core {
             outcome = Err(self.syncs.poisoned(Arc::clone(cause)));
         }
         let mut queue = locked(&self.queue);
-        queue.flushed(done, reached);
+        let ended = if self.follows_load { self.now() } else { now };
+        queue.flushed(ended, done, reached);
         if let Err(error) = &outcome {
             queue.failed(now, rest, error, writer.plan());
         }
@@ -435,6 +463,9 @@ impl Core {
         drop(queue);
         flush(writer)?;
         let removed = writer.purge(self.now(), oldest)?;
+        if let Some(resident) = &self.source.resident {
+            resident.purged(oldest);
+        }
         let mut queue = locked(&self.queue);
         let written = queue.marks().written;
         queue.synced(written);
@@ -461,7 +492,8 @@ impl Core {
         }
         let ticked = locked(&self.writer).tick(now);
         let page = ticked.map_err(|error| self.tell_broken(error))?;
-        let more = self.stepping == Stepping::Caller && self.make_spare()?;
+        let alone = self.stepping == Stepping::Caller;
+        let more = alone && (self.make_spare()? | self.load_missed());
         let mut queue = locked(&self.queue);
         let due = if more { Due::Now } else { page.map_or(Due::Never, Due::At) };
         Ok(at(self.due(&mut queue).min(due), now))
@@ -504,6 +536,9 @@ impl Core {
         locked(&self.queue).stopping = true;
         self.work.notify_all();
         self.shelf.stop();
+        if let Some(resident) = &self.source.resident {
+            resident.stop();
+        }
     }
 
     /// Flushes, seals, and accepts nothing more.

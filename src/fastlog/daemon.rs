@@ -1,11 +1,12 @@
-//! The threads of a log: one steps its timers, one makes segments ahead.
+//! The threads of a log: one steps its timers, one makes segments ahead, one brings what readers
+//! missed.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::fastlog::Error;
 use crate::fastlog::core::Core;
+use crate::fastlog::{Error, Memory, Options};
 use crate::model::IoError;
 
 /// How long the thread sleeps at most.
@@ -18,15 +19,24 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the threads, the one for segments with `spares` only.
+    /// Starts the threads that the options call for.
     ///
     /// # Errors
     /// `Io` when the system has none left.
-    pub(super) fn start(core: &Arc<Core>, spares: bool) -> Result<Daemon, Error> {
+    pub(super) fn start(core: &Arc<Core>, options: &Options) -> Result<Daemon, Error> {
         let mut daemon = Daemon { core: Arc::clone(core), threads: Vec::new() };
         let stepped = Arc::clone(core);
         daemon.spawn("fastlog", move || while stepped.step().is_ok() && stepped.doze(DOZE) {})?;
-        if spares {
+        if let Memory::Lazy { .. } = options.memory {
+            let loader = Arc::clone(core);
+            let load = move || {
+                while loader.await_missed() {
+                    loader.load_missed();
+                }
+            };
+            daemon.spawn("fastlog-load", load)?;
+        }
+        if options.spares {
             let maker = Arc::clone(core);
             let make = move || while maker.await_spare() && maker.make_spare().is_ok() {};
             daemon.spawn("fastlog-spare", make)?;

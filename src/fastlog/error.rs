@@ -156,6 +156,12 @@ pub enum Refusal {
         /// What, and by how much.
         size: TooLarge,
     },
+    /// More groups than the options allow.
+    #[error("a log of more than {limit} groups")]
+    TooManyGroups {
+        /// How many are possible.
+        limit: u64,
+    },
     /// An index at the end of the number range has no successor.
     #[error("no index is left")]
     NoIndexLeft,

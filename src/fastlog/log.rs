@@ -47,6 +47,7 @@ impl FastLog {
         dir: &Path,
         options: &Options,
     ) -> Result<FastLog, Error> {
+        let options = &options.limited();
         let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
         let opened = ground.create()?;
         FastLog::start(opened, clock, options)
@@ -63,6 +64,7 @@ impl FastLog {
         dir: &Path,
         options: &Options,
     ) -> Result<FastLog, Error> {
+        let options = &options.limited();
         let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
         let opened = ground.open()?;
         FastLog::start(opened, clock, options)
@@ -78,18 +80,22 @@ impl FastLog {
         dir: &Path,
         options: &Options,
     ) -> Result<FastLog, Error> {
+        let options = &options.limited();
         let ground = Ground { vfs, clock: clock.as_ref(), dir, options, bulk: false };
         let opened = ground.open_or_create()?;
         FastLog::start(opened, clock, options)
     }
 
     fn start(opened: Opened, clock: Arc<dyn Clock>, options: &Options) -> Result<FastLog, Error> {
-        let (report, settings) = (opened.report.clone(), opened.settings);
+        let (mut report, settings) = (opened.report.clone(), opened.settings);
         let Settings { level, strategy, flush, .. } = settings;
         let promise = Promise::of(level, strategy, flush, options.queue_entries);
         let core = Arc::new(Core::new(opened, promise, clock, options));
+        let recovered = core.now();
+        report.loaded_bytes = core.load_all(options.memory);
+        report.load = core.now().saturating_sub(recovered);
         let daemon = match options.stepping {
-            Stepping::Thread => Some(Daemon::start(&core, options.spares)?),
+            Stepping::Thread => Some(Daemon::start(&core, options)?),
             Stepping::Caller => None,
         };
         Ok(FastLog { core, report, settings, daemon })
@@ -160,6 +166,11 @@ impl FastLog {
         self.core.sync()
     }
 
+    /// Bytes of entries that are kept in memory, as [`Options::memory`] asks for.
+    pub fn kept_bytes(&self) -> u64 {
+        self.core.kept_bytes()
+    }
+
     /// How far operations got, by their number in accepted order.
     pub fn watermarks(&self) -> Watermarks {
         self.core.watermarks()
@@ -187,6 +198,9 @@ impl FastLog {
     /// # Errors
     /// `Io`; `Fault` when the entry does not verify.
     pub fn read(&self, group: GroupNo, index: LogIndex) -> Result<Option<Entry>, Error> {
+        if let Some(entry) = self.core.kept(group, index) {
+            return Ok(Some(entry));
+        }
         let Some(range) = IndexRange::new(index, index) else { return Ok(None) };
         match self.core.range_reader(group, range).map(RangeReader::reading_little) {
             Some(mut reader) => reader.next_entry().transpose().map(|e| e.map(|e| e.entry)),

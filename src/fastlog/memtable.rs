@@ -17,6 +17,7 @@ use crate::fastlog::format::{GroupNo, SegmentNo};
 use crate::fastlog::memtable::chunk::Slots;
 use crate::fastlog::memtable::chunk::{CHUNK_FIRST, Chunk, base_of, offset};
 pub use crate::fastlog::memtable::run::{Run, Slab};
+use crate::fastlog::segment::FramePlace;
 use crate::model::{EntryKind, HeadRun, IndexRange, LogIndex, Term};
 
 /// What the index knows of an entry.
@@ -36,6 +37,13 @@ pub struct Position {
     pub extensions_len: u32,
     /// What many neighbours share.
     pub shape: Shape,
+}
+
+impl Position {
+    /// Where its frame begins.
+    pub(super) fn frame(&self) -> FramePlace {
+        FramePlace { segment: self.segment, offset: self.frame_offset }
+    }
 }
 
 /// Term and kind of an entry; neighbours mostly have the same.

@@ -38,10 +38,18 @@ pub struct RecoveryReport {
     pub frames: u64,
     /// Bytes of those frames.
     pub frame_bytes: u64,
-    /// Time spent reading and replaying.
+    /// Time spent on the lock, the anchor and the names of the segments.
+    pub look: Duration,
+    /// Time spent reading, verifying and replaying.
     pub replay: Duration,
+    /// Time spent on what stands behind the last frame: whether it is the end, torn or damage.
+    pub judge: Duration,
     /// Time spent cutting and syncing.
     pub repair: Duration,
+    /// Time spent bringing entries into memory.
+    pub load: Duration,
+    /// Bytes of frames that were brought: those that hold entries which no snapshot covers.
+    pub loaded_bytes: u64,
 }
 
 /// A store ready to be written.
@@ -70,10 +78,21 @@ impl Ground<'_> {
             segment_bytes: settings.segment_bytes,
             fill_step,
             spares: self.options.spares,
+            unsynced_max: self.open_files_half(),
             later: settings.level == Durability::Mid && !self.bulk,
             on_request: settings.level == Durability::Low,
             bulk: self.bulk,
         }
+    }
+
+    /// Files that may stay open for one of two purposes.
+    fn open_files_half(&self) -> usize {
+        usize::try_from(self.options.open_files / 2).unwrap_or(usize::MAX)
+    }
+
+    fn files(&self) -> Arc<Files> {
+        let files = Files::new(Arc::clone(&self.vfs), self.dir);
+        Arc::new(files.keeping_open(self.open_files_half()))
     }
 
     /// Creates a store in a directory that does not exist or is empty.
@@ -92,7 +111,7 @@ impl Ground<'_> {
         let parent = parent_of(self.dir);
         let synced = self.vfs.sync_dir(parent);
         synced.map_err(|error| IoError::new("sync", parent, error))?;
-        let files = Arc::new(Files::new(Arc::clone(&self.vfs), self.dir));
+        let files = self.files();
         let file = files.open(&files.anchor_path(), OpenMode::CreateNew)?;
         let lock = lock_exclusive(&files)?;
         self.begin(files, file, lock)
@@ -134,7 +153,7 @@ impl Ground<'_> {
     /// Opens a store, recovering it if it was not closed.
     pub(super) fn open(self) -> Result<Opened, Error> {
         let started = self.clock.monotonic();
-        let files = Arc::new(Files::new(Arc::clone(&self.vfs), self.dir));
+        let files = self.files();
         let Some(slots) = AnchorSlots::read(&files, OpenMode::ReadWrite)? else {
             return Err(self.no_anchor(&files)?);
         };
@@ -146,9 +165,11 @@ impl Ground<'_> {
         };
         let spares = files.take_spares(&mut segments, anchor.newest)?;
         let settings = self.options.over(Some(anchor.settings));
+        let looked = self.clock.monotonic();
         let mut walk = Walk::new(&files, anchor.uid, anchor.oldest, &segments);
         walk.take_anchor(&slots);
         let stop = walk.run_on_all_processors()?;
+        let replayed = self.clock.monotonic();
         let verdict = judge(&mut walk, stop, anchor.newest)?;
         let place = |number: SegmentNo, offset_bytes: u64, len_bytes: u64| Place {
             file: Arc::from(files.segment_path(number).as_path()),
@@ -162,13 +183,15 @@ impl Ground<'_> {
             let kind = FaultKind::Missing { what: "base record", name: "base".to_owned() };
             return Err(Fault::new(Code::R115, kind).into());
         }
-        let replayed = self.clock.monotonic();
+        let judged = self.clock.monotonic();
         let mut report = RecoveryReport {
             clean: anchor.clean && verdict.case == Case::End && walk.ends_at(anchor.sync_point),
             torn: verdict.torn_tail(&walk, &place),
             frames: walk.frames,
             frame_bytes: walk.frame_bytes,
-            replay: replayed.saturating_sub(started),
+            look: looked.saturating_sub(started),
+            replay: replayed.saturating_sub(looked),
+            judge: judged.saturating_sub(replayed),
             ..RecoveryReport::default()
         };
         let repair =
@@ -181,7 +204,7 @@ impl Ground<'_> {
             writer.files.sync_dir()?;
             writer.rotate(self.clock.monotonic())?;
         }
-        report.repair = self.clock.monotonic().saturating_sub(replayed);
+        report.repair = self.clock.monotonic().saturating_sub(judged);
         Ok(Opened { writer, tables, settings, report, lock })
     }
 

@@ -1,4 +1,8 @@
-use crate::fastlog::format::{LogUid, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Settings};
+use crate::fastlog::format::{LogUid, Settings};
+use crate::fastlog::limits::{
+    ENTRY_BYTES, GROUPS, MEMORY_BYTES, OPEN_FILES, PREFETCH_BYTES, QUEUE_BYTES_LIMIT,
+    QUEUE_ENTRIES_LIMIT, SEGMENT_BYTES_LIMIT,
+};
 use crate::fastlog::policy::{Durability, Flush, QUEUE_ENTRIES, Strategy};
 
 /// Size at which a segment is full, when nothing else is said.
@@ -22,6 +26,37 @@ pub enum Fill {
     Never,
 }
 
+/// What of the entries is kept in memory. Where each of them lies always is: about 24 bytes an
+/// entry, or 5 where small neighbours were written together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing more; every read goes to the file, which the system keeps in its own memory.
+    #[default]
+    Index,
+    /// Everything that no snapshot covers: loaded when the log is opened, newest first, and kept
+    /// as it is written. Beyond the budget what was not read for longest is given up.
+    Eager {
+        /// Most bytes that are kept, as [`MEMORY_BYTES`] bounds it.
+        budget_bytes: u64,
+    },
+    /// What is written, and what is missed when it is read, with what lies behind it: the reader
+    /// reads its own entry alone, and a thread brings the rest, so that no read waits for another.
+    Lazy {
+        /// Most bytes that are kept, as [`MEMORY_BYTES`] bounds it.
+        budget_bytes: u64,
+        /// Bytes that are brought after a miss, as [`PREFETCH_BYTES`] bounds it.
+        prefetch_bytes: u64,
+    },
+}
+
+impl Memory {
+    /// [`Memory::Eager`] with the default budget.
+    pub const EAGER: Memory = Memory::Eager { budget_bytes: MEMORY_BYTES.default };
+    /// [`Memory::Lazy`] with the default budget and prefetch.
+    pub const LAZY: Memory =
+        Memory::Lazy { budget_bytes: MEMORY_BYTES.default, prefetch_bytes: PREFETCH_BYTES.default };
+}
+
 /// Who steps the timers of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stepping {
@@ -33,7 +68,7 @@ pub enum Stepping {
 }
 
 /// How a log is created or opened. `None` means: as the store records it, or the default in a
-/// new one.
+/// new one. Numbers outside their limits ([`crate::fastlog::limits`]) are brought inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Durability level; 1 (high) in a new store.
@@ -54,6 +89,18 @@ pub struct Options {
     /// Whether the next segment is made ahead, or kept from a purge, so that beginning it costs no
     /// stall. Takes the room of one segment more, two after a purge, while the log is open.
     pub spares: bool,
+    /// What of the entries is kept in memory.
+    pub memory: Memory,
+    /// Whether [`Flush::Batch`] follows the load: threshold and interval are then what it never
+    /// passes. It flushes as soon as as much waits as came together lately, or half as long as a
+    /// flush takes has passed, so that a single writer waits for nobody.
+    pub follow_load: bool,
+    /// Largest payload or extensions of an entry that is accepted, in bytes.
+    pub entry_bytes_max: u64,
+    /// Groups that may be created; a store that has more is opened all the same.
+    pub groups_max: u64,
+    /// Files that stay open, roughly: half for reading, half full segments that wait for a sync.
+    pub open_files: u64,
     /// Who steps the timers.
     pub stepping: Stepping,
     /// The uid of a new store; `None` makes a random one.
@@ -71,6 +118,11 @@ impl Default for Options {
             queue_entries: QUEUE_ENTRIES,
             queue_bytes: QUEUE_BYTES,
             spares: true,
+            memory: Memory::Index,
+            follow_load: false,
+            entry_bytes_max: ENTRY_BYTES.default,
+            groups_max: GROUPS.default,
+            open_files: OPEN_FILES.default,
             stepping: Stepping::Thread,
             uid: None,
         }
@@ -78,6 +130,30 @@ impl Default for Options {
 }
 
 impl Options {
+    /// These options, each number within its limits.
+    pub(super) fn limited(&self) -> Options {
+        let memory = match self.memory {
+            Memory::Index => Memory::Index,
+            Memory::Eager { budget_bytes } => {
+                Memory::Eager { budget_bytes: MEMORY_BYTES.within(budget_bytes) }
+            }
+            Memory::Lazy { budget_bytes, prefetch_bytes } => Memory::Lazy {
+                budget_bytes: MEMORY_BYTES.within(budget_bytes),
+                prefetch_bytes: PREFETCH_BYTES.within(prefetch_bytes),
+            },
+        };
+        let entries = QUEUE_ENTRIES_LIMIT.within(u64::from(self.queue_entries));
+        Options {
+            memory,
+            queue_entries: u32::try_from(entries).unwrap_or(u32::MAX),
+            queue_bytes: QUEUE_BYTES_LIMIT.within(self.queue_bytes),
+            entry_bytes_max: ENTRY_BYTES.within(self.entry_bytes_max),
+            groups_max: GROUPS.within(self.groups_max),
+            open_files: OPEN_FILES.within(self.open_files),
+            ..*self
+        }
+    }
+
     /// These options over what a store records, with the segment size brought into its limits.
     pub(super) fn over(&self, recorded: Option<Settings>) -> Settings {
         let recorded = recorded.unwrap_or(Settings {
@@ -91,7 +167,7 @@ impl Options {
             level: self.level.unwrap_or(recorded.level),
             strategy: self.strategy.unwrap_or(recorded.strategy),
             flush: self.flush.unwrap_or(recorded.flush),
-            segment_bytes: segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+            segment_bytes: SEGMENT_BYTES_LIMIT.within(segment_bytes),
         }
     }
 

@@ -99,6 +99,39 @@ pub(super) struct FlushPace {
     entries: u32,
     oldest: Option<Duration>,
     urgent: bool,
+    /// What the flushes before were like, where the load is followed.
+    lately: Option<Lately>,
+}
+
+/// Flushes before, the last ones counting most.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lately {
+    /// Sixteenths of the number of entries that came together.
+    sixteenths: Option<u64>,
+    /// Time that a flush took.
+    took: Option<Duration>,
+    /// When the one that is under way began.
+    begun: Option<Duration>,
+}
+
+impl Lately {
+    fn taken(&mut self, now: Duration, entries: u32) {
+        let new = u64::from(entries) * 16;
+        self.sixteenths = Some(self.sixteenths.map_or(new, |was| (was * 3 + new) / 4));
+        self.begun = Some(now);
+    }
+
+    fn flushed(&mut self, now: Duration) {
+        if let Some(begun) = self.begun.take() {
+            let new = now.saturating_sub(begun);
+            self.took = Some(self.took.map_or(new, |was| (was * 3 + new) / 4));
+        }
+    }
+
+    /// How many entries came together.
+    fn entries(&self) -> u32 {
+        u32::try_from((self.sixteenths.unwrap_or(0) + 8) / 16).unwrap_or(u32::MAX)
+    }
 }
 
 /// What happened to the queue.
@@ -113,13 +146,28 @@ pub(super) enum QueueEvent {
     },
     /// Everything that waited was taken.
     Taken,
+    /// What was taken is flushed, or could not be.
+    Flushed,
     /// Time passed, or somebody waits.
     Tick,
 }
 
 impl FlushPace {
-    pub(super) fn new(flush: Flush) -> FlushPace {
-        FlushPace { flush, entries: 0, oldest: None, urgent: false }
+    /// Nothing waits. `follow` is whether threshold and interval are bounds only.
+    pub(super) fn new(flush: Flush, follow: bool) -> FlushPace {
+        let lately = follow.then(Lately::default);
+        FlushPace { flush, entries: 0, oldest: None, urgent: false, lately }
+    }
+
+    /// How many entries start a flush, and the age of the oldest that does.
+    fn enough(&self, threshold_entries: u32, interval: Duration) -> (u32, Duration) {
+        match &self.lately {
+            Some(lately) => {
+                let half = lately.took.unwrap_or_default() / 2;
+                (threshold_entries.min(lately.entries()), interval.min(half))
+            }
+            None => (threshold_entries, interval),
+        }
     }
 
     /// Takes note of `event` at `now` and says when to flush.
@@ -130,19 +178,28 @@ impl FlushPace {
                 self.oldest.get_or_insert(now);
                 self.urgent |= urgent;
             }
-            QueueEvent::Taken => *self = FlushPace::new(self.flush),
+            QueueEvent::Taken => {
+                let mut lately = self.lately;
+                if let Some(lately) = lately.as_mut().filter(|_| self.oldest.is_some()) {
+                    lately.taken(now, self.entries);
+                }
+                *self = FlushPace { lately, ..FlushPace::new(self.flush, false) };
+            }
+            QueueEvent::Flushed => {
+                if let Some(lately) = &mut self.lately {
+                    lately.flushed(now);
+                }
+            }
             QueueEvent::Tick => {}
         }
         let Some(oldest) = self.oldest else { return Due::Never };
-        match self.flush {
-            Flush::Batch { threshold_entries, interval }
-                if !self.urgent
-                    && self.entries < threshold_entries
-                    && now < oldest.saturating_add(interval) =>
-            {
-                Due::At(oldest.saturating_add(interval))
-            }
-            _ => Due::Now,
+        let Flush::Batch { threshold_entries, interval } = self.flush else { return Due::Now };
+        let (threshold_entries, interval) = self.enough(threshold_entries, interval);
+        let due = oldest.saturating_add(interval);
+        if self.urgent || self.entries >= threshold_entries || now >= due {
+            Due::Now
+        } else {
+            Due::At(due)
         }
     }
 }
@@ -225,7 +282,7 @@ mod tests {
 
     #[test]
     fn immediate_flushes_whatever_waits() {
-        let mut pace = FlushPace::new(Flush::Immediate);
+        let mut pace = FlushPace::new(Flush::Immediate, false);
         assert_eq!(pace.step(ms(0), QueueEvent::Tick), Due::Never);
         assert_eq!(pace.step(ms(1), accepted(1)), Due::Now);
         assert_eq!(pace.step(ms(1), QueueEvent::Taken), Due::Never);
@@ -234,7 +291,7 @@ mod tests {
     #[test]
     fn batch_flushes_at_the_threshold_or_when_the_oldest_is_old() {
         let flush = Flush::Batch { threshold_entries: 3, interval: ms(20) };
-        let mut pace = FlushPace::new(flush);
+        let mut pace = FlushPace::new(flush, false);
         pace.step(ms(5), accepted(1));
         pace.step(ms(9), accepted(1));
         assert_eq!(pace.step(ms(24), QueueEvent::Tick), Due::At(ms(25)));
@@ -246,6 +303,57 @@ mod tests {
         assert_eq!(pace.step(ms(31), urgent), Due::Now);
         pace.step(ms(32), QueueEvent::Taken);
         assert_eq!(pace.step(ms(33), accepted(1)), Due::At(ms(53)));
+    }
+
+    /// `writers` that wait for each flush, all of which take 8 ms, and then write again at once.
+    /// Returns how long the last of them waited before its flush began.
+    fn closed_loop(pace: &mut FlushPace, now: &mut Duration, writers: u32) -> Duration {
+        let mut waited = Duration::ZERO;
+        for _ in 0..20 {
+            let accepted_at = *now;
+            for _ in 0..writers {
+                pace.step(*now, accepted(1));
+            }
+            while let Due::At(due) = pace.step(*now, QueueEvent::Tick) {
+                *now = due;
+            }
+            waited = *now - accepted_at;
+            pace.step(*now, QueueEvent::Taken);
+            *now += ms(8);
+            pace.step(*now, QueueEvent::Flushed);
+        }
+        waited
+    }
+
+    #[test]
+    fn a_pace_that_follows_the_load_waits_for_those_who_came_lately_and_for_nobody_else() {
+        let flush = Flush::Batch { threshold_entries: 1000, interval: ms(100) };
+        let (mut following, mut now) = (FlushPace::new(flush, true), ms(0));
+        assert_eq!(closed_loop(&mut following, &mut now, 1), ms(0), "one alone waits for nobody");
+        assert_eq!(closed_loop(&mut following, &mut now, 16), ms(0), "all are there");
+        // Half of those who came lately: the others may come within half a flush.
+        for _ in 0..8 {
+            following.step(now, accepted(1));
+        }
+        assert_eq!(following.step(now, QueueEvent::Tick), Due::At(now + ms(4)));
+        for _ in 0..8 {
+            following.step(now + ms(1), accepted(1));
+        }
+        assert_eq!(following.step(now + ms(1), QueueEvent::Tick), Due::Now);
+        following.step(now, QueueEvent::Taken);
+        assert_eq!(closed_loop(&mut following, &mut now, 1), ms(0), "it learns that few are left");
+        let (mut patient, mut now) = (FlushPace::new(flush, false), ms(0));
+        assert_eq!(closed_loop(&mut patient, &mut now, 16), ms(100), "what it spares");
+    }
+
+    #[test]
+    fn a_pace_that_follows_the_load_passes_neither_threshold_nor_interval() {
+        let flush = Flush::Batch { threshold_entries: 10, interval: ms(3) };
+        let (mut pace, mut now) = (FlushPace::new(flush, true), ms(0));
+        closed_loop(&mut pace, &mut now, 500);
+        pace.step(now, accepted(9));
+        assert_eq!(pace.step(now, QueueEvent::Tick), Due::At(now + ms(3)), "a flush takes 8");
+        assert_eq!(pace.step(now, accepted(1)), Due::Now);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::fastlog::batch::{Batch, Effect, Ends};
-use crate::fastlog::format::{GroupNo, Payload, Sequence};
+use crate::fastlog::format::{GroupNo, Payload, Sequence, TooLarge};
 use crate::fastlog::marks::{OpNo, Trail, Watermarks};
 use crate::fastlog::pace::{Due, FlushPace, QueueEvent, SyncPace, WrittenEvent};
 use crate::fastlog::plan::{Placed, Plan};
@@ -65,6 +65,10 @@ pub(super) struct Checked {
 pub(super) struct Room {
     pub(super) entries: u64,
     pub(super) bytes: u64,
+    /// Payload or extensions of one entry.
+    pub(super) entry_bytes: u64,
+    /// Groups of the log.
+    pub(super) groups: u64,
 }
 
 /// See the module.
@@ -177,6 +181,7 @@ impl Queue {
         batch: &Batch,
     ) -> Result<Checked, Refusal> {
         let mut checked = Checked { ends: BTreeMap::new(), votes: false };
+        self.check_limits(tables, batch)?;
         for effect in &batch.effects {
             let group = effect.group();
             let known = self.groups.get(&group);
@@ -210,6 +215,26 @@ impl Queue {
             checked.ends.insert(group, after);
         }
         Ok(checked)
+    }
+
+    /// What the options allow, which may be less than the format does.
+    fn check_limits(&self, tables: &Tables, batch: &Batch) -> Result<(), Refusal> {
+        let len = batch.largest_bytes;
+        if u64::try_from(len).is_ok_and(|len| len > self.room.entry_bytes) {
+            let limit = usize::try_from(self.room.entry_bytes).unwrap_or(usize::MAX);
+            return Err(TooLarge { what: "entry", len, limit }.into());
+        }
+        let names = |effect: &&Effect| matches!(effect, Effect::Name { .. });
+        let new = batch.effects.iter().filter(names).count();
+        let limit = usize::try_from(self.room.groups).unwrap_or(usize::MAX);
+        if new == 0 || tables.names.len() + self.names.len() + new <= limit {
+            return Ok(());
+        }
+        let pending = self.names.keys().filter(|id| !tables.names.contains_key(*id)).count();
+        if tables.names.len() + pending + new <= limit {
+            return Ok(());
+        }
+        Err(Refusal::TooManyGroups { limit: self.room.groups })
     }
 
     /// Gives a batch its number and its place.
@@ -274,7 +299,8 @@ impl Queue {
     }
 
     /// Takes note of what was flushed; the last of `done` and all before it are `reached`.
-    pub(super) fn flushed(&mut self, done: &[Waiting], reached: Ack) {
+    pub(super) fn flushed(&mut self, now: Duration, done: &[Waiting], reached: Ack) {
+        self.pace.step(now, QueueEvent::Flushed);
         let last = done.iter().map(|waiting| waiting.op).max().unwrap_or_default();
         self.marks.written = self.marks.written.max(last);
         if reached == Ack::Durable {

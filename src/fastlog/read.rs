@@ -9,6 +9,7 @@ use crate::fastlog::format::{
     EntryView, FRAME_HEADER_BYTES, Found, GroupNo, LogUid, Masked, Salt, SegmentNo, Sequence,
 };
 use crate::fastlog::memtable::{Memtable, Position, Tail};
+use crate::fastlog::resident::{Kept, Resident};
 use crate::fastlog::segment::{Files, FramePlace};
 use crate::fastlog::unwritten::Unwritten;
 use crate::model::{
@@ -46,6 +47,20 @@ pub(super) struct Source {
     pub(super) live: bool,
     /// What a live log has accepted and not written.
     pub(super) unwritten: Arc<Unwritten>,
+    /// What a live log keeps in memory, where it does.
+    pub(super) resident: Option<Arc<Resident>>,
+}
+
+impl Source {
+    /// One entry, when it is in memory and decodes.
+    pub(super) fn kept(&self, group: GroupNo, index: LogIndex) -> Option<Entry> {
+        let resident = self.resident.as_ref()?;
+        let position = self.memtable.get(group, index)?;
+        let records = resident.find(position.frame())?.records;
+        let at = usize::try_from(position.at).ok()?;
+        let term = Some(position.shape.term);
+        EntryView::decode(&records, at, index, term).ok()?.to_entry(&records)
+    }
 }
 
 /// Reads entries of one group in index order.
@@ -184,6 +199,9 @@ impl RangeReader {
         if let Some(unwritten) = self.unwritten(position) {
             return Ok(unwritten);
         }
+        if let Some(kept) = self.kept(position) {
+            return Ok(kept);
+        }
         let salt = Salt::new(self.source.uid, position.segment);
         let entry_end = u64::from(position.at) + u64::from(position.len);
         let least = FRAME_HEADER_BYTES + usize::try_from(entry_end).unwrap_or(usize::MAX);
@@ -231,11 +249,24 @@ impl RangeReader {
 
     /// The frame that holds `position`, when it is not in the file yet.
     fn unwritten(&mut self, position: &Position) -> Option<Verified> {
-        let (segment, offset) = (position.segment, position.frame_offset);
-        let payload = self.source.unwritten.records(FramePlace { segment, offset })?;
+        let FramePlace { segment, offset } = position.frame();
+        let payload = self.source.unwritten.records(position.frame())?;
         // The window may have been read before what is behind this was written.
         self.window = None;
         let path = Arc::from(self.source.files.segment_path(segment).as_path());
+        let frame = Verified { segment, offset, payload, path };
+        self.frame = Some(frame.clone());
+        Some(frame)
+    }
+
+    /// The frame that holds `position`, when it is in memory; otherwise it is missed.
+    fn kept(&mut self, position: &Position) -> Option<Verified> {
+        let resident = self.source.resident.as_ref()?;
+        let FramePlace { segment, offset } = position.frame();
+        let Some(Kept { records: payload, path }) = resident.find(position.frame()) else {
+            resident.missed(position.frame());
+            return None;
+        };
         let frame = Verified { segment, offset, payload, path };
         self.frame = Some(frame.clone());
         Some(frame)

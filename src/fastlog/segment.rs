@@ -17,7 +17,7 @@ use crate::vfs::{OpenMode, Vfs, VfsFile};
 const READ_BYTES: usize = 256 << 10;
 /// Buffers grow by multiples of this, as frames of about the same length follow one another.
 const BUFFER_STEP_BYTES: usize = 64 << 10;
-/// Segments that stay open for reading at the same time.
+/// Segments that stay open for reading at the same time, when nothing else is said.
 const OPEN_MAX: usize = 64;
 
 /// A frame's beginning.
@@ -108,13 +108,22 @@ pub(super) struct Files {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
     open: Mutex<BTreeMap<SegmentNo, Arc<NamedFile>>>,
+    /// Segments that stay open at the same time.
+    open_max: usize,
     /// The segments before were purged while the log was open.
     oldest: AtomicU64,
 }
 
 impl Files {
     pub(super) fn new(vfs: Arc<dyn Vfs>, dir: &Path) -> Files {
-        Files { vfs, dir: dir.to_owned(), open: Mutex::default(), oldest: AtomicU64::new(0) }
+        let (dir, open, oldest) = (dir.to_owned(), Mutex::default(), AtomicU64::new(0));
+        Files { vfs, dir, open, open_max: OPEN_MAX, oldest }
+    }
+
+    /// The same, with another number of segments that stay open.
+    pub(super) fn keeping_open(mut self, open_max: usize) -> Files {
+        self.open_max = open_max.max(1);
+        self
     }
 
     pub(super) fn vfs(&self) -> &dyn Vfs {
@@ -155,7 +164,7 @@ impl Files {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(self.open(&self.segment_path(number), OpenMode::Read)?);
-        if open.len() >= OPEN_MAX {
+        while open.len() >= self.open_max {
             open.pop_first();
         }
         open.insert(number, Arc::clone(&file));

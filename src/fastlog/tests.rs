@@ -1,4 +1,5 @@
 mod ghosts;
+mod memory;
 mod modes;
 mod spares;
 

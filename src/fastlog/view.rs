@@ -206,6 +206,7 @@ impl LogView {
             uid: self.uid,
             live: false,
             unwritten: Arc::default(),
+            resident: None,
         };
         let reader = RangeReader::new(source, number, bounds.intersection(range)?);
         Some(if range.count() == 1 { reader.reading_little() } else { reader })

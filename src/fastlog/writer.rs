@@ -19,8 +19,6 @@ use crate::model::IoError;
 
 /// Zeros written at once.
 const ZEROS_BYTES: usize = 1 << 20;
-/// Full segments that may wait for a sync, as each stays open.
-const UNSYNCED_MAX: usize = 64;
 /// Batches up to this size are joined, to be written with one call.
 const JOIN_BYTES: usize = 32 << 10;
 
@@ -31,6 +29,8 @@ pub(super) struct WriterOptions {
     pub(super) fill_step: u64,
     /// Whether segments are made ahead.
     pub(super) spares: bool,
+    /// Full segments that may wait for a sync, as each stays open.
+    pub(super) unsynced_max: usize,
     /// Level 0: beginning a segment syncs nothing; the next sync does, and names it.
     pub(super) later: bool,
     /// Level -1: nothing is synced but what the order of files requires, until somebody asks.
@@ -123,13 +123,17 @@ impl Writer {
         self.syncs.durable()
     }
 
-    /// A plan that goes on where the files end.
-    pub(super) fn plan(&self) -> Plan {
-        let next = match &self.active {
+    /// Behind the last frame that was written.
+    pub(super) fn end(&self) -> FramePlace {
+        match &self.active {
             Some(active) => FramePlace { segment: active.number, offset: active.end },
             None => FramePlace { segment: SegmentNo(1), offset: FRAMES_OFFSET },
-        };
-        Plan::new(self.uid, self.options.segment_bytes, next, self.head)
+        }
+    }
+
+    /// A plan that goes on where the files end.
+    pub(super) fn plan(&self) -> Plan {
+        Plan::new(self.uid, self.options.segment_bytes, self.end(), self.head)
     }
 
     /// Writes batches in order, each at its place, and counts those that were. One that failed,
@@ -328,7 +332,7 @@ impl Writer {
             self.sync(now)?;
             self.record(self.durable(), now)?;
         }
-        if self.unsynced.len() >= UNSYNCED_MAX {
+        if self.unsynced.len() >= self.options.unsynced_max {
             self.sync_oldest(now)?;
         }
         let number = match &self.active {

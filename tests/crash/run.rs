@@ -10,7 +10,7 @@ use std::time::Duration;
 use raftlog::fastlog::format::LogUid;
 use raftlog::fastlog::policy::{Ack, Flush, Loss, Promise, Strategy};
 use raftlog::fastlog::{
-    AppliedAndSynced, Batch, Error, FastLog, Fill, Options, Stepping, Watermarks,
+    AppliedAndSynced, Batch, Error, FastLog, Fill, Memory, Options, Stepping, Watermarks,
 };
 use raftlog::model::{Durability, IndexRange, LogIndex};
 use raftlog::vfs::sim::{Disk, SimClock, SimFs};
@@ -134,6 +134,7 @@ impl Witness {
 /// A workload while it runs.
 pub struct Run {
     pub fs: SimFs,
+    pub memory: Memory,
     clock: SimClock,
     log: Option<FastLog>,
     model: Model,
@@ -198,7 +199,8 @@ impl Run {
             }
         });
         let history = vec![State::new()];
-        Run { fs, clock, log: None, model: Model::default(), history, opened_at: 0, witness }
+        let (memory, model) = (Memory::Index, Model::default());
+        Run { fs, memory, clock, log: None, model, history, opened_at: 0, witness }
     }
 
     /// Does `steps` until one fails.
@@ -219,6 +221,7 @@ impl Run {
             level: Some(mode.level),
             strategy: Some(mode.strategy),
             flush: Some(mode.flush),
+            memory: self.memory,
             ..options()
         };
         let log = FastLog::open_or_create(Arc::new(self.fs.clone()), clock, dir(), &options)?;

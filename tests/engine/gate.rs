@@ -1,4 +1,4 @@
-//! A file system whose syncs wait at a gate, and that counts what is done to segments.
+//! A file system whose syncs, or reads, wait at a gate, and that counts what is done to segments.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub struct Counts {
 struct State {
     closed: bool,
     waiting: usize,
+    reads_closed: bool,
+    reads_waiting: usize,
     counts: Counts,
 }
 
@@ -48,8 +50,15 @@ impl Gated {
         self.gate.state.lock().expect("not poisoned").closed = true;
     }
 
+    /// Lets reads of segments wait.
+    pub fn close_gate_for_reads(&self) {
+        self.gate.state.lock().expect("not poisoned").reads_closed = true;
+    }
+
     pub fn open_gate(&self) {
-        self.gate.state.lock().expect("not poisoned").closed = false;
+        let mut state = self.gate.state.lock().expect("not poisoned");
+        (state.closed, state.reads_closed) = (false, false);
+        drop(state);
         self.gate.opened.notify_all();
     }
 
@@ -65,6 +74,11 @@ impl Gated {
         self.gate.state.lock().expect("not poisoned").waiting
     }
 
+    /// Reads that wait now.
+    pub fn reads_waiting(&self) -> usize {
+        self.gate.state.lock().expect("not poisoned").reads_waiting
+    }
+
     pub fn counts(&self) -> Counts {
         self.gate.state.lock().expect("not poisoned").counts
     }
@@ -78,6 +92,15 @@ impl Gate {
             state = self.opened.wait(state).expect("not poisoned");
         }
         state.waiting -= 1;
+    }
+
+    fn pass_reading(&self) {
+        let mut state = self.state.lock().expect("not poisoned");
+        state.reads_waiting += 1;
+        while state.reads_closed {
+            state = self.opened.wait(state).expect("not poisoned");
+        }
+        state.reads_waiting -= 1;
     }
 }
 
@@ -127,6 +150,9 @@ impl GatedFile {
 
 impl VfsFile for GatedFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        if self.counts {
+            self.gate.pass_reading();
+        }
         self.file.read_at(offset, buf)
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
 use crate::fastlog::Watermarks;
+use crate::fastlog::policy::BATCH_INTERVAL;
 use crate::fastlog::policy::SYNC_INTERVAL;
 use crate::model::{StableValue, Vote};
 
@@ -287,4 +288,17 @@ fn dropping_a_log_writes_what_it_accepted_and_gives_the_store_free() {
     let log = sim_log(&fs, &options()).expect("opens");
     assert_eq!(log.read(group, LogIndex(1)).expect("reads"), Some(entry(1, 1, 10)));
     assert!(matches!(ticket.wait_for(Ack::Durable), Err(Error::Closed)));
+}
+
+#[test]
+fn a_batch_flush_that_follows_the_load_lets_one_writer_wait_for_nobody() {
+    for (follow_load, waited) in [(true, Duration::ZERO), (false, BATCH_INTERVAL * 3)] {
+        let batch = mode(Durability::High, Strategy::DiskFirst, Flush::BATCH);
+        let (_fs, clock, log, group) = timed(&Options { follow_load, ..batch });
+        let begun = clock.monotonic();
+        for index in 1..=3 {
+            log.write(appended(group, &[entry(index, 1, 10)])).expect("written");
+        }
+        assert_eq!(clock.monotonic() - begun, waited);
+    }
 }

@@ -1,5 +1,5 @@
-//! Three nodes of raft-rs in one process, each with several groups over one FastLog, restarted under
-//! load: in the end all are equal.
+//! Three nodes of raft-rs in one process, each with several groups over one FastLog, restarted
+//! under load: in the end all are equal.
 
 #![allow(clippy::disallowed_methods)]
 
@@ -222,10 +222,14 @@ impl Cluster {
     fn deliver(&mut self) {
         let mut sent = std::mem::take(&mut self.network);
         while let Some((number, message)) = sent.pop_front() {
-            self.installed += usize::from(message.get_msg_type() == MessageType::MsgSnapshot);
-            let to = self.nodes.iter_mut().find(|node| node.id == message.to);
-            let group = to.and_then(|node| node.groups.get_mut(number)).expect("a group");
+            let (from, to) = (message.from, message.to);
+            let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
+            let group = self.group(to, number).expect("a group");
             group.raw.step(message).ok();
+            if is_snapshot {
+                self.installed += 1;
+                self.report(from, to, number, SnapshotStatus::Finish);
+            }
         }
         for node in &mut self.nodes {
             node.work(&mut self.network);
@@ -268,21 +272,29 @@ impl Cluster {
         self.restarts += 1;
     }
 
-    /// Loses messages. Whoever sent a snapshot is told, as a transport must, or it would wait for
-    /// ever.
+    /// Loses messages.
     fn lose(&mut self, is_lost: impl Fn(&Message) -> bool) {
         let sent = std::mem::take(&mut self.network).into_iter();
         let (lost, kept): (VecDeque<_>, VecDeque<_>) =
             sent.partition(|(_, message)| is_lost(message));
         self.network = kept;
         for (number, message) in lost {
-            if message.get_msg_type() != MessageType::MsgSnapshot {
-                continue;
+            if message.get_msg_type() == MessageType::MsgSnapshot {
+                self.report(message.from, message.to, number, SnapshotStatus::Failure);
             }
-            let from = self.nodes.iter_mut().find(|node| node.id == message.from);
-            if let Some(group) = from.and_then(|node| node.groups.get_mut(number)) {
-                group.raw.report_snapshot(message.to, SnapshotStatus::Failure);
-            }
+        }
+    }
+
+    fn group(&mut self, node: u64, number: usize) -> Option<&mut Group> {
+        let node = self.nodes.iter_mut().find(|known| known.id == node)?;
+        node.groups.get_mut(number)
+    }
+
+    /// Tells whoever sent a snapshot what became of it, as a transport must: the answer may be
+    /// lost, and without a word the sender would wait for ever.
+    fn report(&mut self, from: u64, to: u64, number: usize, status: SnapshotStatus) {
+        if let Some(group) = self.group(from, number) {
+            group.raw.report_snapshot(to, status);
         }
     }
 
