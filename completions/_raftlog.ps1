@@ -208,15 +208,16 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
         }
         'raftlog;bench' {
             [CompletionResult]::new('--workload', '--workload', [CompletionResultType]::ParameterName, 'Workloads [default: all]')
-            [CompletionResult]::new('--engine', '--engine', [CompletionResultType]::ParameterName, 'Engines; limit and limit-direct are the machine itself [default: all]')
+            [CompletionResult]::new('--engine', '--engine', [CompletionResultType]::ParameterName, 'Engines; limit and limit-direct are the machine itself [default: all that were built in]')
             [CompletionResult]::new('--value-size', '--value-size', [CompletionResultType]::ParameterName, 'Sizes of a value: 128, 4KiB, 1MiB [default: as each workload has them]')
             [CompletionResult]::new('--durability', '--durability', [CompletionResultType]::ParameterName, 'Levels: -1 (low), 0 (mid), 1 (high) [default: as each workload has them]')
             [CompletionResult]::new('--strategy', '--strategy', [CompletionResultType]::ParameterName, 'Strategies of FastLog: disk-first, mem-first')
             [CompletionResult]::new('--flush', '--flush', [CompletionResultType]::ParameterName, 'Flush policies of FastLog: immediate, batch, batch:ENTRIES,MS')
             [CompletionResult]::new('--rounds', '--rounds', [CompletionResultType]::ParameterName, 'Rounds; everything that is compared takes turns once a round')
             [CompletionResult]::new('--seconds', '--seconds', [CompletionResultType]::ParameterName, 'Seconds that each engine is measured in each round [default: 0.25]')
-            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'With --jobs: logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]')
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Directory to work in; what is made there is removed')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Also write the result as a page with charts; FILE must not exist yet')
             [CompletionResult]::new('--cell', '--cell', [CompletionResultType]::ParameterName, 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Shape of the result on stdout [default: text]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')

@@ -117,18 +117,18 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__bench)
-            opts="-q -v -h --workload --engine --value-size --durability --strategy --flush --jobs --rounds --seconds --log --dir --cell --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --workload --engine --value-size --durability --strategy --flush --jobs --rounds --seconds --log --dir --report --cell --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --workload)
-                    COMPREPLY=($(compgen -W "A C D" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "A B C D E F G H I S" -- "${cur}"))
                     return 0
                     ;;
                 --engine)
-                    COMPREPLY=($(compgen -W "limit limit-direct fastlog redb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "limit limit-direct fastlog redb raft-engine fjall okaywal raft-log redb-shared redb-dedicated" -- "${cur}"))
                     return 0
                     ;;
                 --value-size)
@@ -160,6 +160,10 @@ _raftlog() {
                     return 0
                     ;;
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

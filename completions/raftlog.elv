@@ -196,15 +196,16 @@ set edit:completion:arg-completer[raftlog] = {|@words|
         }
         &'raftlog;bench'= {
             cand --workload 'Workloads [default: all]'
-            cand --engine 'Engines; limit and limit-direct are the machine itself [default: all]'
+            cand --engine 'Engines; limit and limit-direct are the machine itself [default: all that were built in]'
             cand --value-size 'Sizes of a value: 128, 4KiB, 1MiB [default: as each workload has them]'
             cand --durability 'Levels: -1 (low), 0 (mid), 1 (high) [default: as each workload has them]'
             cand --strategy 'Strategies of FastLog: disk-first, mem-first'
             cand --flush 'Flush policies of FastLog: immediate, batch, batch:ENTRIES,MS'
             cand --rounds 'Rounds; everything that is compared takes turns once a round'
             cand --seconds 'Seconds that each engine is measured in each round [default: 0.25]'
-            cand --log 'With --jobs: logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]'
+            cand --log 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]'
             cand --dir 'Directory to work in; what is made there is removed'
+            cand --report 'Also write the result as a page with charts; FILE must not exist yet'
             cand --cell 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler'
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'

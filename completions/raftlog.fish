@@ -279,12 +279,25 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -s q -l quiet -
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l workload -d 'Workloads [default: all]' -r -f -a "A\t''
+B\t''
 C\t''
-D\t''"
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l engine -d 'Engines; limit and limit-direct are the machine itself [default: all]' -r -f -a "limit\t''
+D\t''
+E\t''
+F\t''
+G\t''
+H\t''
+I\t''
+S\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l engine -d 'Engines; limit and limit-direct are the machine itself [default: all that were built in]' -r -f -a "limit\t''
 limit-direct\t''
 fastlog\t''
-redb\t''"
+redb\t''
+raft-engine\t''
+fjall\t''
+okaywal\t''
+raft-log\t''
+redb-shared\t''
+redb-dedicated\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l value-size -d 'Sizes of a value: 128, 4KiB, 1MiB [default: as each workload has them]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l durability -d 'Levels: -1 (low), 0 (mid), 1 (high) [default: as each workload has them]' -r -f -a "-1\t''
 0\t''
@@ -294,8 +307,9 @@ mem-first\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l flush -d 'Flush policies of FastLog: immediate, batch, batch:ENTRIES,MS' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; everything that is compared takes turns once a round' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l seconds -d 'Seconds that each engine is measured in each round [default: 0.25]' -r
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'With --jobs: logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l dir -d 'Directory to work in; what is made there is removed' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l report -d 'Also write the result as a page with charts; FILE must not exist yet' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l cell -d 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'

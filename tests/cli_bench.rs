@@ -74,7 +74,7 @@ fn every_flag_chooses_and_every_engine_is_held_against_the_limit() {
     let place = Place::new();
     let rows = place.rows("--workload A --value-size 128,4KiB");
     let engines: Vec<&str> = rows.iter().map(|row| row["engine"].as_str().expect("it")).collect();
-    assert_eq!(engines[..4], ["limit", "limit-direct", "fastlog", "redb"]);
+    assert_eq!(engines[..4], ["limit", "limit-direct", "fastlog", "redb"], "each in turn");
     for row in rows.iter().filter(|row| row["not_measured"].is_null()) {
         for spread in ["ops_per_s", "ratio_to_limit"] {
             let spread = &row[spread];
@@ -110,6 +110,70 @@ fn every_flag_chooses_and_every_engine_is_held_against_the_limit() {
 }
 
 #[test]
+fn every_workload_is_measured_with_every_engine_it_compares() {
+    let place = Place::new();
+    let ours = "fastlog,limit,limit-direct,redb,redb-shared,redb-dedicated";
+    for (workload, engines, flags) in [
+        ("B", "fastlog limit limit-direct redb", "--value-size 128"),
+        ("C", "fastlog limit limit-direct redb", "--value-size 128"),
+        ("D", "fastlog limit redb", "--value-size 128"),
+        ("E", "fastlog limit redb", ""),
+        ("F", "fastlog limit redb", ""),
+        ("G", "fastlog limit redb", "--log 500x1KiB"),
+        ("H", "fastlog limit redb-dedicated redb-shared", "--value-size 4KiB"),
+        ("I", "fastlog limit redb", ""),
+    ] {
+        let rows = place.rows(&format!("--workload {workload} --engine {ours} {flags}"));
+        let mut found: Vec<&str> = rows.iter().filter_map(|row| row["engine"].as_str()).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.join(" "), engines, "{workload}");
+        for row in rows.iter().filter(|row| row["not_measured"].is_null()) {
+            assert_eq!(row["workload"], workload);
+            assert!(row["ops_per_s"]["median"].as_f64() > Some(0.0), "{row}");
+        }
+    }
+}
+
+#[cfg(feature = "bench-peers")]
+#[test]
+fn peers_are_measured_where_they_were_built_in() {
+    let place = Place::new();
+    for (workload, peers) in [
+        ("A", "fjall okaywal raft-engine raft-log"),
+        ("B", "fjall okaywal raft-engine raft-log"),
+        ("D", "fjall raft-engine raft-log"),
+        ("F", "fjall raft-engine raft-log"),
+    ] {
+        let engines = peers.replace(' ', ",");
+        let rows =
+            place.rows(&format!("--workload {workload} --engine {engines} --value-size 1KiB"));
+        let mut found: Vec<&str> = rows.iter().filter_map(|row| row["engine"].as_str()).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.join(" "), peers, "{workload}");
+        assert!(rows.iter().all(|row| row["ops_per_s"]["median"].as_f64() > Some(0.0)));
+    }
+}
+
+#[test]
+fn a_log_that_is_opened_is_told_in_seconds_and_memory() {
+    let place = Place::new();
+    let rows = place.rows("--workload G --engine limit,fastlog --log 300x4KiB");
+    let operations: Vec<&str> = rows.iter().filter_map(|row| row["operation"].as_str()).collect();
+    assert_eq!(operations, ["open-index", "open-index", "open-entries"]);
+    for row in &rows {
+        assert_eq!(row["extent"], 300);
+        let (seconds, rate) = (&row["seconds"]["median"], &row["ops_per_s"]["median"]);
+        let entries = seconds.as_f64().expect("seconds") * rate.as_f64().expect("a rate");
+        assert!((entries - 300.0).abs() < 0.5, "{row}");
+        assert!(row["ratio_to_limit"]["median"].as_f64() > Some(0.0), "{row}");
+    }
+    let (_, text, _) = place.bench("--workload G --engine fastlog --log 300x4KiB --rounds 1");
+    assert!(text.contains("open-index 1.2 MiB") && text.contains("memory"), "{text}");
+}
+
+#[test]
 fn without_the_limit_there_is_no_ratio_and_no_verdict() {
     let rows = Place::new().rows("--workload A --engine fastlog --value-size 128");
     assert_eq!(rows.len(), 1);
@@ -139,6 +203,8 @@ fn what_cannot_be_measured_is_refused_before_anything_is_made() {
     for (arguments, code, says) in [
         ("--workload X", 2, "possible values: A, "),
         ("--engine rocks", 2, "possible values: limit, "),
+        #[cfg(not(feature = "bench-peers"))]
+        ("--engine limit,fjall", 2, "--features bench-peers"),
         ("--value-size 0", 2, "1 byte to 1MiB"),
         ("--value-size many", 2, "no size"),
         ("--durability 2", 2, "possible values: -1, 0, 1"),
@@ -148,7 +214,7 @@ fn what_cannot_be_measured_is_refused_before_anything_is_made() {
         ("--rounds 0", 2, "1..=100"),
         ("--jobs --workload A", 2, "cannot be used with"),
         ("--jobs --seconds 1", 2, "cannot be used with"),
-        ("--log 10x128", 2, "--jobs"),
+        ("--log 10", 2, "ENTRIESxSIZE"),
         ("--format csv", 2, "--format json"),
         ("--workload D --engine limit-direct", 2, "none of these engines"),
         ("--cell nonsense", 2, "a cell has 11 fields"),
@@ -166,6 +232,33 @@ fn what_cannot_be_measured_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_report_is_a_page_of_its_own_and_never_replaces_another() {
+    let place = Place::new();
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let page = elsewhere.path().join("bench.html");
+    let arguments = format!("--workload A --value-size 128 {SHORT} --report {}", page.display());
+    let (code, stdout, stderr) = place.bench(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("of the limit"), "the table is printed all the same: {stdout}");
+    let html = fs::read_to_string(&page).expect("a page");
+    for wrong in ["http", "src=", "href=", "url(", "@import", "<script", "<link"] {
+        assert!(!html.contains(wrong), "{wrong}");
+    }
+    assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"), "{html}");
+    assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());
+    assert!(html.contains("prefers-color-scheme: dark") && html.contains("<svg"), "{html}");
+    assert!(html.contains("--workload A --value-size 128"), "how to make it again: {html}");
+    assert_eq!(names(elsewhere.path()), ["bench.html"]);
+
+    let (code, stdout, stderr) = place.bench(&arguments);
+    assert_eq!((code, stdout.as_str()), (12, ""), "{stderr}");
+    assert!(stderr.contains("exists and is not empty"), "{stderr}");
+    assert_eq!(fs::read_to_string(&page).expect("a page"), html);
+    let (code, _, stderr) = place.bench("--workload A --report no/such/dir/x.html");
+    assert_eq!(code, 10, "{stderr}");
+}
+
+#[test]
 fn one_cell_measures_in_the_directory_it_is_given() {
     let place = Place::new();
     let cell = "A append fastlog 1 disk-first immediate 128 1 1 0 0.01";
@@ -174,8 +267,9 @@ fn one_cell_measures_in_the_directory_it_is_given() {
     assert_eq!(code, 0, "{stderr}");
     let outcome: Value = serde_json::from_str(&stdout).expect("one object");
     assert!(outcome["operations"].as_u64() > Some(0), "{outcome}");
+    let store = place.path().join("log.fastlog");
     let (code, stdout, stderr) =
-        told(&raftlog(["verify".into(), place.path().into_os_string(), "--strict".into()]));
+        told(&raftlog(["verify".as_ref(), store.as_os_str(), "--strict".as_ref()]));
     assert_eq!(code, 0, "what is measured is a log like any other: {stdout}{stderr}");
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::bench::LogShape;
 use crate::fastlog::policy::{BATCH_ENTRIES, BATCH_INTERVAL, Flush, Strategy};
 use crate::model::Durability;
 
@@ -50,10 +51,24 @@ words! {
     Workload, "workload" {
         /// One writer, one entry a call.
         A => "A",
+        /// Sixteen writers, a group each.
+        B => "B",
         /// Batches of 64.
         C => "C",
         /// What is not synced before it is acknowledged: levels -1 and 0.
         D => "D",
+        /// Appends, truncations and compactions.
+        E => "E",
+        /// Reads.
+        F => "F",
+        /// Opening a log that is there.
+        G => "G",
+        /// A log and a state machine: in one engine, or an engine each.
+        H => "H",
+        /// The operations that raft-fastlog's own table has.
+        I => "I",
+        /// Appends to logs of growing size.
+        S => "S",
     }
 }
 
@@ -68,6 +83,18 @@ words! {
         FastLog => "fastlog",
         /// redb, a transaction a call.
         Redb => "redb",
+        /// raft-engine, TiKV's.
+        RaftEngine => "raft-engine",
+        /// fjall, a log-structured store.
+        Fjall => "fjall",
+        /// okaywal.
+        OkayWal => "okaywal",
+        /// raft-log, Databend's.
+        RaftLog => "raft-log",
+        /// redb, log and state machine in one database.
+        RedbShared => "redb-shared",
+        /// redb, a database each.
+        RedbDedicated => "redb-dedicated",
     }
 }
 
@@ -76,6 +103,46 @@ words! {
     Operation, "operation" {
         /// Entries are appended.
         Append => "append",
+        /// Mostly appends; every 16th call a truncation, every 1,024th a compaction with a purge.
+        Mixed => "mixed",
+        /// One entry, anywhere.
+        RandomRead => "random-read",
+        /// 64 entries in order.
+        RangeRead => "range-read",
+        /// Opening, with what is needed to find every entry in memory.
+        OpenIndex => "open-index",
+        /// Opening, and then every entry in memory.
+        OpenEntries => "open-entries",
+        /// A synced write to the log, then an unsynced one to the state machine, in turn.
+        Interleaved => "interleaved",
+        /// As many synced writes to the log, then as many unsynced ones to the state machine.
+        Sequential => "sequential",
+        /// A stable key is set to 16 bytes.
+        Set => "set",
+        /// It is read.
+        Get => "get",
+        /// A stable key is set to a number.
+        SetUint64 => "set-uint64",
+        /// It is read.
+        GetUint64 => "get-uint64",
+        /// The three oldest entries are dropped.
+        DeleteRange => "delete-range",
+        /// The first index is asked for.
+        FirstIndex => "first-index",
+        /// The last index is asked for.
+        LastIndex => "last-index",
+        /// One entry is read.
+        GetLog => "get-log",
+        /// One entry is appended.
+        StoreLog => "store-log",
+        /// Three entries are appended.
+        StoreLogs => "store-logs",
+        /// Appends to a log that has so many entries.
+        AfterEntries => "after-entries",
+        /// Appends to so many groups in turn.
+        AfterGroups => "after-groups",
+        /// Appends to a log of so many segments.
+        AfterSegments => "after-segments",
     }
 }
 
@@ -84,13 +151,30 @@ impl Workload {
     pub fn title(self) -> &'static str {
         match self {
             Workload::A => "one writer, one entry per sync",
+            Workload::B => "16 writers, a group each",
             Workload::C => "one writer, batches of 64, one sync each",
             Workload::D => "acknowledged before it is synced",
+            Workload::E => "appends, truncations, compactions",
+            Workload::F => "reads",
+            Workload::G => "opening a log that is there",
+            Workload::H => "a synced log and an unsynced state machine",
+            Workload::I => "the operations of raft-fastlog's table",
+            Workload::S => "appends to logs of growing size",
         }
     }
 }
 
 impl Engine {
+    /// Whether it is someone else's, which only a program with the feature `bench-peers` has.
+    pub fn is_peer(self) -> bool {
+        matches!(self, Engine::RaftEngine | Engine::Fjall | Engine::OkayWal | Engine::RaftLog)
+    }
+
+    /// Whether this program has it.
+    pub fn is_built_in(self) -> bool {
+        !self.is_peer() || cfg!(feature = "bench-peers")
+    }
+
     /// Whether it is the machine itself.
     pub fn is_limit(self) -> bool {
         matches!(self, Engine::Limit | Engine::LimitDirect)
@@ -203,7 +287,37 @@ pub struct Cell {
 impl Cell {
     /// The cell that says what the machine can do of this; `None` where nothing stands for it.
     pub fn limit(&self) -> Option<Cell> {
-        Some(Cell { engine: Engine::Limit, mode: None, ..self.clone() })
+        if !self.has_limit() {
+            return None;
+        }
+        let operation = match self.operation {
+            Operation::OpenEntries => Operation::OpenIndex,
+            operation => operation,
+        };
+        Some(Cell { engine: Engine::Limit, operation, mode: None, ..self.clone() })
+    }
+
+    fn has_limit(&self) -> bool {
+        match self.workload {
+            Workload::A | Workload::B | Workload::C | Workload::D => true,
+            Workload::E | Workload::F | Workload::G | Workload::H => true,
+            Workload::I => {
+                use Operation::{DeleteRange, Set, SetUint64, StoreLog, StoreLogs};
+                matches!(self.operation, Set | SetUint64 | DeleteRange | StoreLog | StoreLogs)
+            }
+            Workload::S => false,
+        }
+    }
+
+    /// The cell of the smallest extent, where cells differ in nothing else.
+    pub fn smallest(&self) -> Option<Cell> {
+        (self.workload == Workload::S).then(|| Cell { extent: 1, ..self.clone() })
+    }
+
+    /// The log that is there before, where the cell opens one.
+    pub fn opened(&self) -> Option<LogShape> {
+        let payload_bytes = self.value.0;
+        (self.workload == Workload::G).then_some(LogShape { entries: self.extent, payload_bytes })
     }
 
     /// Bytes of values that the cell writes at most; it ends when it did.
@@ -215,14 +329,26 @@ impl Cell {
 
     /// Room that the cell takes at most while it runs, in bytes.
     pub fn room_bytes(&self) -> u64 {
-        let values = self.bytes_max();
+        let before = match self.operation {
+            // Three engines at most have such a log, and each keeps it until the end.
+            Operation::OpenIndex | Operation::OpenEntries => {
+                return 3 * self.extent.saturating_mul(self.value.0 as u64 + 256);
+            }
+            Operation::AfterSegments => self.extent * SEGMENT_BYTES,
+            Operation::AfterGroups => self.extent * 256,
+            _ => self.extent.saturating_mul(self.value.0 as u64 + 128),
+        };
+        let values = self.bytes_max().saturating_add(before);
         match self.engine {
-            Engine::Limit | Engine::LimitDirect => values + (64 << 20),
-            Engine::FastLog => values.saturating_mul(2) + (256 << 20),
-            Engine::Redb => values.saturating_mul(4) + (64 << 20),
+            Engine::Limit | Engine::LimitDirect => values.saturating_mul(2) + (64 << 20),
+            Engine::FastLog => values.saturating_mul(4) + (256 << 20),
+            _ => values.saturating_mul(4) + (64 << 20),
         }
     }
 }
+
+/// Segments of the cells that have many.
+pub(super) const SEGMENT_BYTES: u64 = 256 << 10;
 
 const FIELDS: usize = 11;
 
@@ -264,6 +390,9 @@ impl FromStr for Cell {
             ("-", "-") => None,
             _ => Some(Mode { strategy: parse_strategy(strategy)?, flush: parse_flush(flush)? }),
         };
+        if value.parse::<usize>().is_ok_and(|bytes| bytes > VALUE_BYTES_MAX) {
+            return Err(format!("{value:?}: a value has at most 1MiB"));
+        }
         let seconds = seconds.parse::<f64>().ok().filter(|s| s.is_finite() && *s > 0.0);
         Ok(Cell {
             workload: workload.parse()?,
@@ -271,7 +400,7 @@ impl FromStr for Cell {
             engine: engine.parse()?,
             durability: level.ok_or_else(|| format!("{durability:?} is not -1, 0 or 1"))?,
             mode,
-            value: value.parse()?,
+            value: ValueBytes(value.parse().map_err(|_| format!("{value:?}: no number"))?),
             batch: number(batch)?.max(1),
             writers: number(writers)?.max(1),
             extent: extent.parse().map_err(|_| format!("{extent:?}: no number"))?,
@@ -315,7 +444,7 @@ mod tests {
             "A append fastlog 1 disk-first immediate 128 1 1 0",
             "A append fastlog 2 disk-first immediate 128 1 1 0 0.1",
             "A append nothing 1 - - 128 1 1 0 0.1",
-            "A append limit 1 - - 0 1 1 0 0.1",
+            "A append limit 1 - - 1048577 1 1 0 0.1",
             "A append limit 1 - - 128 1 1 0 NaN",
             "A append limit 1 - immediate 128 1 1 0 0.1",
         ] {

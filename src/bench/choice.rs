@@ -1,5 +1,6 @@
 //! What the operator chose, as the cells to measure.
 
+use crate::bench::LogShape;
 use crate::bench::cell::{Cell, Engine, Mode, Operation, ValueBytes, Workload};
 use crate::fastlog::policy::{Flush, Strategy};
 use crate::model::Durability;
@@ -12,6 +13,28 @@ const KIB1: ValueBytes = ValueBytes(1 << 10);
 const KIB4: ValueBytes = ValueBytes(4 << 10);
 const KIB64: ValueBytes = ValueBytes(64 << 10);
 const MIB1: ValueBytes = ValueBytes(1 << 20);
+
+/// Entries of a log that is read.
+const READ_ENTRIES: u64 = 65_536;
+/// Entries of the log that workload I works on, and of the one of which it drops.
+const TABLE_ENTRIES: u64 = 4_096;
+const DROPPED_ENTRIES: u64 = 100_000;
+/// The log that is opened: 1 GiB.
+const OPENED: LogShape = LogShape { entries: 1 << 20, payload_bytes: 1 << 10 };
+
+/// The operations of workload I.
+const TABLE: [Operation; 10] = [
+    Operation::Set,
+    Operation::Get,
+    Operation::SetUint64,
+    Operation::GetUint64,
+    Operation::DeleteRange,
+    Operation::FirstIndex,
+    Operation::LastIndex,
+    Operation::GetLog,
+    Operation::StoreLog,
+    Operation::StoreLogs,
+];
 
 /// What to measure; where a list is empty, what the tour takes.
 #[derive(Clone, Debug)]
@@ -28,6 +51,8 @@ pub struct Choice {
     pub strategies: Vec<Strategy>,
     /// Flush policies of FastLog; both where that says something.
     pub flushes: Vec<Flush>,
+    /// The logs that are opened; one of 1 GiB.
+    pub opened: Vec<LogShape>,
     /// Seconds a cell.
     pub seconds: f64,
 }
@@ -41,6 +66,7 @@ impl Default for Choice {
             durabilities: Vec::new(),
             strategies: Vec::new(),
             flushes: Vec::new(),
+            opened: Vec::new(),
             seconds: SECONDS,
         }
     }
@@ -50,9 +76,18 @@ impl Default for Choice {
 #[derive(Clone, Copy)]
 struct Shape {
     workload: Workload,
+    operation: Operation,
     durability: Durability,
     batch: u32,
     writers: u32,
+    extent: u64,
+}
+
+impl Shape {
+    /// One writer, one entry a call, into an empty log.
+    fn of(workload: Workload, operation: Operation, durability: Durability) -> Shape {
+        Shape { workload, operation, durability, batch: 1, writers: 1, extent: 0 }
+    }
 }
 
 impl Choice {
@@ -64,34 +99,42 @@ impl Choice {
     }
 
     fn of(&self, workload: Workload) -> Vec<Cell> {
+        use Operation::{AfterEntries, AfterGroups, AfterSegments, Append, Interleaved, Mixed};
+        use Operation::{OpenEntries, OpenIndex, RandomRead, RangeRead, Sequential};
+        let sizes = [B128, KIB1, KIB4, KIB64];
+        let high = [Durability::High];
+        let low = [Durability::Low];
         match workload {
-            Workload::A => {
-                self.appends(workload, &[Durability::High], &[1], &[B128, KIB1, KIB4, KIB64, MIB1])
+            Workload::A => self.grid(workload, &[Append], &high, &[B128, KIB1, KIB4, KIB64, MIB1]),
+            Workload::B | Workload::C => self.grid(workload, &[Append], &high, &sizes),
+            Workload::D => self.grid(workload, &[Append], &[low[0], Durability::Mid], &sizes),
+            Workload::E => self.grid(workload, &[Mixed], &high, &[KIB1]),
+            Workload::F => self.grid(workload, &[RandomRead, RangeRead], &low, &[KIB1]),
+            Workload::G => self.opened(&[OpenIndex, OpenEntries]),
+            Workload::H => {
+                self.grid(workload, &[Interleaved, Sequential], &high, &[KIB1, KIB64, MIB1])
             }
-            Workload::C => {
-                self.appends(workload, &[Durability::High], &[64], &[B128, KIB1, KIB4, KIB64])
-            }
-            Workload::D => {
-                let levels = [Durability::Low, Durability::Mid];
-                self.appends(workload, &levels, &[1, 64], &[B128, KIB1, KIB4, KIB64])
+            Workload::I => self.grid(workload, &TABLE, &high, &[B128]),
+            Workload::S => {
+                let growth = [AfterEntries, AfterGroups, AfterSegments];
+                self.grid(workload, &growth, &low, &[B128])
             }
         }
     }
 
-    fn appends(
+    fn grid(
         &self,
         workload: Workload,
+        operations: &[Operation],
         levels: &[Durability],
-        batches: &[u32],
         values: &[ValueBytes],
     ) -> Vec<Cell> {
         let values = or(&self.values, values);
         let mut cells = Vec::new();
         for durability in or(&self.durabilities, levels) {
-            for batch in batches {
-                let shape = Shape { workload, durability, batch: *batch, writers: 1 };
-                for value in &values {
-                    if self.is_on_the_tour(shape, *value) {
+            for operation in operations {
+                for shape in self.shapes(Shape::of(workload, *operation, durability)) {
+                    for value in values.iter().filter(|v| self.is_on_the_tour(shape, **v)) {
                         self.side_by_side(shape, *value, &mut cells);
                     }
                 }
@@ -100,12 +143,47 @@ impl Choice {
         cells
     }
 
-    /// The tour takes of the weaker levels only as much as shows them; who chooses gets all.
+    fn opened(&self, operations: &[Operation]) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for log in or(&self.opened, &[OPENED]) {
+            for operation in operations {
+                let shape = Shape::of(Workload::G, *operation, Durability::High);
+                let shape = Shape { extent: log.entries, ..shape };
+                self.side_by_side(shape, ValueBytes(log.payload_bytes), &mut cells);
+            }
+        }
+        cells
+    }
+
+    /// The same with the batches, writers and extents of its workload.
+    fn shapes(&self, shape: Shape) -> Vec<Shape> {
+        let extents = |extents: &[u64]| {
+            extents.iter().map(|extent| Shape { extent: *extent, ..shape }).collect()
+        };
+        match (shape.workload, shape.operation) {
+            (Workload::B, _) => vec![Shape { writers: 16, ..shape }],
+            (Workload::C, _) => vec![Shape { batch: 64, ..shape }],
+            (Workload::D, _) => vec![shape, Shape { batch: 64, ..shape }],
+            (Workload::F, _) => extents(&[READ_ENTRIES]),
+            (Workload::I, Operation::StoreLogs) => vec![Shape { batch: 3, ..shape }],
+            (Workload::I, Operation::DeleteRange) => extents(&[DROPPED_ENTRIES]),
+            (Workload::I, _) => extents(&[TABLE_ENTRIES]),
+            (Workload::S, Operation::AfterEntries) => extents(&[1, 100_000, 1_000_000]),
+            (Workload::S, Operation::AfterGroups) => extents(&[1, 1_000, 100_000]),
+            (Workload::S, _) => extents(&[1, 16, 256]),
+            _ => vec![shape],
+        }
+    }
+
+    /// The tour takes of the weaker levels, and of pairs one after the other, only as much as shows
+    /// them; who chooses gets all.
     fn is_on_the_tour(&self, shape: Shape, value: ValueBytes) -> bool {
-        let narrow = shape.workload == Workload::D
-            && (shape.batch > 1 || shape.durability == Durability::Mid)
-            && self.is_tour();
-        !narrow || value == KIB1
+        let narrow = match shape.workload {
+            Workload::D => shape.batch > 1 || shape.durability == Durability::Mid,
+            Workload::H => shape.operation == Operation::Sequential,
+            _ => false,
+        };
+        !(narrow && self.is_tour()) || value == KIB1
     }
 
     fn is_tour(&self) -> bool {
@@ -115,14 +193,14 @@ impl Choice {
     fn side_by_side(&self, shape: Shape, value: ValueBytes, cells: &mut Vec<Cell>) {
         let cell = |engine, mode| Cell {
             workload: shape.workload,
-            operation: Operation::Append,
+            operation: shape.operation,
             engine,
             durability: shape.durability,
             mode,
             value,
             batch: shape.batch,
             writers: shape.writers,
-            extent: 0,
+            extent: shape.extent,
             seconds: self.seconds,
         };
         for engine in Engine::ALL.iter().copied().filter(|engine| self.has(*engine, shape)) {
@@ -134,23 +212,51 @@ impl Choice {
                 _ => cells.push(cell(engine, None)),
             }
         }
+        // The limit of opening with entries is that of opening.
+        cells.retain(|cell| {
+            !(cell.engine == Engine::Limit && cell.limit().is_none_or(|limit| limit != *cell))
+        });
     }
 
     fn has(&self, engine: Engine, shape: Shape) -> bool {
-        let chosen = self.engines.is_empty() || self.engines.contains(&engine);
-        // Past the page cache every write is synced by itself.
-        chosen && (engine != Engine::LimitDirect || shape.durability == Durability::High)
+        let chosen = match self.engines.is_empty() {
+            true => engine.is_built_in(),
+            false => self.engines.contains(&engine),
+        };
+        let synced = shape.durability == Durability::High;
+        chosen
+            && match (shape.workload, engine) {
+                // Past the page cache every write is synced by itself.
+                (Workload::A | Workload::B | Workload::C, Engine::LimitDirect) => synced,
+                (_, Engine::LimitDirect) => false,
+                // It knows no write that is not synced, and nothing by index.
+                (Workload::D | Workload::F, Engine::OkayWal) => false,
+                (Workload::A | Workload::B | Workload::C, Engine::OkayWal) => synced,
+                (Workload::A | Workload::B | Workload::C | Workload::D | Workload::F, _) => {
+                    !matches!(engine, Engine::RedbShared | Engine::RedbDedicated)
+                }
+                (_, engine) if engine.is_peer() => false,
+                (Workload::H, engine) => engine != Engine::Redb,
+                (_, Engine::RedbShared | Engine::RedbDedicated) => false,
+                (Workload::S, engine) => engine == Engine::FastLog,
+                _ => true,
+            }
     }
 
     /// The modes of FastLog: those chosen; else every mode with 1 KiB, and with other sizes those
     /// that people run at this level.
     fn modes(&self, shape: Shape, value: ValueBytes) -> Vec<Mode> {
         let chosen = !self.strategies.is_empty() || !self.flushes.is_empty();
-        let every = value == KIB1 && shape.batch == 1 && shape.writers == 1;
+        let every = value == KIB1
+            && shape.batch == 1
+            && matches!(shape.workload, Workload::A | Workload::D);
         let usual = |mode: &Mode| {
             mode.flush == Flush::Immediate
-                && (mode.strategy == Strategy::DiskFirst || shape.durability != Durability::High)
+                && (mode.strategy == Strategy::DiskFirst || shape.workload == Workload::D)
         };
+        if matches!(shape.workload, Workload::G | Workload::H) {
+            return vec![Mode::default()];
+        }
         if chosen {
             let flushes = or(&self.flushes, &[Flush::Immediate, Flush::BATCH]);
             let strategies = or(&self.strategies, &Strategy::ALL);
@@ -181,8 +287,8 @@ mod tests {
         let cells = Choice::default().cells();
         for (at, cell) in cells.iter().enumerate() {
             assert!(!cells[..at].contains(cell), "{cell} comes twice");
-            if let Some(limit) = cell.limit() {
-                assert!(cells.contains(&limit), "{cell} has no limit");
+            for other in [cell.limit(), cell.smallest()].into_iter().flatten() {
+                assert!(cells.contains(&other), "{cell} has no {other}");
             }
         }
     }
@@ -214,6 +320,20 @@ mod tests {
         let cells = choice.cells();
         assert_eq!(cells.len(), 1);
         assert_eq!(cells[0].to_string(), "C append fastlog -1 mem-first batch 7 64 1 0 0.25");
+        let opened = Choice {
+            workloads: vec![Workload::G],
+            opened: vec![LogShape { entries: 9, payload_bytes: 8 }],
+            ..Choice::default()
+        };
+        let cells: Vec<String> = opened.cells().iter().map(Cell::to_string).collect();
+        let wanted = [
+            "G open-index limit 1 - - 8 1 1 9 0.25",
+            "G open-index fastlog 1 disk-first immediate 8 1 1 9 0.25",
+            "G open-index redb 1 - - 8 1 1 9 0.25",
+            "G open-entries fastlog 1 disk-first immediate 8 1 1 9 0.25",
+            "G open-entries redb 1 - - 8 1 1 9 0.25",
+        ];
+        assert_eq!(cells, wanted);
         let direct = Choice {
             engines: vec![Engine::LimitDirect],
             workloads: vec![Workload::D],

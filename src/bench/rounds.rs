@@ -1,18 +1,20 @@
 //! The rounds in which the cells take turns, each in a process and a directory of its own.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::bench::cell::Cell;
+use crate::bench::cell::{Cell, Engine};
 use crate::bench::limits::settle;
 use crate::bench::measure::Outcome;
 use crate::bench::row::Rounds;
-use crate::bench::{BenchResult, Error, Machine};
+use crate::bench::{BenchResult, Error, LogShape, Machine};
 use crate::event::{Event, Observer, Phase};
 use crate::model::IoError;
+use crate::store::Format;
 use crate::store::target::remove_tree;
 use crate::vfs::Fs;
 
@@ -67,7 +69,11 @@ pub struct Measured {
 pub fn plan(fs: &dyn Fs, options: &CellsOptions) -> Result<Plan, Error> {
     let cells = options.cells.len() as u64;
     let seconds_per_cell = options.cells.first().map_or(0.0, |cell| cell.seconds);
-    let needed_bytes = options.cells.iter().map(Cell::room_bytes).max().unwrap_or(0);
+    // Logs that are opened stay until the end; everything else is there for one cell only.
+    let stays = |cell: &&Cell| cell.opened().is_some();
+    let opened = options.cells.iter().filter(stays).map(Cell::room_bytes).max().unwrap_or(0);
+    let others = options.cells.iter().filter(|cell| !stays(cell)).map(Cell::room_bytes).max();
+    let needed_bytes = opened.saturating_add(others.unwrap_or(0));
     let dir = &options.dir;
     let free = fs.free_bytes(dir).map_err(|source| IoError::new("look at", dir, source))?;
     if let Some(free_bytes) = free.filter(|free| *free < needed_bytes) {
@@ -94,16 +100,18 @@ pub fn run_cells(
 ) -> Measured {
     let mut rounds: Vec<Rounds> = options.cells.iter().cloned().map(Rounds::new).collect();
     let ended = Scratch::make(fs, &options.dir).and_then(|scratch| {
-        let mut turns = Turns { scratch: &scratch, done: 0, launch, observer };
+        let made = BTreeSet::new();
+        let mut turns = Turns { scratch: &scratch, done: 0, made, launch, observer };
         let done = turns.all(options.rounds, &mut rounds);
         scratch.remove().and(done)
     });
     let measured = |rounds: &&Rounds| !rounds.outcomes.is_empty();
-    let limit_of = |cell: &Cell| {
-        let limit = cell.limit()?;
-        rounds.iter().filter(measured).find(|other| other.cell == limit)
+    let of = |cell: Option<Cell>| {
+        let cell = cell?;
+        rounds.iter().filter(measured).find(|other| other.cell == cell)
     };
-    let rows = rounds.iter().filter(measured).map(|rounds| rounds.row(limit_of(&rounds.cell)));
+    let row = |rounds: &Rounds| rounds.row(of(rounds.cell.limit()), of(rounds.cell.smallest()));
+    let rows = rounds.iter().filter(measured).map(row);
     let result = BenchResult {
         machine: options.machine.clone(),
         rounds: options.rounds,
@@ -112,6 +120,10 @@ pub fn run_cells(
         jobs: Vec::new(),
     };
     Measured { result, ended }
+}
+
+fn create(fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+    Ok(fs.create_dir(dir).map_err(|source| IoError::new("create", dir, source))?)
 }
 
 /// A directory of our own, removed at the end.
@@ -142,6 +154,8 @@ impl Drop for Scratch {
 struct Turns<'a, 'l> {
     scratch: &'a Scratch,
     done: u64,
+    /// Logs that were made to be opened.
+    made: BTreeSet<PathBuf>,
     launch: &'a mut LaunchCell<'l>,
     observer: &'a mut dyn Observer,
 }
@@ -164,11 +178,20 @@ impl Turns<'_, '_> {
 
     fn once(&mut self, rounds: &mut Rounds) -> Result<(), Error> {
         let fs = self.scratch.fs.as_ref();
-        let dir = self.scratch.path.join("cell");
-        settle(fs, &self.scratch.path.join("settling"), SETTLED_BYTES)?;
-        fs.create_dir(&dir).map_err(|source| IoError::new("create", &dir, source))?;
-        let outcome = (self.launch)(&rounds.cell, &dir);
-        remove_tree(fs, &dir)?;
+        let outcome = match rounds.cell.opened() {
+            Some(shape) => {
+                let dir = self.made_before(&rounds.cell, shape)?;
+                (self.launch)(&rounds.cell, &dir)
+            }
+            None => {
+                let dir = self.scratch.path.join("cell");
+                settle(fs, &self.scratch.path.join("settling"), SETTLED_BYTES)?;
+                create(fs, &dir)?;
+                let outcome = (self.launch)(&rounds.cell, &dir);
+                remove_tree(fs, &dir)?;
+                outcome
+            }
+        };
         self.done += 1;
         // First whether the operator wants it to stop: then its process was stopped, too.
         self.tell(&Event::Advanced { phase: Phase::Measuring, bytes: 0, entries: self.done })?;
@@ -178,6 +201,25 @@ impl Turns<'_, '_> {
         })?;
         rounds.outcomes.push(outcome);
         Ok(())
+    }
+
+    /// The directory with the logs of a shape; makes the one that the cell opens.
+    fn made_before(&mut self, cell: &Cell, shape: LogShape) -> Result<PathBuf, Error> {
+        let fs = &self.scratch.fs;
+        let dir = self.scratch.path.join(format!("{}x{}", shape.entries, shape.payload_bytes));
+        if self.made.insert(dir.clone()) {
+            create(fs.as_ref(), &dir)?;
+        }
+        let (format, name) = match cell.engine {
+            Engine::Redb => (Format::Redb, "log.redb"),
+            _ => (Format::FastLog, "log.fastlog"),
+        };
+        let path = dir.join(name);
+        if self.made.insert(path.clone()) {
+            shape.write(fs, format, &path)?;
+            settle(fs.as_ref(), &path, 0)?;
+        }
+        Ok(dir)
     }
 
     fn tell(&mut self, event: &Event) -> Result<(), Error> {
@@ -193,6 +235,7 @@ mod tests {
     #![allow(clippy::disallowed_methods)]
 
     use super::*;
+    use crate::bench::cell::Workload;
     use crate::bench::choice::Choice;
     use crate::event::Unobserved;
     use crate::vfs::full::FullDisk;
@@ -238,6 +281,29 @@ mod tests {
         assert_eq!(measured.result.rows.len(), 3);
         let backwards = options.cells.iter().rev().cloned();
         assert_eq!(seen, options.cells.iter().cloned().chain(backwards).collect::<Vec<_>>());
+        assert_eq!(names(dir.path()), 0, "something is left");
+    }
+
+    #[test]
+    fn a_log_that_is_opened_is_made_once_and_stays_until_the_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let fs = Arc::new(OsFs) as Arc<dyn Fs>;
+        let opened = vec![LogShape { entries: 9, payload_bytes: 8 }];
+        let choice = Choice { workloads: vec![Workload::G], opened, ..Choice::default() };
+        let cells = choice.cells();
+        let options = CellsOptions { cells, ..options(dir.path()) };
+        let mut seen = Vec::new();
+        let mut launch = |cell: &Cell, inside: &Path| {
+            let name = if cell.engine == Engine::Redb { "log.redb" } else { "log.fastlog" };
+            let found = std::fs::metadata(inside.join(name)).expect("it is there");
+            seen.push((cell.engine, found.created().ok()));
+            Ok(Outcome { operations: 9, seconds: 1.0, ..Outcome::default() })
+        };
+        let measured = run_cells(&fs, &options, Plan::default(), &mut launch, &mut Unobserved);
+        assert!(measured.ended.is_ok());
+        let redb: Vec<_> = seen.iter().filter(|(engine, _)| *engine == Engine::Redb).collect();
+        assert_eq!(redb.len(), 4);
+        assert!(redb.windows(2).all(|pair| pair[0] == pair[1]), "{redb:?}");
         assert_eq!(names(dir.path()), 0, "something is left");
     }
 

@@ -16,10 +16,13 @@ use crate::cli::arguments::Bench;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::session::{Answer, Session, usage, write_out};
 use crate::event::{Event, Observer};
+use crate::model::IoError;
 use crate::report::output::tell;
 use crate::report::{Exit, Sources, measured, words};
+use crate::store::StoreError;
+use crate::store::target::Target;
 use crate::vfs::os::{OsClock, OsFs, memory_bytes, peak_memory_bytes, processor};
-use crate::vfs::{Clock, Fs};
+use crate::vfs::{Clock, Fs, OpenMode};
 
 /// How often a running process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -64,12 +67,18 @@ fn one_cell(session: &Session, dir: &Path, cell: &Cell) -> Exit {
 
 /// The workloads.
 fn cells(session: &Session, arguments: &Bench) -> Result<Answer<BenchResult>, Box<Failure>> {
+    if let Some(engine) = arguments.engine.iter().find(|engine| !engine.is_built_in()) {
+        let message = format!("{} is not in this program", engine.as_str());
+        let failure = Failure::new(Kind::Usage, message);
+        return Err(Box::new(failure.hint("cargo build --release --features bench-peers")));
+    }
     let choice = Choice {
         workloads: arguments.workload.clone(),
         engines: arguments.engine.clone(),
         values: arguments.value_size.clone(),
         durabilities: arguments.durability.clone(),
         strategies: arguments.strategy.clone(),
+        opened: arguments.log.clone(),
         flushes: arguments.flush.clone().unwrap_or_default().0,
         seconds: arguments.seconds.unwrap_or(SECONDS),
     };
@@ -89,6 +98,11 @@ fn cells(session: &Session, arguments: &Bench) -> Result<Answer<BenchResult>, Bo
         Ok(plan) => plan,
         Err(error) => return Ok(Answer::failed("bench", Sources::None, failed(error))),
     };
+    let report = match arguments.report.as_deref().map(|path| report_at(session, path)) {
+        Some(Err(failure)) => return Ok(Answer::failed("bench", Sources::None, *failure)),
+        Some(Ok(report)) => Some(report),
+        None => None,
+    };
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
     // Whether it is to stop is asked again before the first cell.
@@ -96,15 +110,47 @@ fn cells(session: &Session, arguments: &Bench) -> Result<Answer<BenchResult>, Bo
     let mut launch = |cell: &Cell, dir: &Path| launch_cell(session, cell, dir);
     let done = run_cells(&session.fs, &options, plan, &mut launch, &mut watch);
     watch.end();
-    let mut answer = Answer::new("bench", Sources::None);
-    if let Err(error) = done.ended {
-        answer = Answer::failed("bench", Sources::None, failed(error));
-    }
+    let ended = done.ended.map_err(|error| Box::new(failed(error))).and_then(|()| match report {
+        Some(target) => {
+            let page = measured::html(&done.result, &context.again(""));
+            write_report(session, target, &page)
+        }
+        None => Ok(()),
+    });
+    let mut answer = match ended {
+        Ok(()) => Answer::new("bench", Sources::None),
+        Err(failure) => Answer::failed("bench", Sources::None, *failure),
+    };
     if !done.result.rows.is_empty() {
         answer.text = measured::text(&done.result, session.out);
         answer.result = Some(done.result);
     }
     Ok(answer)
+}
+
+/// A place for the page, looked at before anything is measured.
+fn report_at(session: &Session, path: &Path) -> Result<Target, Box<Failure>> {
+    let context = session.context(path);
+    let target = Target::check(Arc::clone(&session.fs), path, true);
+    target.map_err(|error| Box::new(advice::of_target(error, &context, session.fs.as_ref())))
+}
+
+/// Writes the page under another name, and gives it its own when it is whole.
+fn write_report(session: &Session, target: Target, page: &str) -> Result<(), Box<Failure>> {
+    let context = session.context(target.path());
+    let written = target.begin().and_then(|partial| {
+        let failed = |action| {
+            let partial = partial.clone();
+            move |source| StoreError::from(IoError::new(action, partial, source))
+        };
+        let file = session.fs.open(&partial, OpenMode::CreateNew).map_err(failed("create"))?;
+        // From here on what is not finished is removed.
+        let sealed = target.sealed(1, page.len() as u64);
+        file.write_at(0, page.as_bytes()).map_err(failed("write"))?;
+        file.sync().map_err(failed("sync"))?;
+        sealed.publish().map(drop)
+    });
+    written.map_err(|error| Box::new(advice::of_target(error, &context, session.fs.as_ref())))
 }
 
 fn plan_words(plan: &bench::rounds::Plan, arguments: &Bench) -> String {

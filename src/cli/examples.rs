@@ -85,6 +85,7 @@ Examples:
   raftlog bench --dir /var/lib/raft --rounds 5            on the disk that matters
   raftlog bench --workload A --value-size 1KiB,64KiB --seconds 2
   raftlog bench --workload D --durability -1,0 --strategy mem-first --flush batch:100,20
+  raftlog bench --report bench.html                       and a page with charts
   raftlog bench --engine limit,fastlog --json | jq '.result.rows[] | {cell, ratio_to_limit}'
   raftlog bench --jobs                                    migrate, verify and the others, on 1 GiB
   raftlog bench --jobs --log 100000x1KiB --json | jq '.result.jobs[] | {job, times_limit}'

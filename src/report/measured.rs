@@ -1,10 +1,13 @@
 //! What `bench` measured.
 
 mod cells;
+mod page;
 
 use crate::bench::{BenchResult, JobRow, Machine};
 use crate::report::table::{Align, Grid};
 use crate::report::{Paint, words};
+
+pub use page::html;
 
 /// The figures as tables, one a workload or a log.
 pub fn text(result: &BenchResult, paint: Paint) -> String {

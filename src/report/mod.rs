@@ -9,6 +9,7 @@ mod exit;
 pub mod explain;
 pub mod findings;
 mod formats;
+pub mod html;
 pub mod measured;
 pub mod migration;
 pub mod output;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::bench::Error;
-use crate::bench::cell::Engine;
-use crate::bench::engines::Ground;
+use crate::bench::cell::{Engine, Operation, SEGMENT_BYTES};
+use crate::bench::engines::{Ground, place_of};
 use crate::fastlog::format::GroupNo;
-use crate::fastlog::policy::{Ack, Strategy};
-use crate::fastlog::{Batch, FastLog, Options};
-use crate::model::{Entry, GroupId};
+use crate::fastlog::policy::{Ack, Durability, Strategy};
+use crate::fastlog::{AppliedAndSynced, Batch, FastLog, Options};
+use crate::model::{Entry, GroupId, IndexRange, LogId, LogIndex, StableValue, Term};
 
 /// An open log with its groups.
 pub(super) struct Log {
@@ -24,17 +24,28 @@ fn failed(error: impl std::fmt::Display) -> Error {
 impl Log {
     /// Creates a log in the mode of the cell, with a group a writer.
     pub(super) fn open(ground: &Ground<'_>) -> Result<Log, Error> {
+        let many = ground.cell.operation == Operation::AfterSegments;
+        Log::with(ground, ground.cell.durability, many.then_some(SEGMENT_BYTES))
+    }
+
+    pub(super) fn with(
+        ground: &Ground<'_>,
+        level: Durability,
+        segment_bytes: Option<u64>,
+    ) -> Result<Log, Error> {
         let mode = ground.cell.mode.unwrap_or_default();
         let options = Options {
-            level: Some(ground.cell.durability),
+            level: Some(level),
             strategy: Some(mode.strategy),
             flush: Some(mode.flush),
+            segment_bytes,
             ..Options::default()
         };
         let vfs = Arc::clone(ground.fs);
-        let log = FastLog::create(vfs, Arc::clone(ground.clock), ground.dir, &options);
+        let dir = ground.dir.join("log.fastlog");
+        let log = FastLog::create(vfs, Arc::clone(ground.clock), &dir, &options);
         let log = log.map_err(failed)?;
-        let groups: Result<Vec<GroupNo>, _> = (0..ground.cell.writers)
+        let groups: Result<Vec<GroupNo>, _> = (0..ground.groups())
             .map(|number| log.create_group(&GroupId::named(&format!("group-{number}"))))
             .collect();
         let drains = mode.strategy == Strategy::MemFirst;
@@ -61,5 +72,84 @@ impl super::Log for Log {
         // An empty batch is accepted behind everything else.
         let ticket = self.log.submit(Batch::new()).map_err(failed)?;
         ticket.wait_for(self.log.promise().flush_to.max(Ack::Written)).map_err(failed)
+    }
+
+    fn truncate(&self, first_removed: LogIndex) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.truncate(self.group(0), first_removed);
+        self.log.write(batch).map_err(failed)
+    }
+
+    fn compact(&self, through: LogIndex) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        let last_dropped = LogId { index: through, term: Term(1) };
+        batch.compact(self.group(0), last_dropped, AppliedAndSynced::through(through));
+        self.log.write(batch).map_err(failed)
+    }
+
+    fn purge(&self) -> Result<(), Error> {
+        self.log.purge().map_err(failed)?;
+        Ok(())
+    }
+
+    fn read(&self, range: IndexRange) -> Result<u64, Error> {
+        if range.count() == 1 {
+            let entry = self.log.read(self.group(0), range.first()).map_err(failed)?;
+            return Ok(entry.map_or(0, |entry| entry.payload_bytes().len() as u64));
+        }
+        let mut bytes = 0;
+        for placed in self.log.entries(self.group(0), range) {
+            bytes += placed.map_err(failed)?.entry.payload_bytes().len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    fn bounds(&self) -> Result<Option<IndexRange>, Error> {
+        Ok(self.log.state(self.group(0)).and_then(|state| state.bounds))
+    }
+
+    fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.set_stable(self.group(0), key, &StableValue::bytes(value)).map_err(failed)?;
+        self.log.write(batch).map_err(failed)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<u64, Error> {
+        let state = self.log.state(self.group(0)).unwrap_or_default();
+        Ok(state.stable.get(key).map_or(0, |value| value.bytes.len() as u64))
+    }
+}
+
+/// A log that stood there, with its index and, when asked for, every entry.
+pub(super) struct Reopened {
+    _log: FastLog,
+    entries: u64,
+    _resident: Vec<Entry>,
+}
+
+impl Reopened {
+    pub(super) fn open(ground: &Ground<'_>, entries: bool) -> Result<Reopened, Error> {
+        let dir = place_of(Engine::FastLog, ground.dir);
+        let (vfs, clock) = (Arc::clone(ground.fs), Arc::clone(ground.clock));
+        let log = FastLog::open(vfs, clock, &dir, &Options::default()).map_err(failed)?;
+        let mut found = 0;
+        let mut resident = Vec::new();
+        for (_, group) in log.groups() {
+            let Some(bounds) = log.state(group).and_then(|state| state.bounds) else { continue };
+            found += bounds.count();
+            if entries {
+                resident.reserve(usize::try_from(bounds.count()).unwrap_or_default());
+                for placed in log.entries(group, bounds) {
+                    resident.push(placed.map_err(failed)?.entry);
+                }
+            }
+        }
+        Ok(Reopened { _log: log, entries: found, _resident: resident })
+    }
+}
+
+impl super::Reopened for Reopened {
+    fn entries(&self) -> u64 {
+        self.entries
     }
 }

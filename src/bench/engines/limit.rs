@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::bench::Error;
-use crate::bench::engines::Ground;
-use crate::model::{Durability, Entry, IoError};
+use crate::bench::cell::Engine;
+use crate::bench::engines::{Ground, SYNC_INTERVAL, place_of};
+use crate::bench::limits::read_and_crc;
+use crate::model::{Durability, Entry, IndexRange, IoError, LogIndex};
 use crate::vfs::{OpenMode, VfsFile};
 
 /// Blocks that were written before, over and over which synced writes go.
@@ -16,8 +18,6 @@ const WRITTEN_BYTES: u64 = 64 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 /// Writes past the page cache are of whole blocks.
 const BLOCK_BYTES: usize = 4_096;
-/// Level 0 syncs about this often.
-const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 struct Target {
@@ -30,8 +30,8 @@ struct Target {
 
 impl Target {
     /// Makes the file: of written blocks where they are written over, else empty.
-    fn make(ground: &Ground<'_>, over_written: bool) -> Result<Target, Error> {
-        let path = ground.dir.join("limit");
+    fn make(ground: &Ground<'_>, name: &str, over_written: bool) -> Result<Target, Error> {
+        let path = ground.dir.join(name);
         let failed = |action, source| Error::Io(IoError::new(action, &path, source));
         let file = ground.fs.open(&path, OpenMode::CreateNew);
         let file: Arc<dyn VfsFile> = Arc::from(file.map_err(|error| failed("create", error))?);
@@ -63,6 +63,8 @@ impl Target {
 pub(super) struct Buffered {
     target: Target,
     bytes: OnceLock<Vec<u8>>,
+    value_bytes: usize,
+    buffer: Mutex<Vec<u8>>,
     syncs: bool,
     background: Option<Background>,
 }
@@ -102,14 +104,44 @@ impl Drop for Background {
 
 impl Buffered {
     pub(super) fn open(ground: &Ground<'_>) -> Result<Buffered, Error> {
-        let durability = ground.cell.durability;
-        let target = Target::make(ground, durability == Durability::High)?;
+        Buffered::named(ground, "limit", ground.cell.durability)
+    }
+
+    /// As [`Buffered::open`], in a file of this name.
+    pub(super) fn named(
+        ground: &Ground<'_>,
+        name: &str,
+        durability: Durability,
+    ) -> Result<Buffered, Error> {
+        let target = Target::make(ground, name, durability == Durability::High)?;
         let background =
             (durability == Durability::Mid).then(|| Background::start(ground, &target.file));
         let syncs = durability == Durability::High;
-        Ok(Buffered { target, bytes: OnceLock::new(), syncs, background })
+        Ok(Buffered {
+            target,
+            bytes: OnceLock::new(),
+            value_bytes: ground.cell.value.0,
+            buffer: Mutex::default(),
+            syncs,
+            background,
+        })
     }
 }
+
+impl Buffered {
+    /// The least that any change costs: one write, synced as the level says.
+    fn change(&self, bytes: &[u8]) -> Result<(), Error> {
+        let at = self.target.place(bytes.len() as u64);
+        self.target.file.write_at(at, bytes).map_err(self.target.failed("write"))?;
+        if self.syncs {
+            self.target.file.sync_data().map_err(self.target.failed("sync"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What the smallest change of a log writes.
+const CHANGE: [u8; 32] = [0x5a; 32];
 
 /// The payloads, one behind the other.
 fn joined(entries: &[Entry]) -> Vec<u8> {
@@ -119,13 +151,38 @@ fn joined(entries: &[Entry]) -> Vec<u8> {
 impl super::Log for Buffered {
     fn append(&self, _group: u32, entries: &[Entry]) -> Result<(), Error> {
         // Every call of a cell has the same payloads; copying them together is no system call.
-        let bytes = self.bytes.get_or_init(|| joined(entries));
-        let at = self.target.place(bytes.len() as u64);
-        self.target.file.write_at(at, bytes).map_err(self.target.failed("write"))?;
-        if self.syncs {
-            self.target.file.sync_data().map_err(self.target.failed("sync"))?;
-        }
-        Ok(())
+        self.change(self.bytes.get_or_init(|| joined(entries)))
+    }
+
+    fn truncate(&self, _first_removed: LogIndex) -> Result<(), Error> {
+        self.change(&CHANGE)
+    }
+
+    fn compact(&self, _through: LogIndex) -> Result<(), Error> {
+        self.change(&CHANGE)
+    }
+
+    /// One read of as many bytes as the values have, where they would lie.
+    fn read(&self, range: IndexRange) -> Result<u64, Error> {
+        let value_bytes = self.value_bytes as u64;
+        let len = usize::try_from(range.count().saturating_mul(value_bytes)).unwrap_or(0);
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.resize(len, 0);
+        let at = (range.first().0 - 1).saturating_mul(value_bytes);
+        let read = self.target.file.read_at(at, &mut buffer);
+        Ok(read.map_err(self.target.failed("read"))? as u64)
+    }
+
+    fn bounds(&self) -> Result<Option<IndexRange>, Error> {
+        Ok(None)
+    }
+
+    fn set(&self, _key: &[u8], _value: &[u8]) -> Result<(), Error> {
+        self.change(&CHANGE)
+    }
+
+    fn get(&self, _key: &[u8]) -> Result<u64, Error> {
+        Ok(0)
     }
 }
 
@@ -167,7 +224,7 @@ impl Direct {
     /// Opens written blocks for writing past the page cache; the inner error is why this file
     /// system does not do it.
     pub(super) fn open(ground: &Ground<'_>) -> Result<Result<Direct, String>, Error> {
-        let target = Target::make(ground, true)?;
+        let target = Target::make(ground, "limit", true)?;
         let file = match crate::vfs::os::open_direct(&target.path) {
             Ok(file) => file,
             Err(error) => return Ok(Err(format!("no writes past the page cache here: {error}"))),
@@ -183,5 +240,23 @@ impl super::Log for Direct {
         let bytes = aligned.bytes();
         let at = self.target.place(bytes.len() as u64);
         self.target.file.write_synced_at(at, bytes).map_err(self.target.failed("write"))
+    }
+}
+
+/// Every byte of the log read, and its CRC-32 taken.
+pub(super) struct ReadPass {
+    entries: u64,
+}
+
+/// Reads what a log that is opened has to read and to check.
+pub(super) fn read_pass(ground: &Ground<'_>) -> Result<ReadPass, Error> {
+    let path = place_of(Engine::Limit, ground.dir);
+    std::hint::black_box(read_and_crc(ground.fs.as_ref(), &path)?);
+    Ok(ReadPass { entries: ground.cell.extent })
+}
+
+impl super::Reopened for ReadPass {
+    fn entries(&self) -> u64 {
+        self.entries
     }
 }

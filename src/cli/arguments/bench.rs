@@ -16,7 +16,7 @@ pub struct Bench {
     #[arg(long, value_name = "W", value_delimiter = ',', conflicts_with = "jobs")]
     #[arg(value_parser = values::words(Workload::ALL, Workload::as_str))]
     pub workload: Vec<Workload>,
-    /// Engines; limit and limit-direct are the machine itself [default: all]
+    /// Engines; limit and limit-direct are the machine itself [default: all that were built in]
     #[arg(long, value_name = "E", value_delimiter = ',', conflicts_with = "jobs")]
     #[arg(value_parser = values::words(Engine::ALL, Engine::as_str))]
     pub engine: Vec<Engine>,
@@ -44,12 +44,16 @@ pub struct Bench {
     /// Seconds that each engine is measured in each round [default: 0.25]
     #[arg(long, value_name = "S", conflicts_with = "jobs", value_parser = values::seconds)]
     pub seconds: Option<f64>,
-    /// With --jobs: logs to make, as ENTRIESxSIZE [default: 1048576x1KiB,1000000x128]
-    #[arg(long, value_name = "LOG", value_delimiter = ',', requires = "jobs")]
+    /// Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with
+    /// --jobs also 1000000x128]
+    #[arg(long, value_name = "LOG", value_delimiter = ',')]
     pub log: Vec<LogShape>,
     /// Directory to work in; what is made there is removed
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+    /// Also write the result as a page with charts; FILE must not exist yet
+    #[arg(long, value_name = "FILE", conflicts_with = "jobs")]
+    pub report: Option<PathBuf>,
     /// Measure this one cell, in --dir, which must be empty: for the processes that bench starts,
     /// and to look at one of them with a profiler
     #[arg(long, value_name = "CELL", hide = true, conflicts_with_all = NOT_BESIDE_A_CELL)]
@@ -63,5 +67,14 @@ pub struct Bench {
 }
 
 /// What chooses cells, and is not said beside one.
-const NOT_BESIDE_A_CELL: [&str; 8] =
-    ["jobs", "workload", "engine", "value_size", "durability", "strategy", "flush", "seconds"];
+const NOT_BESIDE_A_CELL: [&str; 9] = [
+    "jobs",
+    "workload",
+    "engine",
+    "value_size",
+    "durability",
+    "strategy",
+    "flush",
+    "seconds",
+    "report",
+];

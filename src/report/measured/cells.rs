@@ -5,28 +5,22 @@ use crate::bench::{BenchResult, Row, Spread};
 use crate::report::table::{Align, Grid, wrap};
 use crate::report::{Paint, words};
 
+/// What the words of the tables mean.
+pub const LEGEND: &str = "limit: the same bytes in bare calls, one write a call; at level 1 into \
+    blocks written before, and one sync; for writers side by side, what they all bring in one \
+    write. limit-direct: past the page cache, in whole blocks. fastlog: disk-first and immediate \
+    where nothing else is said.";
+
 /// Notes are wrapped to this many columns.
 const NOTE_COLUMNS: usize = 96;
 
 /// The tables, and what is meant by their columns.
 pub fn text(result: &BenchResult, paint: Paint) -> String {
     let mut text = String::new();
-    for workload in Workload::ALL {
-        let rows = result.rows.iter().filter(|row| row.workload == workload.as_str());
-        let rows: Vec<&Row> = rows.collect();
-        let mut tables: Vec<(i8, u32)> =
-            rows.iter().map(|row| (row.durability, row.batch)).collect();
-        tables.dedup();
-        for (durability, batch) in tables {
-            let part: Vec<&Row> = rows
-                .iter()
-                .copied()
-                .filter(|row| (row.durability, row.batch) == (durability, batch))
-                .collect();
-            text.push_str(&format!("\n{}\n", paint.strong(heading(*workload, durability, batch))));
-            text.push_str(&table(&part).render(paint, ""));
-            text.push_str(&notes(&part));
-        }
+    for (heading, rows) in tables(&result.rows) {
+        text.push_str(&format!("\n{}\n", paint.strong(heading)));
+        text.push_str(&table(&rows).render(paint, ""));
+        text.push_str(&notes(&rows));
     }
     if !text.is_empty() {
         text.push_str(&legend(result));
@@ -34,43 +28,143 @@ pub fn text(result: &BenchResult, paint: Paint) -> String {
     text
 }
 
-fn heading(workload: Workload, durability: i8, batch: u32) -> String {
-    let entries = words::count(u64::from(batch), "entry", "entries");
-    format!("{}   {}: level {durability}, {entries} a call", workload.as_str(), workload.title())
+/// The rows that are compared with each other, under what they have in common.
+pub fn tables(rows: &[Row]) -> Vec<(String, Vec<&Row>)> {
+    let mut tables: Vec<(String, Vec<&Row>)> = Vec::new();
+    for workload in Workload::ALL {
+        for row in rows.iter().filter(|row| row.workload == workload.as_str()) {
+            let heading = heading(*workload, row);
+            match tables.iter_mut().find(|(known, _)| *known == heading) {
+                Some((_, rows)) => rows.push(row),
+                None => tables.push((heading, vec![row])),
+            }
+        }
+    }
+    tables
+}
+
+fn heading(workload: Workload, row: &Row) -> String {
+    let title = format!("{}   {}", workload.as_str(), workload.title());
+    match workload {
+        Workload::A | Workload::B | Workload::C | Workload::D => {
+            let entries = words::count(u64::from(row.batch), "entry", "entries");
+            format!("{title}: level {}, {entries} a call", row.durability)
+        }
+        Workload::G => title,
+        _ => format!("{title}: level {}", row.durability),
+    }
+}
+
+/// What a row is about beside its engine.
+pub fn subject(row: &Row) -> String {
+    let value = size(row.value_bytes);
+    let extent = words::grouped(row.extent);
+    match row.operation {
+        "append" | "mixed" => value,
+        "random-read" | "range-read" | "interleaved" | "sequential" => {
+            format!("{} {value}", row.operation)
+        }
+        "open-index" | "open-entries" => {
+            format!("{} {}", row.operation, words::size(row.extent * row.value_bytes))
+        }
+        "after-entries" => format!("{extent} entries"),
+        "after-groups" => format!("{extent} groups"),
+        "after-segments" => format!("{extent} segments"),
+        other => other.to_owned(),
+    }
+}
+
+/// The columns that a table has beside its subject and its engine.
+struct Columns {
+    /// Opening a log is told in seconds, everything else in entries a second.
+    opens: bool,
+    grows: bool,
+    has_targets: bool,
+}
+
+impl Columns {
+    fn of(rows: &[&Row]) -> Columns {
+        Columns {
+            opens: rows.iter().any(|row| row.seconds.is_some()),
+            grows: rows.iter().any(|row| row.ratio_to_smallest.is_some()),
+            has_targets: rows.iter().any(|row| row.met.is_some()),
+        }
+    }
+
+    fn titles(&self) -> Vec<(&'static str, Align)> {
+        let mut titles = vec![("", Align::Right), ("engine", Align::Left)];
+        titles.push((if self.opens { "seconds" } else { "entries/s" }, Align::Right));
+        titles.push(match (self.opens, self.grows) {
+            (true, _) => ("times the limit", Align::Right),
+            (_, true) => ("of the smallest", Align::Right),
+            _ => ("of the limit", Align::Right),
+        });
+        if self.has_targets {
+            titles.push(("target", Align::Left));
+        }
+        match self.opens {
+            true => titles.push(("memory", Align::Right)),
+            false => titles.extend([("p50 us", Align::Right), ("p99 us", Align::Right)]),
+        }
+        titles
+    }
+
+    fn cells(&self, subject: String, row: &Row) -> Vec<String> {
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let mut cells = vec![subject, engine(row)];
+        cells.push(or_none(match self.opens {
+            true => row.seconds.map(|seconds| ratios(&seconds)),
+            false => row.ops_per_s.map(|rate| rates(&rate)),
+        }));
+        cells.push(or_none(match (self.opens, self.grows) {
+            (true, _) => row.ratio_to_limit.map(|ratio| ratios(&inverse(&ratio))),
+            (_, true) => row.ratio_to_smallest.map(|ratio| ratios(&ratio)),
+            _ => row.ratio_to_limit.map(|ratio| ratios(&ratio)),
+        }));
+        if self.has_targets {
+            cells.push(target(row));
+        }
+        match self.opens {
+            true => cells.push(or_none(row.rss_bytes.map(words::size))),
+            false => {
+                cells.push(or_none(row.latency_us.map(|latency| microseconds(latency.p50))));
+                cells.push(or_none(row.latency_us.map(|latency| microseconds(latency.p99))));
+            }
+        }
+        cells
+    }
+}
+
+fn inverse(ratio: &Spread) -> Spread {
+    let of = |value: f64| if value > 0.0 { 1.0 / value } else { 0.0 };
+    Spread { min: of(ratio.max), median: of(ratio.median), max: of(ratio.min) }
 }
 
 fn table(rows: &[&Row]) -> Grid {
-    let mut grid = Grid::new(&[
-        ("value", Align::Right),
-        ("engine", Align::Left),
-        ("entries/s", Align::Right),
-        ("of the limit", Align::Right),
-        ("target", Align::Left),
-        ("p50 us", Align::Right),
-        ("p99 us", Align::Right),
-    ]);
-    let mut before = None;
+    let columns = Columns::of(rows);
+    let mut grid = Grid::new(&columns.titles());
+    let mut before = String::new();
     for row in rows.iter().filter(|row| row.not_measured.is_none()) {
-        let value =
-            if before == Some(row.value_bytes) { String::new() } else { size(row.value_bytes) };
-        before = Some(row.value_bytes);
-        grid.row(vec![
-            value,
-            engine(row),
-            row.ops_per_s.map_or("-".to_owned(), |rate| rates(&rate)),
-            row.ratio_to_limit.map_or("-".to_owned(), |ratio| ratios(&ratio)),
-            target(row),
-            row.latency_us.map_or("-".to_owned(), |latency| microseconds(latency.p50)),
-            row.latency_us.map_or("-".to_owned(), |latency| microseconds(latency.p99)),
-        ]);
+        let subject = subject(row);
+        let shown = if subject == before { String::new() } else { subject.clone() };
+        before = subject;
+        grid.row(columns.cells(shown, row));
     }
     grid
 }
 
-/// The engine, and where it has modes, which.
+/// The same for a page: headings, with whether figures stand below, and the rows.
+pub fn columns(rows: &[&Row]) -> (Vec<(&'static str, bool)>, Vec<Vec<String>>) {
+    let columns = Columns::of(rows);
+    let titles = columns.titles();
+    let titles = titles.iter().map(|(title, align)| (*title, *align == Align::Right)).collect();
+    (titles, rows.iter().map(|row| columns.cells(subject(row), row)).collect())
+}
+
+/// The engine, and where it has modes, what differs from disk-first and immediate.
 pub fn engine(row: &Row) -> String {
     let mut words = vec![row.engine.to_owned()];
-    words.extend(row.strategy.map(str::to_owned));
+    words.extend(row.strategy.filter(|strategy| *strategy != "disk-first").map(str::to_owned));
     if let Some(flush) = row.flush.as_ref().filter(|flush| flush.policy != "immediate") {
         words.push(flush.policy.to_owned());
     }
@@ -94,18 +188,18 @@ fn legend(result: &BenchResult) -> String {
         0 => String::new(),
         _ => format!("{missed} of {} missed\n", words::count(judged as u64, "target", "targets")),
     };
-    let words = "limit: the same bytes in bare calls, one write a call; at level 1 into blocks \
-                 written before, and one sync. limit-direct: past the page cache, in whole blocks.";
-    format!("\n{}\n{verdict}", wrap(words, Some(NOTE_COLUMNS)).join("\n"))
+    format!("\n{}\n{verdict}", wrap(LEGEND, Some(NOTE_COLUMNS)).join("\n"))
 }
 
 fn target(row: &Row) -> String {
-    match (row.target_ratio, row.met) {
-        (Some(target), Some(met)) => {
-            format!("{target:.2} {}", if met { "met" } else { "MISSED" })
-        }
-        _ => "-".to_owned(),
-    }
+    let Some(met) = row.met else { return "-".to_owned() };
+    let target = match (row.target_ratio, row.target_us) {
+        (Some(ratio), _) if row.seconds.is_some() => format!("{:.2}", 1.0 / ratio),
+        (Some(ratio), _) => format!("{ratio:.2}"),
+        (None, Some(us)) => format!("{us} us"),
+        (None, None) => String::new(),
+    };
+    format!("{target} {}", if met { "met" } else { "MISSED" })
 }
 
 fn size(bytes: u64) -> String {
@@ -116,8 +210,8 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// A rate with its range, short: `10.2k (9.8-10.4k)`.
-fn rates(rate: &Spread) -> String {
+/// A rate with its range, short: `10.2k (9.8-10.4)`.
+pub fn rates(rate: &Spread) -> String {
     let unit = Unit::of(rate.median);
     format!(
         "{}{} ({}-{})",
@@ -128,7 +222,8 @@ fn rates(rate: &Spread) -> String {
     )
 }
 
-fn ratios(ratio: &Spread) -> String {
+/// A ratio with its range.
+pub fn ratios(ratio: &Spread) -> String {
     format!("{:.2} ({:.2}-{:.2})", ratio.median, ratio.min, ratio.max)
 }
 
@@ -166,18 +261,18 @@ fn microseconds(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::bench::{FlushNote, Latency};
 
-    fn row(engine: &'static str, value_bytes: u64, target: Option<(f64, bool)>) -> Row {
+    pub fn row(engine: &'static str, value_bytes: u64, target: Option<(f64, bool)>) -> Row {
         let ratio = Spread { min: 0.911, median: 0.954, max: 1.234 };
         Row {
             engine,
             workload: "D",
             operation: "append",
             durability: -1,
-            strategy: (engine == "fastlog").then_some("disk-first"),
+            strategy: (engine == "fastlog").then_some("mem-first"),
             flush: (engine == "fastlog").then_some(FlushNote {
                 policy: "batch",
                 threshold: Some(1000),
@@ -188,7 +283,10 @@ mod tests {
             writers: 1,
             extent: 0,
             ops_per_s: Some(Spread { min: 1_101_111.0, median: 1_234_567.0, max: 12_300_000.0 }),
+            seconds: None,
             ratio_to_limit: target.map(|_| ratio),
+            ratio_to_smallest: None,
+            target_us: None,
             target_ratio: target.map(|(ratio, _)| ratio),
             met: target.map(|(_, met)| met),
             latency_us: Some(Latency { p50: 12_345.6, p99: 123_456.7, max: 1e6 }),
@@ -215,11 +313,44 @@ mod tests {
         let fastlog: Vec<&str> = text.lines().filter(|line| line.contains("fastlog")).collect();
         let cells: Vec<&str> = fastlog[0].split_whitespace().collect();
         let wanted =
-            "fastlog disk-first batch 1.23M (1.10-12.3) 0.95 (0.91-1.23) 0.95 met 12,346 123,457";
+            "fastlog mem-first batch 1.23M (1.10-12.3) 0.95 (0.91-1.23) 0.95 met 12,346 123,457";
         assert_eq!(cells.join(" "), wanted);
         assert!(fastlog[1].starts_with("1000 B") && fastlog[1].contains("1.50 MISSED"), "{text}");
         assert!(text.contains("\n  redb: not here\n"), "{text}");
         assert!(text.ends_with("1 of 2 targets missed\n"), "{text}");
+    }
+
+    #[test]
+    fn opening_is_told_in_seconds_times_the_limit_and_growth_by_the_smallest() {
+        let opened = Row {
+            workload: "G",
+            operation: "open-entries",
+            extent: 1 << 20,
+            seconds: Some(Spread { min: 0.5, median: 0.6, max: 0.7 }),
+            ratio_to_limit: Some(Spread { min: 0.25, median: 0.5, max: 1.0 }),
+            rss_bytes: Some(1 << 30),
+            strategy: Some("disk-first"),
+            flush: None,
+            ..row("fastlog", 1 << 10, Some((1.0 / 3.0, true)))
+        };
+        let grown = Row {
+            workload: "S",
+            operation: "after-groups",
+            extent: 100_000,
+            ratio_to_smallest: Some(Spread { min: 0.8, median: 0.9, max: 1.0 }),
+            ..row("fastlog", 128, None)
+        };
+        let result = BenchResult { rows: vec![opened, grown], ..BenchResult::default() };
+        let text = text(&result, Paint::PLAIN);
+        let line = |start: &str| {
+            let line = text.lines().find(|line| line.trim_start().starts_with(start));
+            line.expect("a line").split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let wanted =
+            "open-entries 1.0 GiB fastlog 0.60 (0.50-0.70) 2.00 (1.00-4.00) 3.00 met 1.0 GiB";
+        assert_eq!(line("open-entries"), wanted);
+        assert!(line("100,000 groups").contains(" 0.90 (0.80-1.00) "), "{text}");
+        assert!(text.contains("times the limit") && text.contains("of the smallest"), "{text}");
     }
 
     #[test]
