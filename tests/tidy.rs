@@ -58,7 +58,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("indicatif", &["src/report/"]),
     ("comfy_table", &["src/report/"]),
     ("csv", &["src/report/"]),
-    ("jiff", &["src/report/", "src/inspect/", "src/backup/"]),
+    ("jiff", &["src/report/", "src/inspect/", "src/backup/", "src/decode/"]),
     ("redb", &["src/store/redb/sink", "src/bench/engines/"]),
     ("redb2", &["src/store/redb/sink"]),
     ("rmp", &["src/store/codec/", "src/decode/"]),

@@ -2,10 +2,13 @@
 //! decoder answers only when the entry's kind says what the payload is and every byte of it fits.
 
 mod hashicorp;
+mod program;
 
 use serde_json::Value;
 
 use crate::model::{EntryKind, Server};
+
+pub use program::Program;
 
 /// The servers of a cluster, in the order of the entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +28,12 @@ pub struct Decoded {
     pub value: Value,
 }
 
-/// Decodes a payload of an entry of `kind`, or returns `None` when no decoder knows it.
-pub fn decode(kind: EntryKind, payload: &[u8]) -> Option<Decoded> {
+/// Decodes a payload of an entry of `kind`, or returns `None` when no decoder knows it. Commands
+/// are only decoded where `program` says whose they are.
+pub fn decode(program: Option<Program>, kind: EntryKind, payload: &[u8]) -> Option<Decoded> {
+    if kind == EntryKind::Command {
+        return program::command(program?, payload);
+    }
     let membership = membership(kind, payload)?;
     let value = serde_json::to_value(&membership.servers).ok()?;
     Some(Decoded { decoder: membership.decoder, value: serde_json::json!({ "servers": value }) })

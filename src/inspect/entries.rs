@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use crate::event::{EntryCount, Meter, Observer, Phase};
 use crate::inspect::{
     EntryItem, EntryLine, EntryOptions, Error, PayloadView, Streamed, UtcTime, chosen, damage,
-    of_reading,
+    of_reading, program_of,
 };
 use crate::model::{Entry, Fault, GroupId, IndexRange, LogIndex, Term};
 use crate::store::{Located, Store};
@@ -152,6 +152,7 @@ impl Stream<'_> {
 }
 
 fn line(group: &GroupId, entry: &Entry, options: &EntryOptions) -> EntryLine {
+    let program = options.product.and_then(program_of);
     EntryLine {
         group: group.clone(),
         index: entry.index,
@@ -162,6 +163,6 @@ fn line(group: &GroupId, entry: &Entry, options: &EntryOptions) -> EntryLine {
         appended_at: entry.extra.appended_at.instant().and_then(UtcTime::of),
         extensions_bytes: entry.extensions_bytes().len() as u64,
         place: None,
-        payload: PayloadView::of(entry, options.payload),
+        payload: PayloadView::of(entry, options.payload, program),
     }
 }

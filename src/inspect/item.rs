@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::decode;
+use crate::decode::{Program, decode};
 use crate::model::{
     AppendInstant, Entry, EntryKind, Fault, GroupId, LogIndex, Place, SharedBytes, Term,
 };
@@ -118,8 +118,8 @@ pub struct PayloadView {
 }
 
 impl PayloadView {
-    /// The payload of `entry` as `mode` shows it.
-    pub fn of(entry: &Entry, mode: PayloadMode) -> PayloadView {
+    /// The payload of `entry` as `mode` shows it; `program` is whose commands they are.
+    pub fn of(entry: &Entry, mode: PayloadMode, program: Option<Program>) -> PayloadView {
         let mut view = PayloadView::default();
         match mode {
             PayloadMode::None => {}
@@ -140,7 +140,7 @@ impl PayloadView {
                 }
                 _ => view.data_b64 = Some(entry.payload.clone().map(Base64)),
             },
-            PayloadMode::Auto => match decode::decode(entry.kind, entry.payload_bytes()) {
+            PayloadMode::Auto => match decode(program, entry.kind, entry.payload_bytes()) {
                 Some(decoded) => {
                     view.data = Some(Data::Decoded(decoded.value));
                     view.decoder = Some(decoded.decoder);

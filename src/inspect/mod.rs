@@ -7,9 +7,10 @@ mod records;
 mod sizes;
 mod view;
 
+use crate::decode::Program;
 use crate::event::Stopped;
 use crate::model::{Code, EntryKind, Fault, Findings, GroupId, Selection, Severity};
-use crate::store::{Opened, Snapshots, Store, StoreError};
+use crate::store::{Opened, Product, Snapshots, Store, StoreError};
 
 pub use entries::entries;
 pub use item::{
@@ -53,6 +54,8 @@ pub struct EntryOptions {
     pub limit: Option<u64>,
     /// How payloads are shown.
     pub payload: PayloadMode,
+    /// Whose log it is, where that is known: it says what commands mean.
+    pub product: Option<Product>,
 }
 
 impl Default for EntryOptions {
@@ -64,7 +67,20 @@ impl Default for EntryOptions {
             kinds: Vec::new(),
             limit: None,
             payload: PayloadMode::None,
+            product: None,
         }
+    }
+}
+
+/// The program whose commands a product's log holds.
+fn program_of(product: Product) -> Option<Program> {
+    match product {
+        Product::Dkron => Some(Program::Dkron),
+        Product::Consul => Some(Program::Consul),
+        Product::Nomad => Some(Program::Nomad),
+        Product::Vault => Some(Program::Vault),
+        Product::OpenBao => Some(Program::OpenBao),
+        Product::Etcd | Product::Raftlog | Product::Hashicorp => None,
     }
 }
 
