@@ -17,6 +17,7 @@ pub mod fastlog;
 pub mod inspect;
 pub mod migrate;
 pub mod model;
+pub mod repair;
 pub mod report;
 pub mod rules;
 pub mod simulate;

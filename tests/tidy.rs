@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("inspect", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("migrate", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("compare", &["model", "rules", "event", "vfs", "store", "decode"]),
+    ("repair", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("backup", &["model", "event", "vfs", "store", "archive"]),
     ("dual", &["model", "fastlog"]),
     ("bench", &["model", "event", "vfs", "fastlog", "store"]),
@@ -33,15 +34,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "model", "event", "verify", "inspect", "migrate", "compare", "backup", "bench",
-            "simulate",
+            "model", "event", "verify", "inspect", "migrate", "compare", "repair",
+            "backup", "bench", "simulate",
         ],
     ),
     (
         "cli",
         &[
             "report", "model", "event", "vfs", "store", "verify", "inspect", "migrate", "compare",
-            "backup", "bench", "simulate",
+            "repair", "backup", "bench", "simulate",
         ],
     ),
 ];

@@ -14,7 +14,7 @@ use crate::report::{Exit, explain, words};
 use crate::store::StoreError;
 use crate::store::detect::NO_SUCH_PATH;
 use crate::vfs::{Fs, parent_of};
-use crate::{backup, bench, compare, inspect, migrate, simulate, verify};
+use crate::{backup, bench, compare, inspect, migrate, repair, simulate, verify};
 
 /// What Linux says of a disk that cannot read or write.
 const EIO: i32 = 5;
@@ -204,6 +204,25 @@ pub fn of_compare(error: compare::Error, context: &Context, stopped: Option<Exit
             "fields are term, kind, payload, extensions, appended-at, snapshot, state, state:KEY",
         ),
         compare::Error::Cancelled => Failure::cancelled(stopped),
+    }
+}
+
+/// What `repair` said.
+pub fn of_repair(error: repair::Error, context: &Context, stopped: Option<Exit>) -> Failure {
+    let message = error.to_string();
+    match error {
+        repair::Error::Store(error) => of_store(error, context),
+        repair::Error::Nothing { faults, .. } => {
+            let mut failure = Failure::new(Kind::Damaged, message);
+            failure.findings.extend(faults);
+            failure
+                .hint("restore it from a backup, or let the node take its log from a peer")
+                .docs(Exit::Findings.name())
+        }
+        repair::Error::Mismatch { set_aside, .. } => Failure::new(Kind::Mismatch, message)
+            .hint(format!("what was written is kept in {}", quoted_path(&set_aside)))
+            .docs(Exit::Mismatch.name()),
+        repair::Error::Cancelled => Failure::cancelled(stopped),
     }
 }
 

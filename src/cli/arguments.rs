@@ -55,6 +55,8 @@ pub enum Command {
     Simulate(Simulate),
     /// Compare the logs of a cluster's stopped nodes: where they part, who may lead
     Compare(Compare),
+    /// Take everything that can still be proven out of a damaged store into a new one
+    Repair(Repair),
     /// Measure the jobs against what this machine can do
     Bench(Bench),
     /// List the formats that are recognised, read and written
@@ -392,6 +394,33 @@ pub struct Simulate {
     /// Hazards count as findings: exit 1
     #[arg(long)]
     pub strict: bool,
+    /// Shape.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Stderr.
+    #[command(flatten)]
+    pub tell: TellArgs,
+}
+
+/// Arguments of `repair`.
+#[derive(Debug, Args)]
+#[command(before_long_help = examples::REPAIR)]
+pub struct Repair {
+    /// Damaged store; it is only read
+    #[arg(value_name = "SRC")]
+    pub source: PathBuf,
+    /// Store to write, of the same format; it must not exist yet
+    #[arg(long, value_name = "NEW")]
+    pub out: PathBuf,
+    /// Say what would be in the result, but write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace what an interrupted run left behind, without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// How long to wait.
+    #[command(flatten)]
+    pub lock: LockArgs,
     /// Shape.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -78,6 +78,14 @@ Examples:
   raftlog simulate --json | jq '.result.modes[] | {durability, strategy, lost}'
 ";
 
+/// Examples of `repair`.
+pub const REPAIR: &str = "\
+Examples:
+  raftlog repair raft.db --out raft.db.repaired --dry-run   what is left, and what is missing
+  raftlog repair raft.db --out raft.db.repaired             exit 4 when something is missing
+  raftlog repair raft.db --out new.db --json | jq '.result.holes'
+";
+
 /// Examples of `bench`.
 pub const BENCH: &str = "\
 Examples:

@@ -112,7 +112,7 @@ fn options(arguments: &Migrate, opened: &Opened) -> Options {
 }
 
 /// A target that may be written, after asking for what an interrupted run left.
-fn target(session: &Session, path: &Path, yes: bool) -> Result<Target, StoreError> {
+pub(super) fn target(session: &Session, path: &Path, yes: bool) -> Result<Target, StoreError> {
     match Target::check(session.fs.clone(), path, yes) {
         Err(error) => match advice::leftover(&error, path) {
             Some(partial) if session.may_replace(&partial) => {

@@ -14,6 +14,7 @@ mod interruption;
 mod migrate;
 mod quote;
 mod reference;
+mod repair;
 mod session;
 mod simulate;
 mod values;
@@ -106,6 +107,7 @@ fn dispatch(session: &Session, command: Command) -> Exit {
         Command::Diff(arguments) => diff::run(session, &arguments),
         Command::Simulate(arguments) => simulate::run(session, &arguments),
         Command::Compare(arguments) => compare::run(session, &arguments),
+        Command::Repair(arguments) => repair::run(session, &arguments),
         Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Formats(arguments) => reference::formats(session, &arguments),
         Command::Explain(arguments) => reference::explain(session, &arguments),

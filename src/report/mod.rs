@@ -15,6 +15,7 @@ pub mod migration;
 pub mod output;
 pub mod overview;
 pub mod progress;
+pub mod repaired;
 pub mod schema;
 pub mod simulation;
 pub mod stream;

@@ -4,11 +4,12 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use crate::report::{Envelope, FindingLine, Formats, SourceLine, SummaryLine, Verdicts};
-use crate::{backup, bench, compare, inspect, migrate, simulate};
+use crate::{backup, bench, compare, inspect, migrate, repair, simulate};
 
 /// Commands that print JSON.
-pub const NAMES: [&str; 10] = [
-    "inspect", "verify", "migrate", "backup", "restore", "diff", "compare", "simulate", "formats",
+pub const NAMES: [&str; 11] = [
+    "inspect", "verify", "migrate", "backup", "restore", "diff", "compare", "simulate", "repair",
+    "formats",
     "bench",
 ];
 
@@ -35,6 +36,7 @@ pub fn of(command: &str) -> Option<Schema> {
         "restore" => schema_for!(Envelope<backup::RestoreResult>),
         "diff" => schema_for!(Envelope<compare::Difference>),
         "compare" => schema_for!(Envelope<compare::nodes::Cluster>),
+        "repair" => schema_for!(Envelope<repair::Repair>),
         "formats" => schema_for!(Envelope<Formats>),
         "simulate" => schema_for!(
             Envelope<simulate::Simulated, simulate::Summary, simulate::Finding>

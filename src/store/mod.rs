@@ -34,6 +34,7 @@ mod profile;
 pub mod raft_fastlog;
 pub mod redb;
 mod room;
+pub mod salvage;
 pub mod snapshots;
 pub mod target;
 
@@ -46,6 +47,7 @@ use crate::model::{
 use crate::vfs::Holder;
 
 pub use detect::{Description, Detected, Layout, Product};
+pub use open::Damaged;
 pub use open::{OpenOptions, Opened, RedbFormat, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
 pub use raft_fastlog::Reading;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Durability;
-use crate::store::boltdb::{BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
+use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::detect::{Description, Detected, detect, product_by_content};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
 };
 use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
+use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState, Writers};
@@ -74,6 +75,49 @@ pub fn open(
             way_out: "verify it as it is, or restore it to look inside".to_owned(),
         }),
     }
+}
+
+/// A damaged source, opened for what can still be proven.
+pub struct Damaged {
+    /// What is left of the store.
+    pub salvage: Box<dyn Salvage>,
+    /// What it is and how it was recognised.
+    pub description: Description,
+    /// The snapshots beside it.
+    pub snapshots: Option<Snapshots>,
+}
+
+/// Recognises the store at `path` and opens it for everything that can still be proven, however
+/// damaged it is.
+///
+/// # Errors
+/// As [`open`], but damage is none; `Unsupported` for a format that is not salvaged.
+pub fn open_damaged(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<Damaged, StoreError> {
+    let unsupported = |what: String| StoreError::Unsupported {
+        path: path.to_owned(),
+        what,
+        way_out: "restore it from a backup, or let the node take its log from a peer".to_owned(),
+    };
+    let description = match detect(fs, path, options)? {
+        Detected::Store(description) => *description,
+        Detected::Archive { .. } => {
+            return Err(unsupported("an archive is not repaired".to_owned()));
+        }
+    };
+    let salvage: Box<dyn Salvage> = match description.format {
+        Format::BoltDb => {
+            let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
+            Box::new(BoltDbSalvage::open(fs.as_ref(), &description.store, lock)?)
+        }
+        other => return Err(unsupported(format!("{other} is not repaired by this version"))),
+    };
+    let snapshots = Snapshots::beside(fs, &description)?;
+    Ok(Damaged { salvage, description, snapshots })
 }
 
 /// Whether stores of `format` are read, not only recognised.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use crate::model::{Code, Fault, FaultKind, Place, Severity};
 use crate::store::bolt::format::{
-    HEADER_BYTES, MAGIC, META, META_AT, META_BYTES, Meta, PAGE_BYTES_MAX, PAGE_BYTES_MIN,
-    PageHeader, PageId,
+    FIRST_PAGE, HEADER_BYTES, MAGIC, META, META_AT, META_BYTES, Meta, PAGE_BYTES_MAX,
+    PAGE_BYTES_MIN, PageHeader, PageId,
 };
+use crate::store::bolt::write::PAGE_BYTES_USUAL;
 use crate::store::{StoreError, io_error};
 use crate::vfs::VfsFile;
 
@@ -108,6 +109,34 @@ pub fn read_metas(
         None => return Err(reader.none(first)),
     };
     choose([first, second])
+}
+
+/// The page size of a file without a meta that verifies: that at which most of its first pages
+/// call themselves by their numbers.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn likely_page_bytes(
+    file: &dyn VfsFile,
+    path: &Arc<Path>,
+    size_bytes: u64,
+) -> Result<u64, StoreError> {
+    const PAGES_MAX: u64 = 256;
+    let mut best = (0, PAGE_BYTES_USUAL);
+    for page_bytes in (0..15).map(|power| PAGE_BYTES_MIN << power) {
+        let mut named = 0u64;
+        for page in FIRST_PAGE.0..PAGES_MAX.min(size_bytes / page_bytes) {
+            let mut bytes = [0; HEADER_BYTES];
+            let read = file.read_at(page.saturating_mul(page_bytes), &mut bytes);
+            let read = read.map_err(io_error("read", path))?;
+            let header = PageHeader::read(bytes.get(..read).unwrap_or_default());
+            named += u64::from(header.is_some_and(|header| header.id.0 == page));
+        }
+        if named > best.0 {
+            best = (named, page_bytes);
+        }
+    }
+    Ok(best.1)
 }
 
 struct Reader<'a> {

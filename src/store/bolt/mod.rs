@@ -18,9 +18,9 @@ mod write;
 
 pub use bucket::{Bucket, buckets};
 pub use check::{Survey, survey};
-pub use format::KEY_BYTES_MAX;
+pub use format::{KEY_BYTES_MAX, PageId};
 pub use freelist::read_freelist;
-pub use metas::{Metas, SlotState, begins_like_bolt, read_metas};
+pub use metas::{Metas, SlotState, begins_like_bolt, likely_page_bytes, read_metas};
 pub use page::{Element, Leaf};
 pub use pages::Pages;
 pub use set::PageSet;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::model::{Code, Fault, FaultKind, IoError, Place, SharedBytes};
 use crate::store::StoreError;
-use crate::store::bolt::format::{FIRST_PAGE, HEADER_BYTES, Meta, PageHeader, PageId};
-use crate::store::bolt::page::{Extent, Node, array_bytes, check_header, used_bytes};
+use crate::store::bolt::format::{FIRST_PAGE, HEADER_BYTES, LEAF, Meta, PageHeader, PageId};
+use crate::store::bolt::page::{Extent, Leaf, Node, array_bytes, check_header, used_bytes};
 use crate::vfs::VfsFile;
 
 /// A file of pages.
@@ -38,6 +38,36 @@ impl Pages {
     /// The pages of `file`, which is `size_bytes` long, as `meta` divides it.
     pub fn new(file: Box<dyn VfsFile>, path: Arc<Path>, size_bytes: u64, meta: &Meta) -> Pages {
         Pages { file, path, size_bytes, page_bytes: meta.page_bytes, end: meta.end }
+    }
+
+    /// All pages of a file, whatever its metas say.
+    pub fn whole(
+        file: Box<dyn VfsFile>,
+        path: Arc<Path>,
+        size_bytes: u64,
+        page_bytes: u64,
+    ) -> Pages {
+        let page_bytes = page_bytes.max(1);
+        Pages { file, path, size_bytes, page_bytes, end: PageId(size_bytes / page_bytes) }
+    }
+
+    /// First page that can belong to a tree.
+    pub fn first(&self) -> PageId {
+        FIRST_PAGE
+    }
+
+    /// The leaf that a page is, by itself; `None` when it is something else.
+    ///
+    /// # Errors
+    /// As [`Pages::node`].
+    pub fn leaf(&self, page: PageId) -> Result<Option<Leaf>, StoreError> {
+        if self.header(page)?.flags != LEAF {
+            return Ok(None);
+        }
+        match self.node(page, &mut Window::default(), || self.page_bytes)? {
+            Node::Leaf(leaf) => Ok(Some(leaf)),
+            Node::Branch(_) => Ok(None),
+        }
     }
 
     /// The file.

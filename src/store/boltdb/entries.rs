@@ -75,7 +75,7 @@ fn missing(damaged: Damaged, first: Option<LogIndex>) -> Fault {
 }
 
 /// Decodes an element of a leaf, whose key is its index.
-fn entry_at(
+pub(super) fn entry_at(
     pages: &Pages,
     leaf: &Leaf,
     element: &Element,

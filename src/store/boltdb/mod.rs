@@ -3,7 +3,9 @@
 //!
 //! Both versions keep the same bytes. Other buckets are no part of the log and are counted.
 
+mod copies;
 mod entries;
+mod salvage;
 mod scan;
 mod sink;
 mod source;
@@ -12,6 +14,7 @@ use crate::model::EntryKind;
 use crate::store::codec::INDEX_USUAL_MIN;
 use crate::store::{Format, Holds, Profile, VoteForm};
 
+pub use salvage::BoltDbSalvage;
 pub use sink::BoltDbSink;
 pub use source::BoltDbStore;
 

@@ -111,7 +111,10 @@ fn not_found(path: &Path, reason: &str, buckets: &[Bucket]) -> StoreError {
 }
 
 /// Reads the stable keys, and what is wrong with them.
-fn read_stable(pages: &Pages, conf: &Root) -> Result<(StableMap, Vec<Fault>), StoreError> {
+pub(super) fn read_stable(
+    pages: &Pages,
+    conf: &Root,
+) -> Result<(StableMap, Vec<Fault>), StoreError> {
     let (mut stable, mut faults) = (StableMap::new(), Vec::new());
     let mut walk = Walk::new(pages, conf.clone());
     while let Some(visit) = walk.step() {

@@ -1,0 +1,86 @@
+//! What `repair` made.
+
+use crate::model::{Findings, IndexRange};
+use crate::repair::{Repair, Wholeness};
+use crate::report::{Paint, findings, words};
+
+/// Holes that are shown.
+const HOLES_SHOWN: usize = 5;
+
+/// The result as text.
+pub fn text(source: &str, out: &str, repair: &Repair, found: &Findings, paint: Paint) -> String {
+    let verdict = match repair.wholeness() {
+        Wholeness::Whole => paint.good("whole"),
+        Wholeness::Noted => paint.warning("whole, as far as can be known"),
+        Wholeness::Holes => paint.bad("PARTIAL"),
+    };
+    let (source, out) = (words::harmless(source), words::harmless(out));
+    let mut text = format!("{verdict}   {source} -> {out}   {}\n", repair.format);
+    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<9}  {value}\n"));
+    let range = words::run(repair.first_index, repair.last_index);
+    line(
+        "entries",
+        &format!(
+            "{range}   {}   {} of payload",
+            words::count(repair.entries, "entry", "entries"),
+            words::size(repair.payload_bytes)
+        ),
+    );
+    if repair.from_commit_before > 0 {
+        let count = words::count(repair.from_commit_before, "entry", "entries");
+        line("", &format!("{count} from the commit before the newest"));
+    }
+    if repair.from_orphans > 0 {
+        let count = words::count(repair.from_orphans, "entry", "entries");
+        line("", &format!("{count} from pages to which nothing led any more"));
+    }
+    line("state", state_words(repair));
+    for missing in missing_words(repair) {
+        line("missing", &missing);
+    }
+    if repair.wholeness() == Wholeness::Holes {
+        line(
+            "snapshot",
+            match repair.covered_by_snapshot {
+                true => "covers everything that is missing",
+                false => "does not cover what is missing: let the node take it from a peer",
+            },
+        );
+    }
+    if repair.unproven > 0 {
+        let count = words::count(repair.unproven, "copy", "copies");
+        line("left", &format!("{count} of missing entries that nothing proves"));
+    }
+    if repair.dropped_total > 0 {
+        let count = words::count(repair.dropped_total, "damaged piece", "damaged pieces");
+        line("left", &count);
+    }
+    text.push_str(&findings::brief(found, paint));
+    text
+}
+
+fn state_words(repair: &Repair) -> &'static str {
+    match repair.state.as_str() {
+        "newest" => "term, vote and other keys of the newest commit",
+        "commit-before" => {
+            "term, vote and other keys of the commit before: a later vote may be missing"
+        }
+        _ => "term and vote are lost: a server would begin at term 0 and may vote twice",
+    }
+}
+
+fn missing_words(repair: &Repair) -> Vec<String> {
+    let shown = |hole: &IndexRange| words::run(Some(hole.first()), Some(hole.last()));
+    let mut lines: Vec<String> = repair.holes.iter().take(HOLES_SHOWN).map(shown).collect();
+    let more = repair.holes_total.saturating_sub(lines.len() as u64);
+    if more > 0 {
+        lines.push(format!("and {} more holes", words::grouped(more)));
+    }
+    if repair.open_begin {
+        lines.push("perhaps entries in front of the first".to_owned());
+    }
+    if repair.open_end {
+        lines.push("perhaps entries behind the last".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,288 @@
+//! What can still be proven of a damaged file of raft-boltdb.
+//!
+//! The newest commit's tree is walked first; what it leads to counts. Where it is damaged, entries
+//! are looked for elsewhere, in this order:
+//!
+//! 1. The commit before, whose pages the newest one never overwrote. Its entries inside a damaged
+//!    range are taken where their terms fit: at worst they are what this node had a moment before.
+//! 2. Leaves to which nothing leads: BoltDB copies a page to change it, and leaves the old one. A
+//!    copy (index, term) is proven when the newest commit holds an entry of the same term at this
+//!    index or above. For the leader of that term wrote both, never removed what it wrote, and a
+//!    log that took the later entry has everything before it as the leader had it.
+//!
+//! Where no tree is left at all, leaves alone have to do: of each index the copy with the highest
+//! term, and none whose term is below that of an earlier index, because it was replaced.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::{Entry, Fault, GroupId, IndexRange, LogIndex, LogState, StableMap};
+use crate::store::bolt::{Metas, Pages, Root, SlotState, buckets, likely_page_bytes, read_metas};
+use crate::store::boltdb::copies::{Copy, Ground, find_copies, walk_log};
+use crate::store::boltdb::entries::EntryWalk;
+use crate::store::boltdb::source::read_stable;
+use crate::store::boltdb::{CONF, LOGS, PROFILE};
+use crate::store::codec::{decode, hard_state};
+use crate::store::salvage::{Salvage, Salvaged, StateTaken};
+use crate::store::{Entries, Format, Located, StoreError, StoreFile, io_error};
+use crate::vfs::{Fs, Held, OpenMode};
+
+/// A damaged file of raft-boltdb.
+pub struct BoltDbSalvage {
+    /// The newest commit that can be read.
+    pages: Pages,
+    logs: Option<Root>,
+    stable: StableMap,
+    /// Entries from elsewhere, ascending.
+    copies: Vec<Copy>,
+    salvaged: Salvaged,
+    files: [StoreFile; 1],
+    /// Keeps writers out while this is read.
+    _lock: Option<Box<dyn Held>>,
+}
+
+/// One commit of the file.
+struct Commit {
+    pages: Pages,
+    logs: Option<Root>,
+    conf: Option<Root>,
+    faults: Vec<Fault>,
+}
+
+impl BoltDbSalvage {
+    /// Opens the file at `path`, which the caller has locked, and looks for everything in it.
+    ///
+    /// # Errors
+    /// Only when the file cannot be read.
+    pub fn open(
+        fs: &dyn Fs,
+        path: &Path,
+        lock: Option<Box<dyn Held>>,
+    ) -> Result<BoltDbSalvage, StoreError> {
+        let name: Arc<Path> = Arc::from(path);
+        let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
+        let size_bytes = file.size().map_err(io_error("look at", path))?;
+        let mut salvaged = Salvaged::default();
+        let commits = match read_metas(file.as_ref(), &name, size_bytes) {
+            Ok(metas) => {
+                metas.faults.iter().cloned().for_each(|fault| salvaged.drop_piece(fault));
+                commits(fs, &name, size_bytes, &metas)?
+            }
+            Err(StoreError::Fault(fault)) => {
+                salvaged.drop_piece(*fault);
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        let mut commits = commits.into_iter();
+        let (newest, before) = (commits.next(), commits.next());
+        let page_bytes = match &newest {
+            Some(commit) => commit.pages.page_bytes(),
+            None => likely_page_bytes(file.as_ref(), &name, size_bytes)?,
+        };
+        let whole = Pages::whole(file, Arc::clone(&name), size_bytes, page_bytes);
+        let files = [StoreFile { path: path.to_owned(), size_bytes }];
+        let mut search = Search { whole: &whole, newest: newest.as_ref(), before, salvaged };
+        let stable = search.stable()?;
+        let copies = search.copies()?;
+        let salvaged = search.salvaged;
+        let (pages, logs) = match newest {
+            Some(commit) => (commit.pages, commit.logs),
+            None => (whole, None),
+        };
+        Ok(BoltDbSalvage { pages, logs, stable, copies, salvaged, files, _lock: lock })
+    }
+
+    fn entry(&self, copy: &Copy) -> Result<Option<Entry>, StoreError> {
+        let value = self.pages.read(copy.offset_bytes, copy.len_bytes)?;
+        let decoded = decode(&value, copy.index).ok();
+        let same = decoded.filter(|decoded| {
+            decoded.index_inside == copy.index && decoded.entry.term == copy.term
+        });
+        Ok(same.map(|decoded| decoded.entry))
+    }
+}
+
+/// Every commit whose meta verifies, the newest first.
+fn commits(
+    fs: &dyn Fs,
+    name: &Arc<Path>,
+    size_bytes: u64,
+    metas: &Metas,
+) -> Result<Vec<Commit>, StoreError> {
+    let mut sound: Vec<_> = metas
+        .slots
+        .iter()
+        .filter_map(|slot| match &slot.state {
+            SlotState::Sound(meta) => Some(*meta),
+            SlotState::Broken(..) => None,
+        })
+        .filter(|meta| meta.page_bytes == metas.used.page_bytes)
+        .collect();
+    sound.sort_by_key(|meta| std::cmp::Reverse(meta.transaction));
+    let mut commits = Vec::new();
+    for meta in sound {
+        let file = fs.open(name, OpenMode::Read).map_err(io_error("open", name))?;
+        let pages = Pages::new(file, Arc::clone(name), size_bytes, &meta);
+        let (list, faults) = buckets(&pages, Root::Page(meta.root))?;
+        let root = |name: &[u8]| {
+            list.iter().find(|bucket| bucket.name == name).map(|bucket| bucket.root.clone())
+        };
+        let (logs, conf) = (root(LOGS), root(CONF));
+        commits.push(Commit { pages, logs, conf, faults });
+    }
+    Ok(commits)
+}
+
+/// The search under way.
+struct Search<'s> {
+    whole: &'s Pages,
+    newest: Option<&'s Commit>,
+    before: Option<Commit>,
+    salvaged: Salvaged,
+}
+
+impl Search<'_> {
+    /// The stable keys: the newest commit's, where all of them can be read.
+    fn stable(&mut self) -> Result<StableMap, StoreError> {
+        if let Some(newest) = self.newest {
+            newest.faults.iter().cloned().for_each(|fault| self.salvaged.drop_piece(fault));
+        }
+        let all = [self.newest, self.before.as_ref()].into_iter().flatten();
+        let mut partial = None;
+        for (at, commit) in all.enumerate() {
+            let Some(conf) = &commit.conf else { continue };
+            let (stable, faults) = read_stable(&commit.pages, conf)?;
+            if faults.is_empty() {
+                self.salvaged.state =
+                    if at == 0 { StateTaken::Newest } else { StateTaken::CommitBefore };
+                return Ok(stable);
+            }
+            if at == 0 {
+                faults.into_iter().for_each(|fault| self.salvaged.drop_piece(fault));
+            }
+            partial.get_or_insert(stable);
+        }
+        self.salvaged.state = StateTaken::Lost;
+        Ok(partial.unwrap_or_default())
+    }
+
+    /// Entries that the newest commit does not lead to, ascending.
+    fn copies(&mut self) -> Result<Vec<Copy>, StoreError> {
+        let mut ground = match self.newest.and_then(|commit| Some((commit, commit.logs.as_ref()?)))
+        {
+            Some((commit, logs)) => walk_log(&commit.pages, logs, &mut self.salvaged)?,
+            None => Ground::unknown(),
+        };
+        if ground.is_whole() {
+            return Ok(Vec::new());
+        }
+        let mut taken = Vec::new();
+        if let Some((commit, logs)) =
+            self.before.as_ref().and_then(|commit| Some((commit, commit.logs.as_ref()?)))
+        {
+            taken = ground.fill_from_commit(&commit.pages, logs)?;
+            self.salvaged.from_commit_before = taken.len() as u64;
+        }
+        let candidates = find_copies(self.whole, &ground)?;
+        let orphans = ground.choose(candidates, &mut self.salvaged);
+        self.salvaged.from_orphans = orphans.len() as u64;
+        taken.extend(orphans);
+        taken.sort_by_key(|copy| copy.index);
+        ground.tell(&mut self.salvaged);
+        Ok(taken)
+    }
+}
+
+impl Salvage for BoltDbSalvage {
+    fn format(&self) -> Format {
+        Format::BoltDb
+    }
+
+    fn files(&self) -> &[StoreFile] {
+        &self.files
+    }
+
+    fn page_bytes(&self) -> Option<u64> {
+        Some(self.pages.page_bytes())
+    }
+
+    fn groups(&self) -> Vec<GroupId> {
+        vec![GroupId::Unnamed]
+    }
+
+    fn state(&self, _group: &GroupId) -> LogState {
+        LogState {
+            hard: hard_state(&self.stable),
+            stable: self.stable.clone(),
+            schema: Some(PROFILE.schema.to_owned()),
+            ..LogState::default()
+        }
+    }
+
+    fn salvaged(&self, _group: &GroupId) -> &Salvaged {
+        &self.salvaged
+    }
+
+    fn entries(&self, _group: &GroupId) -> Result<Entries<'_>, StoreError> {
+        let live =
+            self.logs.as_ref().map(|logs| EntryWalk::new(&self.pages, logs, IndexRange::ALL));
+        Ok(Box::new(Merged { salvage: self, live, next_live: None, at: 0 }))
+    }
+}
+
+/// The newest commit's entries and the copies from elsewhere, in index order.
+struct Merged<'s> {
+    salvage: &'s BoltDbSalvage,
+    live: Option<EntryWalk<'s>>,
+    next_live: Option<Located>,
+    at: usize,
+}
+
+impl Merged<'_> {
+    /// The next sound entry of the newest commit.
+    fn fill(&mut self) -> Result<(), StoreError> {
+        while self.next_live.is_none() {
+            match self.live.as_mut().and_then(Iterator::next) {
+                None => return Ok(()),
+                Some(Ok(located)) if is_sound(&located) => self.next_live = Some(located),
+                Some(Ok(_) | Err(StoreError::Fault(_))) => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an entry that was read is one: its key and its own index agree.
+pub(super) fn is_sound(located: &Located) -> bool {
+    located.faults.iter().all(|fault| fault.code != crate::model::Code::R120)
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Result<Located, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Err(error) = self.fill() {
+                self.live = None;
+                return Some(Err(error));
+            }
+            let live: Option<LogIndex> = self.next_live.as_ref().map(|one| one.entry.index);
+            let copy = self.salvage.copies.get(self.at);
+            let Some(copy) = copy.filter(|copy| live.is_none_or(|live| copy.index < live)) else {
+                return self.next_live.take().map(Ok);
+            };
+            self.at += 1;
+            match self.salvage.entry(copy) {
+                Ok(Some(entry)) => {
+                    let place = self.salvage.pages.place(copy.offset_bytes, copy.len_bytes);
+                    return Some(Ok(Located { entry, place: Some(place), faults: Vec::new() }));
+                }
+                // It was read a moment ago; somebody writes the file in spite of the lock.
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Reading a damaged store for everything that can still be proven.
+//!
+//! A reader of a format follows its tree and says where it is damaged. A salvager goes on: to the
+//! commit before, to pages that nothing leads to any more. What it gives out is proven: an entry is
+//! only taken from outside the newest commit where Raft leaves no other entry for its index. What
+//! is missing then is named, so that nobody takes the result for the whole.
+
+use crate::model::{Fault, GroupId, IndexRange, LogIndex, LogState};
+use crate::store::{Entries, Format, StoreError, StoreFile};
+
+/// Faults that are kept one by one.
+pub const DROPPED_MAX: usize = 1_000;
+
+/// What could not be taken over as it lies, and what was done about it.
+#[derive(Clone, Debug, Default)]
+pub struct Salvaged {
+    /// Pieces that are damaged, each with its place; at most [`DROPPED_MAX`].
+    pub dropped: Vec<Fault>,
+    /// Number of all of them.
+    pub dropped_total: u64,
+    /// Indexes that are missing because of damage, ascending.
+    pub missing: Vec<IndexRange>,
+    /// Where the last entry that could be read is known not to be the last one for sure: entries
+    /// behind it may have been lost. `Some(None)` when not one could be read.
+    pub open_end: Option<Option<LogIndex>>,
+    /// Whether entries before the first one may have been lost.
+    pub open_begin: bool,
+    /// Entries that were taken from the commit before the newest.
+    pub from_commit_before: u64,
+    /// Entries that were taken from pages to which nothing leads.
+    pub from_orphans: u64,
+    /// Copies of missing entries that nothing proves, and that were left.
+    pub unproven: u64,
+    /// Whether term, vote and other stable keys are those of the commit before, or lost.
+    pub state: StateTaken,
+}
+
+/// Where the state beside the entries is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateTaken {
+    /// From the newest commit.
+    #[default]
+    Newest,
+    /// From the commit before: a vote of the newest one may be missing.
+    CommitBefore,
+    /// It could not be read.
+    Lost,
+}
+
+impl Salvaged {
+    /// Takes note of a damaged piece.
+    pub fn drop_piece(&mut self, fault: Fault) {
+        self.dropped_total += 1;
+        if self.dropped.len() < DROPPED_MAX {
+            self.dropped.push(fault);
+        }
+    }
+}
+
+/// A damaged store, opened for what can be proven.
+pub trait Salvage {
+    /// The format; the result has the same.
+    fn format(&self) -> Format;
+    /// The files that were opened.
+    fn files(&self) -> &[StoreFile];
+    /// Bytes of a page, in a format whose page size is its maker's choice.
+    fn page_bytes(&self) -> Option<u64>;
+    /// The groups, ascending.
+    fn groups(&self) -> Vec<GroupId>;
+    /// Everything of a group beside its entries, as far as it could be read.
+    fn state(&self, group: &GroupId) -> LogState;
+    /// What is missing, and where from the rest is.
+    fn salvaged(&self, group: &GroupId) -> &Salvaged;
+    /// The entries that are proven, in index order; an error is no damage, but of the system.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    fn entries(&self, group: &GroupId) -> Result<Entries<'_>, StoreError>;
+}
