@@ -14,13 +14,14 @@ use crate::report::{Exit, words};
 use crate::vfs::{OpenMode, read_exact_at};
 
 /// The manual pages, by file name.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: &[(&str, &str)] = &[
     ("raftlog.1", include_str!("../../man/raftlog.1")),
     ("raftlog-inspect.1", include_str!("../../man/raftlog-inspect.1")),
     ("raftlog-verify.1", include_str!("../../man/raftlog-verify.1")),
     ("raftlog-migrate.1", include_str!("../../man/raftlog-migrate.1")),
     ("raftlog-backup.1", include_str!("../../man/raftlog-backup.1")),
     ("raftlog-restore.1", include_str!("../../man/raftlog-restore.1")),
+    ("raftlog-repair.1", include_str!("../../man/raftlog-repair.1")),
     ("raftlog-diff.1", include_str!("../../man/raftlog-diff.1")),
     ("raftlog-compare.1", include_str!("../../man/raftlog-compare.1")),
     ("raftlog-bench.1", include_str!("../../man/raftlog-bench.1")),

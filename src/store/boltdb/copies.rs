@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Code, GroupId, IndexRange, LogIndex, SharedBytes, Term};
-use crate::store::bolt::{Bucket, Leaf, PageId, Pages, Root, Visit, Walk};
+use crate::store::bolt::{Bucket, Leaf, PageId, PageSet, Pages, Root, Visit, Walk};
 use crate::store::boltdb::LOGS;
 use crate::store::boltdb::entries::{entry_at, index_of};
 use crate::store::boltdb::salvage::is_sound;
@@ -18,6 +18,21 @@ pub(super) struct Copy {
     /// Where its value lies.
     pub(super) offset_bytes: u64,
     pub(super) len_bytes: u64,
+    /// Whether its page is one that the newest commit uses.
+    pub(super) in_use: bool,
+}
+
+/// The pages that the newest commit uses: all but those that its freelist names.
+pub(super) struct InUse {
+    pub(super) free: PageSet,
+    /// First page that it never used.
+    pub(super) end: PageId,
+}
+
+impl InUse {
+    fn contains(&self, page: PageId) -> bool {
+        page < self.end && !self.free.contains(page)
+    }
 }
 
 /// Entries that follow one another in one term.
@@ -144,22 +159,49 @@ impl Ground {
         before.is_none_or(|run| run.term <= term) && behind.is_none_or(|run| term <= run.term)
     }
 
-    /// Takes what another commit holds of the missing; returns it, and counts it as held.
+    /// Takes the copies in pages that the newest commit uses: they are its own, and only a branch
+    /// that led to them is gone.
+    pub(super) fn take_in_use(&mut self, copies: &[Copy]) -> Vec<Copy> {
+        let mut taken: BTreeMap<LogIndex, Copy> = BTreeMap::new();
+        for copy in copies.iter().filter(|copy| copy.in_use && self.misses(copy.index)) {
+            if self.allows(copy.index, copy.term) {
+                taken.entry(copy.index).or_insert(*copy);
+            }
+        }
+        let taken: Vec<Copy> = taken.into_values().collect();
+        self.hold(&taken);
+        taken
+    }
+
+    /// Takes what another commit holds of the missing; returns it, and counts it as held. Where
+    /// its log begins, this one cannot begin earlier: what lies in front was compacted.
     pub(super) fn fill_from_commit(
         &mut self,
         pages: &Pages,
         logs: &Root,
     ) -> Result<Vec<Copy>, StoreError> {
         let mut taken = Vec::new();
+        let mut begin = None;
         let mut walk = Walk::new(pages, logs.clone());
         while let Some(visit) = walk.step() {
-            let Visit::Leaf(leaf) = visit? else { continue };
-            for copy in copies_in(pages, &leaf)? {
+            let leaf = match visit? {
+                Visit::Branch(_) => continue,
+                Visit::Leaf(leaf) => leaf,
+                Visit::Damaged(_) => {
+                    begin.get_or_insert(LogIndex(0));
+                    continue;
+                }
+            };
+            if let Some(key) = leaf.element(0).and_then(|first| index_of(leaf.slice(&first.key))) {
+                begin.get_or_insert(key);
+            }
+            for copy in copies_in(pages, &leaf, false)? {
                 if self.misses(copy.index) && self.allows(copy.index, copy.term) {
                     taken.push(copy);
                 }
             }
         }
+        self.begin_at(begin.unwrap_or_default());
         // What was truncated and written again has a higher term; terms never go down.
         let mut highest = Term(0);
         taken.retain(|copy| {
@@ -170,6 +212,14 @@ impl Ground {
         self.hold(&taken);
         self.unknown &= taken.is_empty();
         Ok(taken)
+    }
+
+    /// Takes note that nothing below `begin` is missing.
+    fn begin_at(&mut self, begin: LogIndex) {
+        self.damaged.retain(|(_, below)| below.is_none_or(|below| begin < below));
+        if let Some((from, _)) = self.damaged.first_mut() {
+            *from = begin.max(*from);
+        }
     }
 
     fn hold(&mut self, taken: &[Copy]) {
@@ -200,8 +250,10 @@ impl Ground {
 
     /// Chooses what is proven among copies from pages to which nothing leads.
     pub(super) fn choose(&mut self, copies: Vec<Copy>, salvaged: &mut Salvaged) -> Vec<Copy> {
+        // Without a single entry to prove others by, leaves alone have to do, as without a tree.
+        self.unknown |= self.runs.is_empty();
         let mut newest: BTreeMap<LogIndex, Copy> = BTreeMap::new();
-        for copy in copies {
+        for copy in copies.into_iter().filter(|copy| self.misses(copy.index)) {
             let known = newest.entry(copy.index).or_insert(copy);
             if known.term < copy.term {
                 *known = copy;
@@ -270,14 +322,14 @@ impl Ground {
 }
 
 /// Sound entries that a leaf holds, without what is odd about others.
-fn copies_in(pages: &Pages, leaf: &Leaf) -> Result<Vec<Copy>, StoreError> {
+fn copies_in(pages: &Pages, leaf: &Leaf, in_use: bool) -> Result<Vec<Copy>, StoreError> {
     let mut copies = Vec::new();
     for element in (0..leaf.elements()).filter_map(|n| leaf.element(n)) {
         let Some(index) = index_of(leaf.slice(&element.key)) else { continue };
         match entry_at(pages, leaf, &element, Some(index)) {
             Ok(Located { entry, place: Some(place), faults }) if faults.is_empty() => {
                 let (offset_bytes, len_bytes) = (place.offset_bytes, place.len_bytes);
-                copies.push(Copy { index, term: entry.term, offset_bytes, len_bytes });
+                copies.push(Copy { index, term: entry.term, offset_bytes, len_bytes, in_use });
             }
             Ok(_) | Err(StoreError::Fault(_)) => {}
             Err(error) => return Err(error),
@@ -286,26 +338,37 @@ fn copies_in(pages: &Pages, leaf: &Leaf) -> Result<Vec<Copy>, StoreError> {
     Ok(copies)
 }
 
-/// Looks at every page of the file for leaves with entries that `ground` misses.
+/// Looks at every page of the file for leaves with entries that `ground` misses. `in_use` are the
+/// pages of the newest commit, where they are known.
 ///
 /// # Errors
 /// Only when the file cannot be read.
-pub(super) fn find_copies(pages: &Pages, ground: &Ground) -> Result<Vec<Copy>, StoreError> {
+pub(super) fn find_copies(
+    pages: &Pages,
+    ground: &Ground,
+    in_use: Option<&InUse>,
+) -> Result<Vec<Copy>, StoreError> {
     let mut found = Vec::new();
     let mut page = pages.first();
     while page < pages.end() {
+        let in_use = in_use.is_some_and(|in_use| in_use.contains(page));
+        let mut own_pages = 1;
         let leaf = match pages.leaf(page) {
             Ok(leaf) => leaf,
             Err(StoreError::Fault(_)) => None,
             Err(error) => return Err(error),
         };
         if let Some(leaf) = leaf {
+            if in_use {
+                // What a value says inside its own pages is no page.
+                own_pages = (leaf.extent_bytes / pages.page_bytes()).max(1);
+            }
             for leaf in inline_log(&leaf).iter().chain([&leaf]) {
-                let copies = copies_in(pages, leaf)?;
+                let copies = copies_in(pages, leaf, in_use)?;
                 found.extend(copies.into_iter().filter(|copy| ground.misses(copy.index)));
             }
         }
-        page = PageId(page.0 + 1);
+        page = PageId(page.0.saturating_add(own_pages));
     }
     Ok(found)
 }
@@ -336,7 +399,8 @@ mod tests {
     }
 
     fn copy(index: u64, term: u64) -> Copy {
-        Copy { index: LogIndex(index), term: Term(term), offset_bytes: 0, len_bytes: 1 }
+        let (index, term) = (LogIndex(index), Term(term));
+        Copy { index, term, offset_bytes: 0, len_bytes: 1, in_use: false }
     }
 
     fn chosen(ground: &mut Ground, copies: &[(u64, u64)]) -> (Vec<(u64, u64)>, u64) {
@@ -367,6 +431,31 @@ mod tests {
         // A replaced copy is older than the one that replaced it, and has a lower term.
         let mut two = ground(&[(1, 4, 2), (10, 12, 2)], &damaged);
         assert_eq!(chosen(&mut two, &[(5, 1), (5, 2), (6, 1)]), (vec![(5, 2)], 1));
+    }
+
+    #[test]
+    fn what_lies_in_a_page_in_use_needs_no_other_proof() {
+        let mut beheaded = ground(&[], &[(0, None)]);
+        let copies = [(3, 1, true), (3, 2, false), (4, 2, true), (2, 1, false)];
+        let copies: Vec<Copy> = copies
+            .map(|(index, term, in_use)| Copy { in_use, ..copy(index, term) })
+            .into_iter()
+            .collect();
+        let taken = beheaded.take_in_use(&copies);
+        let taken: Vec<(u64, u64)> = taken.iter().map(|one| (one.index.0, one.term.0)).collect();
+        assert_eq!(taken, [(3, 1), (4, 2)]);
+        assert_eq!(told(&beheaded), (vec![], true, Some(Some(4))));
+        assert_eq!(chosen(&mut beheaded, &[(2, 1), (5, 2)]), (vec![(2, 1)], 1));
+    }
+
+    #[test]
+    fn what_was_compacted_before_the_damage_is_not_looked_for() {
+        let mut compacted = ground(&[(12, 20, 3)], &[(0, Some(12)), (15, Some(16))]);
+        compacted.begin_at(LogIndex(10));
+        let missed = [9, 10, 11, 15].map(|index| compacted.misses(LogIndex(index)));
+        assert_eq!(missed, [false, true, true, false]);
+        compacted.begin_at(LogIndex(12));
+        assert_eq!(told(&compacted), (vec![], false, None));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! The newest commit's tree is walked first; what it leads to counts. Where it is damaged, entries
 //! are looked for elsewhere, in this order:
 //!
-//! 1. The commit before, whose pages the newest one never overwrote. Its entries inside a damaged
+//! 1. Leaves of the newest commit to which a damaged branch led. Its freelist names every page that
+//!    it does not use, so a leaf that is not named there is in use.
+//! 2. The commit before, whose pages the newest one never overwrote. Its entries inside a damaged
 //!    range are taken where their terms fit: at worst they are what this node had a moment before.
-//! 2. Leaves to which nothing leads: BoltDB copies a page to change it, and leaves the old one. A
+//! 3. Leaves to which nothing leads: BoltDB copies a page to change it, and leaves the old one. A
 //!    copy (index, term) is proven when the newest commit holds an entry of the same term at this
 //!    index or above. For the leader of that term wrote both, never removed what it wrote, and a
 //!    log that took the later entry has everything before it as the leader had it.
@@ -17,8 +19,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{Entry, Fault, GroupId, IndexRange, LogIndex, LogState, StableMap};
-use crate::store::bolt::{Metas, Pages, Root, SlotState, buckets, likely_page_bytes, read_metas};
-use crate::store::boltdb::copies::{Copy, Ground, find_copies, walk_log};
+use crate::store::bolt::{
+    Metas, PageId, PageSet, Pages, Root, SlotState, buckets, likely_page_bytes, read_freelist,
+    read_metas,
+};
+use crate::store::boltdb::copies::{Copy, Ground, InUse, find_copies, walk_log};
 use crate::store::boltdb::entries::EntryWalk;
 use crate::store::boltdb::source::read_stable;
 use crate::store::boltdb::{CONF, LOGS, PROFILE};
@@ -46,7 +51,23 @@ struct Commit {
     pages: Pages,
     logs: Option<Root>,
     conf: Option<Root>,
+    freelist: Option<PageId>,
     faults: Vec<Fault>,
+}
+
+impl Commit {
+    /// The pages that this commit uses; `None` where that cannot be known.
+    fn in_use(&self) -> Result<Option<InUse>, StoreError> {
+        let Some(page) = self.freelist else { return Ok(None) };
+        let list = match read_freelist(&self.pages, page) {
+            Ok(list) => list,
+            Err(StoreError::Fault(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (mut free, mut is_odd) = (PageSet::default(), false);
+        list.collect(&self.pages, &PageSet::default(), &mut free, &mut |_| is_odd = true)?;
+        Ok((!is_odd).then(|| InUse { free, end: self.pages.end() }))
+    }
 }
 
 impl BoltDbSalvage {
@@ -129,7 +150,7 @@ fn commits(
             list.iter().find(|bucket| bucket.name == name).map(|bucket| bucket.root.clone())
         };
         let (logs, conf) = (root(LOGS), root(CONF));
-        commits.push(Commit { pages, logs, conf, faults });
+        commits.push(Commit { pages, logs, conf, freelist: meta.freelist, faults });
     }
     Ok(commits)
 }
@@ -177,16 +198,19 @@ impl Search<'_> {
         if ground.is_whole() {
             return Ok(Vec::new());
         }
-        let mut taken = Vec::new();
+        let in_use = self.newest.map(Commit::in_use).transpose()?.flatten();
+        let candidates = find_copies(self.whole, &ground, in_use.as_ref())?;
+        let mut taken = ground.take_in_use(&candidates);
+        self.salvaged.from_orphans = taken.len() as u64;
         if let Some((commit, logs)) =
             self.before.as_ref().and_then(|commit| Some((commit, commit.logs.as_ref()?)))
         {
-            taken = ground.fill_from_commit(&commit.pages, logs)?;
-            self.salvaged.from_commit_before = taken.len() as u64;
+            let older = ground.fill_from_commit(&commit.pages, logs)?;
+            self.salvaged.from_commit_before = older.len() as u64;
+            taken.extend(older);
         }
-        let candidates = find_copies(self.whole, &ground)?;
         let orphans = ground.choose(candidates, &mut self.salvaged);
-        self.salvaged.from_orphans = orphans.len() as u64;
+        self.salvaged.from_orphans += orphans.len() as u64;
         taken.extend(orphans);
         taken.sort_by_key(|copy| copy.index);
         ground.tell(&mut self.salvaged);
