@@ -34,8 +34,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "model", "event", "verify", "inspect", "migrate", "compare", "repair",
-            "backup", "bench", "simulate",
+            "model", "event", "verify", "inspect", "migrate", "compare", "repair", "backup",
+            "bench", "simulate",
         ],
     ),
     (

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::model::{Code, Fault, FaultKind, IoError, Place, SharedBytes};
 use crate::store::StoreError;
-use crate::store::bolt::format::{FIRST_PAGE, HEADER_BYTES, LEAF, Meta, PageHeader, PageId};
+use crate::store::bolt::format::{FIRST_PAGE, FREELIST, HEADER_BYTES, Meta, PageHeader, PageId};
 use crate::store::bolt::page::{Extent, Leaf, Node, array_bytes, check_header, used_bytes};
 use crate::vfs::VfsFile;
 
@@ -56,18 +56,23 @@ impl Pages {
         FIRST_PAGE
     }
 
-    /// The leaf that a page is, by itself; `None` when it is something else.
+    /// What a page is by itself, whoever leads to it, and how many pages it takes with its overflow.
     ///
     /// # Errors
-    /// As [`Pages::node`].
-    pub fn leaf(&self, page: PageId) -> Result<Option<Leaf>, StoreError> {
-        if self.header(page)?.flags != LEAF {
-            return Ok(None);
+    /// As [`Pages::node`]; also for a page that is nothing.
+    pub fn alone(&self, page: PageId) -> Result<(Option<Leaf>, u64), StoreError> {
+        let header = self.header(page)?;
+        if header.flags == FREELIST && header.id == page {
+            return Ok((None, u64::from(header.overflow) + 1));
         }
-        match self.node(page, &mut Window::default(), || self.page_bytes)? {
-            Node::Leaf(leaf) => Ok(Some(leaf)),
-            Node::Branch(_) => Ok(None),
-        }
+        let own_pages = |extent_bytes: u64| (extent_bytes / self.page_bytes).max(1);
+        Ok(match self.node(page, &mut Window::default(), || self.page_bytes)? {
+            Node::Branch(branch) => (None, own_pages(branch.extent_bytes)),
+            Node::Leaf(leaf) => {
+                let own_pages = own_pages(leaf.extent_bytes);
+                (Some(leaf), own_pages)
+            }
+        })
     }
 
     /// The file.

@@ -161,12 +161,22 @@ impl Ground {
 
     /// Takes the copies in pages that the newest commit uses: they are its own, and only a branch
     /// that led to them is gone.
-    pub(super) fn take_in_use(&mut self, copies: &[Copy]) -> Vec<Copy> {
+    ///
+    /// Where every other page in use can be read, nothing else is missing.
+    pub(super) fn take_in_use(&mut self, found: &Found) -> Vec<Copy> {
         let mut taken: BTreeMap<LogIndex, Copy> = BTreeMap::new();
-        for copy in copies.iter().filter(|copy| copy.in_use && self.misses(copy.index)) {
+        for copy in found.copies.iter().filter(|copy| copy.in_use && self.misses(copy.index)) {
             if self.allows(copy.index, copy.term) {
                 taken.entry(copy.index).or_insert(*copy);
             }
+        }
+        // A page in whose range leaves were found was a branch, and held no entry itself.
+        let was_branch = |(from, below): &(LogIndex, Option<LogIndex>)| {
+            let first = taken.range(*from..).next().map(|(index, _)| *index);
+            first.is_some_and(|first| below.is_none_or(|below| first < below))
+        };
+        if found.unreadable == self.damaged.len() as u64 && self.damaged.iter().all(was_branch) {
+            self.damaged.clear();
         }
         let taken: Vec<Copy> = taken.into_values().collect();
         self.hold(&taken);
@@ -338,6 +348,14 @@ fn copies_in(pages: &Pages, leaf: &Leaf, in_use: bool) -> Result<Vec<Copy>, Stor
     Ok(copies)
 }
 
+/// Entries that `ground` misses, wherever they lie.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) copies: Vec<Copy>,
+    /// Pages that the newest commit uses and that cannot be read.
+    unreadable: u64,
+}
+
 /// Looks at every page of the file for leaves with entries that `ground` misses. `in_use` are the
 /// pages of the newest commit, where they are known.
 ///
@@ -347,28 +365,27 @@ pub(super) fn find_copies(
     pages: &Pages,
     ground: &Ground,
     in_use: Option<&InUse>,
-) -> Result<Vec<Copy>, StoreError> {
-    let mut found = Vec::new();
+) -> Result<Found, StoreError> {
+    let mut found = Found::default();
     let mut page = pages.first();
     while page < pages.end() {
         let in_use = in_use.is_some_and(|in_use| in_use.contains(page));
-        let mut own_pages = 1;
-        let leaf = match pages.leaf(page) {
-            Ok(leaf) => leaf,
-            Err(StoreError::Fault(_)) => None,
+        let (leaf, own_pages) = match pages.alone(page) {
+            Ok(alone) => alone,
+            Err(StoreError::Fault(_)) => {
+                found.unreadable += u64::from(in_use);
+                (None, 1)
+            }
             Err(error) => return Err(error),
         };
         if let Some(leaf) = leaf {
-            if in_use {
-                // What a value says inside its own pages is no page.
-                own_pages = (leaf.extent_bytes / pages.page_bytes()).max(1);
-            }
             for leaf in inline_log(&leaf).iter().chain([&leaf]) {
                 let copies = copies_in(pages, leaf, in_use)?;
-                found.extend(copies.into_iter().filter(|copy| ground.misses(copy.index)));
+                found.copies.extend(copies.into_iter().filter(|copy| ground.misses(copy.index)));
             }
         }
-        page = PageId(page.0.saturating_add(own_pages));
+        // What a value says inside the pages of a leaf in use is no page.
+        page = PageId(page.0.saturating_add(if in_use { own_pages } else { 1 }));
     }
     Ok(found)
 }
@@ -435,17 +452,26 @@ mod tests {
 
     #[test]
     fn what_lies_in_a_page_in_use_needs_no_other_proof() {
-        let mut beheaded = ground(&[], &[(0, None)]);
         let copies = [(3, 1, true), (3, 2, false), (4, 2, true), (2, 1, false)];
-        let copies: Vec<Copy> = copies
-            .map(|(index, term, in_use)| Copy { in_use, ..copy(index, term) })
-            .into_iter()
-            .collect();
-        let taken = beheaded.take_in_use(&copies);
-        let taken: Vec<(u64, u64)> = taken.iter().map(|one| (one.index.0, one.term.0)).collect();
-        assert_eq!(taken, [(3, 1), (4, 2)]);
+        let copies = copies.map(|(index, term, in_use)| Copy { in_use, ..copy(index, term) });
+        let taken = |ground: &mut Ground, unreadable| {
+            let taken = ground.take_in_use(&Found { copies: copies.to_vec(), unreadable });
+            taken.iter().map(|one| (one.index.0, one.term.0)).collect::<Vec<_>>()
+        };
+        // The branch and a page of which nobody knows what it held.
+        let mut beheaded = ground(&[], &[(0, None)]);
+        assert_eq!(taken(&mut beheaded, 2), [(3, 1), (4, 2)]);
         assert_eq!(told(&beheaded), (vec![], true, Some(Some(4))));
         assert_eq!(chosen(&mut beheaded, &[(2, 1), (5, 2)]), (vec![(2, 1)], 1));
+        // Only the branch: nothing else was lost, and what was compacted stays away.
+        let mut whole = ground(&[], &[(0, None)]);
+        assert_eq!(taken(&mut whole, 1), [(3, 1), (4, 2)]);
+        assert_eq!(told(&whole), (vec![], false, None));
+        assert_eq!(chosen(&mut whole, &[(2, 1), (5, 2)]), (vec![], 0));
+        // A leaf that is gone beside the branch.
+        let mut both = ground(&[(9, 9, 2)], &[(0, Some(5)), (6, Some(9))]);
+        assert_eq!(taken(&mut both, 2), [(3, 1), (4, 2)]);
+        assert_eq!(told(&both), (vec![(5, 8)], true, None));
     }
 
     #[test]

@@ -199,8 +199,8 @@ impl Search<'_> {
             return Ok(Vec::new());
         }
         let in_use = self.newest.map(Commit::in_use).transpose()?.flatten();
-        let candidates = find_copies(self.whole, &ground, in_use.as_ref())?;
-        let mut taken = ground.take_in_use(&candidates);
+        let found = find_copies(self.whole, &ground, in_use.as_ref())?;
+        let mut taken = ground.take_in_use(&found);
         self.salvaged.from_orphans = taken.len() as u64;
         if let Some((commit, logs)) =
             self.before.as_ref().and_then(|commit| Some((commit, commit.logs.as_ref()?)))
@@ -209,7 +209,7 @@ impl Search<'_> {
             self.salvaged.from_commit_before = older.len() as u64;
             taken.extend(older);
         }
-        let orphans = ground.choose(candidates, &mut self.salvaged);
+        let orphans = ground.choose(found.copies, &mut self.salvaged);
         self.salvaged.from_orphans += orphans.len() as u64;
         taken.extend(orphans);
         taken.sort_by_key(|copy| copy.index);

@@ -1,0 +1,129 @@
+//! The flags that many commands have.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::values;
+use crate::model::GroupId;
+use crate::report::{Color, progress};
+use crate::store::Reading;
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<ColorWhen> for Color {
+    fn from(when: ColorWhen) -> Color {
+        match when {
+            ColorWhen::Auto => Color::Auto,
+            ColorWhen::Always => Color::Always,
+            ColorWhen::Never => Color::Never,
+        }
+    }
+}
+
+/// The shape of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+    /// A JSON object a line (inspect --entries, --records)
+    Jsonl,
+    /// Comma-separated values (inspect --entries, --records)
+    Csv,
+}
+
+/// When progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressWhen {
+    /// Bars on a terminal, a line every 10 s elsewhere
+    Auto,
+    /// A line every 10 s
+    Plain,
+    /// Never
+    Never,
+}
+
+impl From<ProgressWhen> for progress::Mode {
+    fn from(when: ProgressWhen) -> progress::Mode {
+        match when {
+            ProgressWhen::Auto => progress::Mode::Auto,
+            ProgressWhen::Plain => progress::Mode::Plain,
+            ProgressWhen::Never => progress::Mode::Never,
+        }
+    }
+}
+
+/// In which shape the result is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct OutputArgs {
+    /// Shape of the result on stdout [default: text]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    pub format: Option<Shape>,
+    /// Short for --format json, or jsonl where the result is a stream
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is told on stderr.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TellArgs {
+    /// How progress is shown on stderr
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: ProgressWhen,
+    /// Only errors on stderr: no progress, notes or next steps
+    #[arg(short, long, conflicts_with_all = ["verbose", "progress"])]
+    pub quiet: bool,
+    /// Also tell why a format was recognised, and how long it took
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How long to wait for a store that is in use.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LockArgs {
+    /// Wait this long for a store that a live process uses: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration)]
+    pub lock_timeout: Duration,
+}
+
+/// Which of two logs a raft-fastlog file stands for.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ReadingArgs {
+    /// How a raft-fastlog file is read. meant: what was deleted is deleted. loader: what its own
+    /// loader brings back after a restart is there
+    #[arg(long, value_name = "READING", default_value = "meant")]
+    #[arg(value_parser = values::words(&Reading::ALL, Reading::as_str))]
+    pub reading: Reading,
+}
+
+/// Which group.
+#[derive(Clone, Debug, Args)]
+pub struct GroupArgs {
+    /// Only the group of this name
+    #[arg(long, value_name = "NAME", conflicts_with = "unnamed")]
+    pub group: Option<String>,
+    /// Only the unnamed group, where named ones stand beside it
+    #[arg(long)]
+    pub unnamed: bool,
+}
+
+impl GroupArgs {
+    /// The group asked for.
+    pub fn chosen(&self) -> Option<GroupId> {
+        match &self.group {
+            Some(name) => Some(GroupId::named(name)),
+            None => self.unnamed.then_some(GroupId::Unnamed),
+        }
+    }
+}
