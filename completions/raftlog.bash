@@ -46,6 +46,9 @@ _raftlog() {
             raftlog,migrate)
                 cmd="raftlog__subcmd__migrate"
                 ;;
+            raftlog,repair)
+                cmd="raftlog__subcmd__repair"
+                ;;
             raftlog,restore)
                 cmd="raftlog__subcmd__restore"
                 ;;
@@ -65,7 +68,7 @@ _raftlog() {
 
     case "${cmd}" in
         raftlog)
-            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate compare bench formats explain schema completions man"
+            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate compare repair bench formats explain schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -470,6 +473,40 @@ _raftlog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        raftlog__subcmd__repair)
+            opts="-q -v -h --out --dry-run --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain never" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         raftlog__subcmd__restore)
             opts="-q -v -h --dry-run --yes --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -497,7 +534,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__schema)
-            opts="-h --color --help inspect verify migrate backup restore diff compare simulate formats bench"
+            opts="-h --color --help inspect verify migrate backup restore diff compare simulate repair formats bench"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

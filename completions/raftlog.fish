@@ -37,6 +37,7 @@ complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "restore" -d 'Verify
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "diff" -d 'Compare two stores of any formats, entry by entry'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "simulate" -d 'Show what a crash costs under each durability mode, tried on the shipped engine'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "compare" -d 'Compare the logs of a cluster\'s stopped nodes: where they part, who may lead'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "repair" -d 'Take everything that can still be proven out of a damaged store into a new one'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "bench" -d 'Measure the jobs against what this machine can do'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "formats" -d 'List the formats that are recognised, read and written'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "explain" -d 'Say what a code, an exit name or a loss means and what to do'
@@ -278,6 +279,24 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -l json -d 'Sho
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l out -d 'Store to write, of the same format; it must not exist yet' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object'
+jsonl\t'A JSON object a line (inspect --entries, --records)'
+csv\t'Comma-separated values (inspect --entries, --records)'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'Bars on a terminal, a line every 10 s elsewhere'
+plain\t'A line every 10 s'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l dry-run -d 'Say what would be in the result, but write nothing'
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l yes -d 'Replace what an interrupted run left behind, without asking'
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l json -d 'Short for --format json, or jsonl where the result is a stream'
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l workload -d 'Workloads [default: all]' -r -f -a "A\t''
 B\t''
 C\t''

@@ -5,7 +5,7 @@ mod shared;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 
 use crate::cli::simulate::{FlushList, Points, seed};
 use crate::cli::{examples, values};

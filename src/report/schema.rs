@@ -9,8 +9,7 @@ use crate::{backup, bench, compare, inspect, migrate, repair, simulate};
 /// Commands that print JSON.
 pub const NAMES: [&str; 11] = [
     "inspect", "verify", "migrate", "backup", "restore", "diff", "compare", "simulate", "repair",
-    "formats",
-    "bench",
+    "formats", "bench",
 ];
 
 /// What `inspect` prints: the envelope of an overview, or each line of a stream.

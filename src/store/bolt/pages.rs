@@ -56,7 +56,8 @@ impl Pages {
         FIRST_PAGE
     }
 
-    /// What a page is by itself, whoever leads to it, and how many pages it takes with its overflow.
+    /// What a page is by itself, whoever leads to it, and how many pages it takes with its
+    /// overflow.
     ///
     /// # Errors
     /// As [`Pages::node`]; also for a page that is nothing.
