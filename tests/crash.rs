@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use raftlog::fastlog::LogView;
+use raftlog::fastlog::{LogView, PastCache};
 use raftlog::vfs::sim::{
     CallNo, Damage, Fault, FaultPlan, Image, Profile, Refusal, Seed, SimClock, SimFs, Torn, Tries,
 };
@@ -143,6 +143,11 @@ fn clean_means_clean(case: &str, image: &Image) {
     }
 }
 
+/// One run in three writes past the cache.
+fn past_cache(seed: u64) -> PastCache {
+    if seed % 3 == 1 { PastCache::Always } else { PastCache::Never }
+}
+
 fn explore(profile: Profile, budget: &Budget) -> Tried {
     explore_mode(Mode::STRICT, None, profile, budget)
 }
@@ -157,6 +162,7 @@ fn explore_mode(
     let mut total = Tried::default();
     for seed in budget.seeds.clone() {
         let mut run = Run::on_disk(SimFs::new(profile), mode, times);
+        run.past_cache = past_cache(seed);
         run.steps(&plan(Seed(seed), budget.steps)).expect("nothing fails");
         if seed.is_multiple_of(2) {
             run.close();
@@ -301,6 +307,7 @@ fn fail_every_call(mode: Mode, seed: u64) -> usize {
     let mut failed = 0;
     let steps = plan(Seed(seed), 16);
     let mut sound = Run::in_mode(SimFs::new(Profile::StrictPosix), mode);
+    sound.past_cache = past_cache(seed);
     sound.steps(&steps).expect("nothing fails");
     for call in 0..sound.fs.calls().0 {
         for (kind, fault) in faults().into_iter().enumerate() {
@@ -311,6 +318,7 @@ fn fail_every_call(mode: Mode, seed: u64) -> usize {
             let next = Fault::Fails(Refusal::Eio);
             fs.set_faults(if again { plan.at(CallNo(call + 1), next) } else { plan });
             let mut run = Run::in_mode(fs.clone(), mode);
+            run.past_cache = past_cache(seed);
             if run.steps(&steps).is_ok() {
                 continue;
             }

@@ -9,6 +9,7 @@ mod gate;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -204,6 +205,39 @@ fn a_clock_that_jumps_back_delays_no_sync() {
     clock.to(507);
     log.step().expect("stepped");
     assert_eq!(log.watermarks().durable, log.watermarks().accepted);
+}
+
+/// Time that passes by looking at it.
+struct Ticking(AtomicU64);
+
+impl Clock for Ticking {
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _duration: Duration) {}
+}
+
+#[test]
+fn opening_says_how_long_each_phase_took_and_what_was_brought_into_memory() {
+    let fs = SimFs::new(Profile::StrictPosix);
+    let log = open_on(Arc::new(fs.clone()), &options());
+    let group = log.create_group(&GroupId::Unnamed).expect("made");
+    log.write(appended(group, &[entry(1, 1000)])).expect("written");
+    drop(log);
+    let clock = Arc::new(Ticking(AtomicU64::new(0)));
+    let options = Options { memory: Memory::EAGER, ..options() };
+    let log = FastLog::open(Arc::new(fs), clock.clone(), Path::new("/log"), &options);
+    let log = log.expect("opens");
+    let report = log.recovery();
+    let phases = [report.look, report.replay, report.judge, report.repair, report.load];
+    assert!(phases.iter().all(|phase| *phase > Duration::ZERO), "{phases:?}");
+    assert!(phases.iter().sum::<Duration>() < clock.monotonic(), "one after the other");
+    assert!(report.loaded_bytes > 1000);
 }
 
 #[test]

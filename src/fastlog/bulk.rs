@@ -9,6 +9,7 @@ use crate::fastlog::format::{FRAME_PAYLOAD_TARGET, GroupNo, PAGE_BYTES, Payload,
 use crate::fastlog::open::{Ground, Opened};
 use crate::fastlog::plan::Plan;
 use crate::fastlog::segment::FramePlace;
+use crate::fastlog::ways::Way;
 use crate::fastlog::writer::Writer;
 use crate::fastlog::{Error, Fill, Options, Refusal, Stepping};
 use crate::model::{Entry, GroupId, HardState, LogIndex, LogState};
@@ -141,7 +142,7 @@ impl BulkWriter {
         if !self.payload.is_empty() {
             let payload = std::mem::take(&mut self.payload);
             let placed = self.plan.place(payload, self.writer.durable())?;
-            self.writer.write(Duration::ZERO, &[&placed], &mut 0)?;
+            self.writer.write(Duration::ZERO, &[&placed], Way::Cached, &mut 0)?;
             self.payload = placed.recycled();
             self.write_out();
         }

@@ -4,6 +4,7 @@
 //! sync comes after the writer. Callbacks run under none of them.
 
 mod memory;
+mod purge;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -27,6 +28,7 @@ use crate::fastlog::tables::{ApplyError, Tables};
 use crate::fastlog::threads::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use crate::fastlog::ticket::Ticket;
 use crate::fastlog::unwritten::Unwritten;
+use crate::fastlog::ways::{Way, WayEvent};
 use crate::fastlog::writer::Writer;
 use crate::fastlog::{Error, Memory, Options, Stepping};
 use crate::model::{GroupId, IndexRange, IoError};
@@ -340,12 +342,17 @@ impl Core {
     fn flush_with(&self, writer: &mut Writer) -> (Result<(), Error>, Vec<Told>) {
         let now = self.now();
         let taken = locked(&self.queue).take(now);
-        let mut count = 0;
+        let (mut count, mut went) = (0, Way::Cached);
+        let durably = |waiting: &Waiting| waiting.ack.max(self.promise.flush_to) == Ack::Durable;
+        let way = match taken.iter().any(durably) {
+            true => writer.ways.step(now, WayEvent::Begins),
+            false => Way::Cached,
+        };
         let mut outcome = if taken.is_empty() {
             self.syncs.check()
         } else {
             let batches: Vec<&Placed> = taken.iter().map(|waiting| &*waiting.placed).collect();
-            writer.write(now, &batches, &mut count)
+            writer.write(now, &batches, way, &mut count).map(|way| went = way)
         };
         let (done, rest) = taken.split_at_checked(count).unwrap_or((&taken, &[]));
         if let Some(resident) = &self.source.resident {
@@ -358,6 +365,9 @@ impl Core {
             Ack::Durable if !done.is_empty() => writer.sync(now),
             _ => self.syncs.check(),
         };
+        if writer.ways.is_measuring() && synced.is_ok() && taken.iter().any(durably) {
+            writer.ways.step(self.now(), WayEvent::Ended(went));
+        }
         let (done, rest) = if synced.is_ok() { (done, rest) } else { (&[][..], &*taken) };
         outcome = outcome.and(synced).and(self.make_visible(done));
         if let Err(Error::Io(cause)) = &outcome
@@ -422,54 +432,6 @@ impl Core {
             proven.map_err(|error| self.tell_broken(error))?;
         }
         Ok(self.watermarks())
-    }
-
-    /// See [`FastLog::purge`](crate::fastlog::FastLog::purge).
-    pub(super) fn purge(&self) -> Result<u64, Error> {
-        let mut writer = locked(&self.writer);
-        let mut told = Vec::new();
-        locked(&self.queue).paused = true;
-        let purged = self.purge_with(&mut writer, &mut told);
-        let mut queue = locked(&self.queue);
-        queue.paused = false;
-        told.extend(queue.told(self.syncs.check().err().as_ref()));
-        drop(queue);
-        drop(writer);
-        self.tell(told);
-        purged
-    }
-
-    /// Nothing is accepted meanwhile, so the state of the groups is that of the end of the log.
-    fn purge_with(&self, writer: &mut Writer, told: &mut Vec<Told>) -> Result<u64, Error> {
-        let mut flush = |writer: &mut Writer| {
-            let (outcome, more) = self.flush_with(writer);
-            told.extend(more);
-            outcome
-        };
-        flush(writer)?;
-        let Some(active) = writer.active.as_ref().map(|active| active.number) else {
-            return Ok(0);
-        };
-        let tables = self.tables();
-        let oldest = tables.oldest_needed().unwrap_or(active).min(active);
-        if oldest <= writer.syncs.anchor().current().oldest {
-            return Ok(0);
-        }
-        let base = tables.base(oldest)?;
-        drop(tables);
-        let mut queue = locked(&self.queue);
-        let own = queue.accept_own(self.now(), base, self.syncs.durable())?;
-        queue.push(own);
-        drop(queue);
-        flush(writer)?;
-        let removed = writer.purge(self.now(), oldest)?;
-        if let Some(resident) = &self.source.resident {
-            resident.purged(oldest);
-        }
-        let mut queue = locked(&self.queue);
-        let written = queue.marks().written;
-        queue.synced(written);
-        Ok(removed)
     }
 
     /// See [`FastLog::step`](crate::fastlog::FastLog::step).

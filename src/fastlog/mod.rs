@@ -56,6 +56,7 @@ mod ticket;
 mod unwritten;
 mod view;
 mod walk;
+mod ways;
 mod writer;
 
 pub use batch::{AppliedAndSynced, Batch};
@@ -64,7 +65,9 @@ pub use error::{Error, Refusal};
 pub use log::{FastLog, Purged};
 pub use marks::{OpNo, Watermarks};
 pub use open::RecoveryReport;
-pub use options::{FILL_AHEAD_BYTES, Fill, Memory, Options, QUEUE_BYTES, SEGMENT_BYTES, Stepping};
+pub use options::{
+    FILL_AHEAD_BYTES, Fill, Memory, Options, PastCache, QUEUE_BYTES, SEGMENT_BYTES, Stepping,
+};
 pub use read::PlacedEntry;
 pub use records::{RecordView, Standing};
 pub use recovery::TornTail;

@@ -79,6 +79,7 @@ impl Ground<'_> {
             fill_step,
             spares: self.options.spares,
             unsynced_max: self.open_files_half(),
+            past_cache: self.options.past_cache,
             later: settings.level == Durability::Mid && !self.bulk,
             on_request: settings.level == Durability::Low,
             bulk: self.bulk,

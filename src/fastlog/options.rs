@@ -57,6 +57,20 @@ impl Memory {
         Memory::Lazy { budget_bytes: MEMORY_BYTES.default, prefetch_bytes: PREFETCH_BYTES.default };
 }
 
+/// Whether what is to be durable is written past the system's cache, which some disks do quicker.
+/// Where the file system refuses it is written through the cache, silently. What was written past
+/// the cache is read from the disk, unless [`Options::memory`] keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PastCache {
+    /// Never.
+    #[default]
+    Never,
+    /// Where it is quicker: both ways are tried in turn while the log is used, now and then again.
+    Measured,
+    /// Wherever it is possible.
+    Always,
+}
+
 /// Who steps the timers of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stepping {
@@ -89,6 +103,8 @@ pub struct Options {
     /// Whether the next segment is made ahead, or kept from a purge, so that beginning it costs no
     /// stall. Takes the room of one segment more, two after a purge, while the log is open.
     pub spares: bool,
+    /// Whether flushes that sync go past the system's cache, into segments that are filled ahead.
+    pub past_cache: PastCache,
     /// What of the entries is kept in memory.
     pub memory: Memory,
     /// Whether [`Flush::Batch`] follows the load: threshold and interval are then what it never
@@ -118,6 +134,7 @@ impl Default for Options {
             queue_entries: QUEUE_ENTRIES,
             queue_bytes: QUEUE_BYTES,
             spares: true,
+            past_cache: PastCache::Never,
             memory: Memory::Index,
             follow_load: false,
             entry_bytes_max: ENTRY_BYTES.default,

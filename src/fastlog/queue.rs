@@ -56,8 +56,28 @@ struct Known {
 
 /// What a batch does, checked against everything accepted before it.
 pub(super) struct Checked {
-    ends: BTreeMap<GroupNo, Ends>,
+    /// A batch is mostly of one group, which needs no map.
+    first: Option<(GroupNo, Ends)>,
+    others: BTreeMap<GroupNo, Ends>,
     votes: bool,
+}
+
+impl Checked {
+    fn ends(&self, group: GroupNo) -> Option<Ends> {
+        match self.first {
+            Some((first, ends)) if first == group => Some(ends),
+            _ => self.others.get(&group).copied(),
+        }
+    }
+
+    fn set(&mut self, group: GroupNo, ends: Ends) {
+        match &mut self.first {
+            Some((first, _)) if *first != group => {
+                self.others.insert(group, ends);
+            }
+            first => *first = Some((group, ends)),
+        }
+    }
 }
 
 /// Limits of the queue.
@@ -180,15 +200,15 @@ impl Queue {
         visible: Ack,
         batch: &Batch,
     ) -> Result<Checked, Refusal> {
-        let mut checked = Checked { ends: BTreeMap::new(), votes: false };
+        let mut checked = Checked { first: None, others: BTreeMap::new(), votes: false };
         self.check_limits(tables, batch)?;
         for effect in &batch.effects {
             let group = effect.group();
             let known = self.groups.get(&group);
             let shown = known.is_none_or(|known| known.trail.last() <= self.marks.at(visible));
-            let settled = shown && !checked.ends.contains_key(&group);
-            let ends = checked.ends.get(&group).copied();
-            let ends = ends.or_else(|| known.and_then(|known| known.ends));
+            let before = checked.ends(group);
+            let settled = shown && before.is_none();
+            let ends = before.or_else(|| known.and_then(|known| known.ends));
             let ends = ends.unwrap_or_else(|| tables.ends(group));
             if let Effect::Name { id, .. } = effect {
                 let known = tables.names.get(id).or_else(|| self.names.get(id));
@@ -212,7 +232,7 @@ impl Queue {
                 _ => false,
             };
             let after = ends.after(effect, term_at)?;
-            checked.ends.insert(group, after);
+            checked.set(group, after);
         }
         Ok(checked)
     }
@@ -250,7 +270,7 @@ impl Queue {
         let placed = Arc::new(self.plan.place(batch.payload, sync_point)?);
         let op = OpNo(self.marks.accepted.0 + 1);
         let borders = [self.marks.durable, self.syncing, self.marks.written, self.taken];
-        for (group, ends) in checked.ends {
+        for (group, ends) in checked.first.into_iter().chain(checked.others) {
             let known = self.groups.entry(group).or_default();
             known.ends = Some(ends);
             known.trail.push(op, &borders);

@@ -99,6 +99,30 @@ impl Syncs {
         })
     }
 
+    /// Writes past the cache what is then durable, through `through`; returns whether that could be
+    /// done. What failed may be there or not, so it ends as a sync that failed.
+    ///
+    /// # Errors
+    /// `Poisoned`.
+    pub(super) fn write_past_cache(
+        &self,
+        file: &NamedFile,
+        offset: u64,
+        bytes: &[u8],
+        through: Sequence,
+    ) -> Result<bool, Error> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check()?;
+        match file.file.write_past_cache(offset, bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(false),
+            Err(error) => Err(self.poisoned(file.error_at("write", offset)(error))),
+            Ok(()) => {
+                self.raise(through);
+                Ok(true)
+            }
+        }
+    }
+
     /// Takes note that everything through `durable` is.
     pub(super) fn raise(&self, durable: Sequence) {
         self.durable.fetch_max(durable.0, Ordering::Release);

@@ -1,10 +1,11 @@
 //! Writing frames: the active segment, rotation, syncing, sync points. No locks and no queue; what
 //! order the calls come in is decided above, and where frames lie by the plan.
 
+mod past;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fastlog::Error;
 use crate::fastlog::anchor::AnchorFile;
 use crate::fastlog::format::{
     Anchor, FRAMES_OFFSET, LogUid, SegmentHeader, SegmentNo, Sequence, SyncSlot,
@@ -15,6 +16,8 @@ use crate::fastlog::segment::{Files, FramePlace, NamedFile};
 use crate::fastlog::spare::{Shelf, Spare};
 use crate::fastlog::syncs::{SyncJob, Syncs};
 use crate::fastlog::walk::Head;
+use crate::fastlog::ways::{Way, WayEvent, Ways};
+use crate::fastlog::{Error, PastCache};
 use crate::model::IoError;
 
 /// Zeros written at once.
@@ -31,6 +34,7 @@ pub(super) struct WriterOptions {
     pub(super) spares: bool,
     /// Full segments that may wait for a sync, as each stays open.
     pub(super) unsynced_max: usize,
+    pub(super) past_cache: PastCache,
     /// Level 0: beginning a segment syncs nothing; the next sync does, and names it.
     pub(super) later: bool,
     /// Level -1: nothing is synced but what the order of files requires, until somebody asks.
@@ -76,6 +80,8 @@ pub(super) struct Writer {
     pub(super) asked: bool,
     /// Whether the anchor is known to say, durably, that the log is not closed.
     pub(super) dirty: bool,
+    /// Which way flushes reach the disk.
+    pub(super) ways: Ways,
 }
 
 impl Writer {
@@ -102,6 +108,7 @@ impl Writer {
             unnamed: None,
             asked: false,
             dirty: false,
+            ways: Ways::new(options.past_cache),
         }
     }
 
@@ -137,15 +144,25 @@ impl Writer {
     }
 
     /// Writes batches in order, each at its place, and counts those that were. One that failed,
-    /// and those behind it, are not in the log.
+    /// and those behind it, are not in the log. Past the cache they are durable then; the answer
+    /// says whether that could be done.
     pub(super) fn write(
         &mut self,
         now: Duration,
         batches: &[&Placed],
+        way: Way,
         done: &mut usize,
-    ) -> Result<(), Error> {
+    ) -> Result<Way, Error> {
         self.syncs.check()?;
         self.mark_dirty()?;
+        if way == Way::Past && self.is_ready_for_past(now, batches) {
+            if self.write_past(now, batches)? {
+                *done = batches.len();
+                self.ask_for_spare();
+                return Ok(Way::Past);
+            }
+            self.ways.step(now, WayEvent::Refused);
+        }
         let mut rest = batches;
         while let Some(first) = rest.first() {
             let number = first.place.segment;
@@ -159,7 +176,7 @@ impl Writer {
             rest = later;
         }
         self.ask_for_spare();
-        Ok(())
+        Ok(Way::Cached)
     }
 
     /// Asks for the next segment when the active one is a quarter full.
@@ -209,23 +226,9 @@ impl Writer {
 
     /// Writes batches that lie behind each other in the active segment with one call.
     fn write_run(&mut self, batches: &[&Placed]) -> Result<(), Error> {
-        let (Some(active), Some(first), Some(last)) =
-            (&mut self.active, batches.first(), batches.last())
-        else {
-            return Ok(());
-        };
-        let here = FramePlace { segment: active.number, offset: active.end };
-        if first.place != here || first.before != self.head {
-            let other = std::io::Error::other("a batch was planned for another place");
-            return Err(self.syncs.poisoned(active.file.error_at("write", active.end)(other)));
-        }
-        let bytes: &[u8] = if batches.len() == 1 {
-            &first.bytes
-        } else {
-            self.joined.clear();
-            batches.iter().for_each(|batch| self.joined.extend_from_slice(&batch.bytes));
-            &self.joined
-        };
+        let Some((last, _)) = self.check_place(batches)? else { return Ok(()) };
+        let bytes = joined(&mut self.joined, batches);
+        let Some(active) = &mut self.active else { return Ok(()) };
         let end = last.end();
         if let Err(error) = active.fill_and_write(bytes, end, &self.options) {
             let from = active.end;
@@ -240,6 +243,24 @@ impl Writer {
         active.end = end;
         self.head = last.after;
         Ok(())
+    }
+
+    /// The last of `batches`, and where the first one goes: where the log ends.
+    fn check_place<'b>(
+        &self,
+        batches: &[&'b Placed],
+    ) -> Result<Option<(&'b Placed, FramePlace)>, Error> {
+        let (Some(active), Some(first), Some(last)) =
+            (&self.active, batches.first(), batches.last())
+        else {
+            return Ok(None);
+        };
+        let here = FramePlace { segment: active.number, offset: active.end };
+        if first.place != here || first.before != self.head {
+            let other = std::io::Error::other("a batch was planned for another place");
+            return Err(self.syncs.poisoned(active.file.error_at("write", active.end)(other)));
+        }
+        Ok(Some((last, here)))
     }
 
     /// What must be synced to make everything written durable, or `None` when it is. A sync point
@@ -503,6 +524,16 @@ impl Writer {
         let size = self.files.reading(number).and_then(|file| file.size());
         spares && !on_request && size.is_ok_and(|size| size > full / 2 && size <= full)
     }
+}
+
+/// The bytes of batches that lie behind each other; `memory` holds them when they are several.
+fn joined<'m>(memory: &'m mut Vec<u8>, batches: &[&'m Placed]) -> &'m [u8] {
+    if let [alone] = batches {
+        return &alone.bytes;
+    }
+    memory.clear();
+    batches.iter().for_each(|batch| memory.extend_from_slice(&batch.bytes));
+    memory
 }
 
 /// How many of `batches`, one at least, are written with one call: those in the segment of the

@@ -107,6 +107,12 @@ pub trait VfsFile: Send + Sync {
         self.write_at(offset, bytes)?;
         self.sync_data()
     }
+    /// As [`VfsFile::write_synced_at`], past the system's cache; `Unsupported`, with nothing
+    /// done, where that cannot be had or the file does not reach through the last page. What was
+    /// written so is not in the cache: the next reader waits for the disk.
+    fn write_past_cache(&self, _offset: u64, _bytes: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// As [`VfsFile::sync_data`], with the file's metadata.
     fn sync(&self) -> io::Result<()>;
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod clock;
+mod direct;
 mod file;
 mod lock;
 mod machine;

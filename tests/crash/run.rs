@@ -10,7 +10,7 @@ use std::time::Duration;
 use raftlog::fastlog::format::LogUid;
 use raftlog::fastlog::policy::{Ack, Flush, Loss, Promise, Strategy};
 use raftlog::fastlog::{
-    AppliedAndSynced, Batch, Error, FastLog, Fill, Memory, Options, Stepping, Watermarks,
+    AppliedAndSynced, Batch, Error, FastLog, Fill, Memory, Options, PastCache, Stepping, Watermarks,
 };
 use raftlog::model::{Durability, IndexRange, LogIndex};
 use raftlog::vfs::sim::{Disk, SimClock, SimFs};
@@ -135,6 +135,7 @@ impl Witness {
 pub struct Run {
     pub fs: SimFs,
     pub memory: Memory,
+    pub past_cache: PastCache,
     clock: SimClock,
     log: Option<FastLog>,
     model: Model,
@@ -200,7 +201,8 @@ impl Run {
         });
         let history = vec![State::new()];
         let (memory, model) = (Memory::Index, Model::default());
-        Run { fs, memory, clock, log: None, model, history, opened_at: 0, witness }
+        let past_cache = PastCache::Never;
+        Run { fs, memory, past_cache, clock, log: None, model, history, opened_at: 0, witness }
     }
 
     /// Does `steps` until one fails.
@@ -222,6 +224,7 @@ impl Run {
             strategy: Some(mode.strategy),
             flush: Some(mode.flush),
             memory: self.memory,
+            past_cache: self.past_cache,
             ..options()
         };
         let log = FastLog::open_or_create(Arc::new(self.fs.clone()), clock, dir(), &options)?;

@@ -46,6 +46,11 @@ pub struct TooLarge {
     pub limit: usize,
 }
 
+/// Room for what an entry takes beside its contents, roughly; so that memory is asked for once.
+const ENTRY_HEAD_BYTES: usize = 16;
+/// The same of a record of entries and its frame.
+const RECORD_HEAD_BYTES: usize = FRAME_HEADER_BYTES + 32;
+
 /// What every frame of a batch is told when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -153,6 +158,8 @@ impl Payload {
                 count += 1;
             }
             let (now, later) = rest.split_at(count);
+            let heads = count.saturating_mul(ENTRY_HEAD_BYTES).saturating_add(RECORD_HEAD_BYTES);
+            self.bytes.reserve(size.saturating_add(heads));
             self.record(ENTRIES, group, |out| {
                 put_varint(out, super::wire::len_u64(count));
                 put_varint(out, first.index.0);

@@ -3,11 +3,13 @@ use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
+use crate::vfs::os::direct::Direct;
 use crate::vfs::{OpenMode, PRIVATE_FILE_MODE, VfsFile};
 
 /// An open regular file.
@@ -16,6 +18,8 @@ pub(super) struct OsFile {
     /// Whether something was written through this file that no sync has covered yet. Only then
     /// must [`VfsFile::write_synced_at`] sync the whole file: `RWF_DSYNC` covers its own bytes.
     unsynced: AtomicBool,
+    /// The way past the cache, once somebody asked for it, where there is one.
+    direct: OnceLock<Option<Direct>>,
 }
 
 impl OsFile {
@@ -31,7 +35,16 @@ impl OsFile {
                 options.write(true).create_new(true).mode(PRIVATE_FILE_MODE);
             }
         }
-        Ok(OsFile { file: open_regular(path, &mut options, mode)?, unsynced: false.into() })
+        let file = open_regular(path, &mut options, mode)?;
+        Ok(OsFile { file, unsynced: false.into(), direct: OnceLock::new() })
+    }
+
+    /// Takes note of a write into the cache.
+    fn cached_write(&self) {
+        self.unsynced.store(true, Ordering::SeqCst);
+        if let Some(Some(direct)) = self.direct.get() {
+            direct.forget();
+        }
     }
 }
 
@@ -47,7 +60,7 @@ pub fn open_direct(path: &Path) -> io::Result<Box<dyn VfsFile>> {
     let file =
         options.read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     refuse_irregular(&file.metadata()?)?;
-    Ok(Box::new(OsFile { file, unsynced: false.into() }))
+    Ok(Box::new(OsFile { file, unsynced: false.into(), direct: OnceLock::new() }))
 }
 
 /// Opens an existing file for reading, to lock it.
@@ -102,7 +115,7 @@ impl VfsFile for OsFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.unsynced.store(true, Ordering::SeqCst);
+        self.cached_write();
         self.file.write_all_at(bytes, offset)
     }
 
@@ -110,7 +123,7 @@ impl VfsFile for OsFile {
         if size == 0 {
             return Ok(());
         }
-        self.unsynced.store(true, Ordering::SeqCst);
+        self.cached_write();
         loop {
             match fallocate(&self.file, FallocateFlags::empty(), 0, size) {
                 Err(Errno::INTR) => {}
@@ -123,7 +136,7 @@ impl VfsFile for OsFile {
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.unsynced.store(true, Ordering::SeqCst);
+        self.cached_write();
         self.file.set_len(size)
     }
 
@@ -145,7 +158,26 @@ impl VfsFile for OsFile {
         self.file.sync_data().inspect_err(|_| self.unsynced.store(true, Ordering::SeqCst))
     }
 
+    fn write_past_cache(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let direct = self.direct.get_or_init(|| Direct::open(&self.file).ok());
+        let direct = direct.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        if bytes.is_empty() {
+            return self.sync_data();
+        }
+        if self.unsynced.load(Ordering::SeqCst) {
+            self.sync_data()?;
+        }
+        direct.write(&self.file, offset, bytes).map_err(|error| match error.kind() {
+            // Some file systems open a file so and then refuse to write it.
+            io::ErrorKind::InvalidInput => io::ErrorKind::Unsupported.into(),
+            _ => error,
+        })
+    }
+
     fn write_synced_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Some(Some(direct)) = self.direct.get() {
+            direct.forget();
+        }
         if !self.unsynced.load(Ordering::SeqCst) && offset < i64::MAX.cast_unsigned() {
             match write_through(&self.file, offset, bytes) {
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}

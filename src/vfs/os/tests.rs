@@ -145,3 +145,43 @@ fn attributes_are_set_and_read_back() {
     assert_eq!(found.identity, (native.dev(), native.ino()));
     assert!(OsFs.free_bytes(dir.path()).expect("known").is_some());
 }
+
+/// Pages are written as a whole then; what stands beside the new bytes must stay, whoever wrote it.
+#[test]
+fn what_is_written_past_the_cache_is_read_like_everything_else_and_changes_nothing_beside_it() {
+    const SIZE: usize = 64 << 10;
+    let dir = scratch();
+    let path = dir.path().join("file");
+    let file = OsFs.open(&path, OpenMode::CreateNew).expect("created");
+    let mut expected: Vec<u8> = (0..SIZE).map(|at| at as u8 | 1).collect();
+    file.write_at(0, &expected).expect("written");
+    let mut dice = 88_172_645_463_325_252u64;
+    let mut below = |limit: usize| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice as usize % limit
+    };
+    let mut at = 0;
+    for round in 0..300 {
+        // Mostly behind what was written last, as a log is.
+        at = if below(4) == 0 || at + 9000 > SIZE { below(SIZE - 9000) } else { at };
+        let bytes = vec![round as u8; 1 + below(if round % 8 == 0 { 9000 } else { 300 })];
+        let past = match below(3) {
+            0 => Err(ErrorKind::Unsupported.into()),
+            _ => file.write_past_cache(at as u64, &bytes),
+        };
+        match past {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                file.write_at(at as u64, &bytes).expect("written");
+            }
+            other => other.expect("written"),
+        }
+        expected[at..at + bytes.len()].copy_from_slice(&bytes);
+        at += bytes.len();
+    }
+    let beyond = file.write_past_cache(SIZE as u64 - 10, &[0; 20]).expect_err("beyond the end");
+    assert_eq!(beyond.kind(), ErrorKind::Unsupported);
+    assert!(fs::read(&path).expect("read") == expected);
+    assert_eq!(file.size().expect("known"), SIZE as u64);
+}

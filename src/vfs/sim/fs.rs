@@ -337,6 +337,10 @@ impl VfsFile for SimFile {
         self.sync_file(Operation::SyncData, true)
     }
 
+    fn write_past_cache(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_synced_at(offset, bytes)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.sync_file(Operation::Sync, false)
     }
