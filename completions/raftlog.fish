@@ -246,7 +246,16 @@ hdd\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l steps -d 'Steps of the workload' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l points -d 'Moments tried of each mode, spread evenly: a number, or all' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l images -d 'Images drawn of a moment that has more than eight times as many' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l cluster -d 'Cut the power of N nodes with the same log at the same moment, too [default: 3]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l without -d 'Leave steps of the workload out, by their numbers from 0: 3,7-9' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l payload-max -d 'Cut longer payloads to so many bytes' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l process -d 'Instead, kill N real processes that write to a directory' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l dir -d 'The directory for them, which must be empty or not there' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l child -d 'The work of such a process, from an operation on' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l report -d 'Write the result as a page into a new file as well' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l replay -d 'Try one case again, with the flags that were printed with it' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l keep -d 'Write what the crash of the case left into a new directory, as real files' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
 jsonl\t'A JSON object a line (inspect --entries, --records)'
@@ -257,6 +266,8 @@ never\t'Never'"
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
 always\t'Always'
 never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l no-psow -d 'Do not take for granted that a write that is cut off leaves bytes outside its range alone; what breaks then is told and fails nothing'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l no-faults -d 'Leave out calls that fail and damage at rest'
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l strict -d 'Hazards count as findings: exit 1'
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l json -d 'Short for --format json, or jsonl where the result is a stream'
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'

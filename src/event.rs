@@ -25,6 +25,8 @@ pub enum Phase {
     Measuring,
     /// Recovering and checking what a crash may leave; its entries are images.
     Simulating,
+    /// Killing processes; its entries are those.
+    Killing,
 }
 
 impl Phase {
@@ -33,8 +35,14 @@ impl Phase {
         match self {
             Phase::Simulating => ("image", "images"),
             Phase::Measuring => ("measurement", "measurements"),
+            Phase::Killing => ("process", "processes"),
             _ => ("entry", "entries"),
         }
+    }
+
+    /// Whether its bytes are bytes. Those of a simulation are thousandths of its parts.
+    pub fn counts_bytes(self) -> bool {
+        self != Phase::Simulating
     }
 
     /// The word that a progress line begins with.
@@ -50,6 +58,7 @@ impl Phase {
             Phase::Unpacking => "unpacking",
             Phase::Measuring => "measuring",
             Phase::Simulating => "simulating",
+            Phase::Killing => "killing",
         }
     }
 }

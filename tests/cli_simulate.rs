@@ -65,6 +65,21 @@ fn level_1_disk_first_loses_nothing_and_level_minus_1_loses_something() {
 }
 
 #[test]
+fn faults_of_the_device_are_masked_or_refused_and_never_silent() {
+    let value = json(LITTLE, 0);
+    let faults = value["result"]["faults"].as_array().expect("faults");
+    assert!(faults.len() >= 8, "{faults:?}");
+    for row in faults {
+        let count = |key: &str| row[key].as_u64().expect("a count");
+        assert!(count("tried") > 0, "{row}");
+        let sum = count("masked") + count("refused") + count("ambiguous") + count("silent");
+        assert_eq!((count("tried"), count("silent")), (sum, 0), "{row}");
+    }
+    let without = json(&format!("{LITTLE} --no-faults"), 0);
+    assert_eq!(without["result"]["faults"], Value::Array(Vec::new()));
+}
+
+#[test]
 fn one_seed_is_one_answer_and_another_seed_another() {
     let once = timeless(json(LITTLE, 0));
     assert_eq!(once, timeless(json(LITTLE, 0)));
@@ -86,6 +101,75 @@ fn a_case_is_tried_again_byte_for_byte() {
         assert_eq!(code, 0);
         assert!(stdout.contains("verdict:") && stdout.contains("what the disk did"), "{stdout}");
     }
+}
+
+#[test]
+fn what_a_crash_left_is_kept_as_real_files_on_which_verify_agrees() {
+    let flags = "--durability -1 --strategy disk-first --flush immediate";
+    let place = tempfile::tempdir().expect("a directory");
+    let (mut torn, mut whole) = (0, 0);
+    for image in 0..24 {
+        let dir = place.path().join(image.to_string());
+        let dir = dir.to_str().expect("UTF-8");
+        let value = json(&format!("simulate --replay 7f3a:90:{image} {flags} --keep {dir}"), 0);
+        let verdict = value["result"]["replayed"]["verdict"].as_str().expect("a verdict");
+        let (inspected, codes) = verdict_of(dir);
+        let is_torn = verdict.starts_with("torn tail cut");
+        assert_eq!(value["result"]["replayed"]["first_bad"].is_object(), is_torn, "{verdict}");
+        if is_torn {
+            torn += 1;
+            assert_eq!(inspected, 3, "{verdict}");
+            let told = codes.contains("R114") || codes.contains("R117");
+            assert!(told, "{verdict}: {codes:?}");
+        } else {
+            whole += 1;
+            assert!(!codes.contains("R114"), "{verdict}: {codes:?}");
+        }
+        let corrupt = codes.contains("R115") || codes.contains("R116");
+        assert!(!corrupt, "no crash is corruption: {verdict}: {codes:?}");
+        let (code, _, _) = run(&format!("simulate --replay 7f3a:90:{image} {flags} --keep {dir}"));
+        assert_eq!(code, 12, "an existing directory is left alone");
+    }
+    assert!(torn > 0 && torn + whole == 24, "{torn} torn, {whole} whole");
+    // Damage to what was synced is no torn tail.
+    let dir = place.path().join("0");
+    let segment = dir.join("00000003.seg");
+    let mut bytes = std::fs::read(&segment).expect("a segment that was full");
+    bytes[8300] ^= 0x20;
+    std::fs::write(&segment, bytes).expect("written");
+    let (inspected, codes) = verdict_of(dir.to_str().expect("UTF-8"));
+    assert!(inspected == 1 && codes.contains("R115"), "{inspected}: {codes:?}");
+}
+
+/// How `inspect` ends, and the codes that `verify` finds.
+fn verdict_of(dir: &str) -> (i32, std::collections::BTreeSet<String>) {
+    let (inspected, _, _) = run(&format!("inspect {dir}"));
+    let (_, stdout, stderr) = run(&format!("verify {dir} --json"));
+    let value: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}"));
+    let findings = value["findings"].as_array().expect("findings").clone();
+    let code = |finding: Value| finding["code"].as_str().expect("a code").to_owned();
+    (inspected, findings.into_iter().map(code).collect())
+}
+
+#[test]
+fn a_report_is_a_page_of_its_own_that_replaces_nothing() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("crash.html");
+    let little = format!("{LITTLE} --no-faults --report {}", path.display());
+    let (code, _, stderr) = run(&little);
+    assert_eq!(code, 0, "{stderr}");
+    let page = std::fs::read_to_string(&path).expect("a page");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(page.contains("level 1 lost") && page.contains("Every promise was kept."), "{page}");
+    assert_eq!(page.matches("<rect").count(), 24, "two charts of twelve modes");
+    assert!(page.contains("prefers-color-scheme:dark"));
+    for foreign in ["http:", "https:", "<script", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign} leads elsewhere");
+    }
+    let (code, _, _) = run(&little);
+    assert_eq!(code, 12, "the page is left alone");
+    assert_eq!(std::fs::read_to_string(&path).expect("a page"), page);
+    assert_eq!(std::fs::read_dir(place.path()).expect("listed").count(), 1, "nothing partial");
 }
 
 #[test]
@@ -128,4 +212,73 @@ fn profiles_are_told_apart_and_every_check_is_explained() {
         assert_eq!(code, 0);
         assert!(stdout.contains("(simulate)") && stdout.contains("remedy"), "{stdout}");
     }
+}
+
+#[test]
+fn a_real_store_shapes_the_workload_and_is_only_read() {
+    let store = support::redb("redb-twins", "twin-golib-bolt2-novote");
+    let path = store.to_str().expect("UTF-8");
+    let before = std::fs::read(&store).expect("a fixture");
+    let value = json(&format!("{LITTLE} {path} --no-faults"), 0);
+    assert_eq!(value["source"]["format"], "redb");
+    let workload = &value["result"]["workload"];
+    assert_eq!(workload["groups"], 1, "{workload}");
+    let usual = json(&format!("{LITTLE} --no-faults"), 0);
+    assert_ne!(workload["bytes"], usual["result"]["workload"]["bytes"]);
+    assert_eq!(std::fs::read(&store).expect("a fixture"), before);
+    let mode = "--durability 1 --strategy disk-first --flush immediate";
+    let value = json(&format!("simulate {path} --replay 7f3a:12:0 {mode}"), 0);
+    assert_eq!(value["result"]["replayed"]["case"], "7f3a:12:0");
+    let (code, stdout, _) = run("simulate /no/such/store");
+    assert_eq!((code, stdout.as_str()), (10, ""));
+}
+
+#[test]
+fn a_cluster_loses_what_no_majority_holds() {
+    let value = json("simulate --steps 40 --images 16 --flush immediate --no-faults --cluster", 0);
+    let modes = value["result"]["modes"].as_array().expect("modes");
+    let sum = |durability: i64, strategy: &str, key: &str| -> u64 {
+        let of = modes.iter().filter(|mode| mode["durability"] == durability);
+        let of = of.filter(|mode| mode["strategy"] == strategy);
+        of.map(|mode| mode["cluster"][key].as_u64().expect("a count")).sum()
+    };
+    assert!(modes.iter().all(|mode| mode["cluster"]["nodes"] == 3));
+    assert!(sum(1, "disk-first", "cuts") > 1000);
+    assert_eq!(sum(1, "disk-first", "cuts_with_loss"), 0);
+    assert_eq!(sum(1, "disk-first", "double_votes"), 0);
+    assert!(sum(-1, "disk-first", "cuts_with_loss") > 0);
+    assert!(sum(-1, "disk-first", "double_votes") > 0);
+    let (code, stdout, _) = run(&format!("{LITTLE} --no-faults --cluster=5"));
+    assert_eq!(code, 0);
+    assert!(stdout.contains("5 nodes with the same log, one power cut"), "{stdout}");
+    assert!(stdout.contains("for Dkron's --raft-duration: when all nodes lose power"), "{stdout}");
+}
+
+#[test]
+fn killed_processes_lose_nothing_that_was_promised_for_a_kill() {
+    let place = tempfile::tempdir().expect("a directory");
+    let dir = place.path().join("log");
+    let dir = dir.to_str().expect("UTF-8");
+    let value = json(&format!("simulate --process 14 --dir {dir}"), 0);
+    let process = &value["result"]["process"];
+    assert_eq!((&process["rounds"], &process["violations"]), (&14.into(), &0.into()));
+    assert!(process["acknowledged"].as_u64() > Some(20), "{process}");
+    assert!(process["recovered"].as_u64() > Some(20), "{process}");
+    let (code, stdout, _) = run(&format!("simulate --process 2 --dir {dir}"));
+    assert_eq!((code, stdout.as_str()), (12, ""), "what is there stays");
+    let (code, stdout, _) = run(&format!("simulate --process 2 --dir {dir}/new"));
+    assert_eq!(code, 0);
+    assert!(stdout.contains("this cannot show a power cut"), "{stdout}");
+}
+
+#[test]
+fn what_is_taken_for_granted_is_told_and_steps_can_be_left_out() {
+    let value = json(&format!("{LITTLE} --no-faults --no-psow"), 0);
+    assert_eq!(value["result"]["assumptions"].as_array().map(Vec::len), Some(1));
+    let whole = json(&format!("{LITTLE} --no-faults"), 0);
+    assert_eq!(whole["result"]["assumptions"].as_array().map(Vec::len), Some(2));
+    let less = json(&format!("{LITTLE} --no-faults --without 5-20 --payload-max 10"), 0);
+    let of = |value: &Value, key: &str| value["result"]["workload"][key].as_u64();
+    assert!(of(&less, "ops") < of(&whole, "ops"), "{less}");
+    assert!(of(&less, "bytes") < of(&whole, "bytes"), "{less}");
 }

@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backup", &["model", "event", "vfs", "store", "archive"]),
     ("dual", &["model", "fastlog"]),
     ("bench", &["model", "event", "vfs", "fastlog", "store"]),
-    ("simulate", &["model", "event", "vfs", "fastlog"]),
+    ("simulate", &["model", "event", "vfs", "fastlog", "store"]),
     (
         "report",
         &[

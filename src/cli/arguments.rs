@@ -2,22 +2,21 @@
 
 mod bench;
 mod shared;
+mod simulate;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 
-use crate::cli::simulate::{FlushList, Points, seed};
 use crate::cli::{examples, values};
 use crate::inspect::PayloadMode;
 use crate::migrate::LossName;
 use crate::model::{Code, Durability, EntryKind, Selection, TimeForm};
-use crate::simulate::{Case, DiskModel, Order};
 use crate::store::{Format, Level, RedbFormat};
-use crate::vfs::sim::{Profile, Seed, Torn};
 
 pub use bench::Bench;
 pub use shared::*;
+pub use simulate::Simulate;
 
 /// Shows, proves, backs up and converts Raft logs.
 ///
@@ -218,62 +217,6 @@ pub struct Migrate {
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
-    /// Shape.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Stderr.
-    #[command(flatten)]
-    pub tell: TellArgs,
-}
-
-/// Arguments of `simulate`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::SIMULATE)]
-pub struct Simulate {
-    /// Levels to try: -1 (low), 0 (mid), 1 (high) [default: all]
-    #[arg(long, value_name = "LEVEL", value_delimiter = ',', allow_negative_numbers = true)]
-    #[arg(allow_hyphen_values = true, value_parser = values::durability())]
-    pub durability: Vec<Durability>,
-    /// Strategies to try [default: both]
-    #[arg(long, value_name = "STRATEGY", value_delimiter = ',')]
-    #[arg(value_parser = values::words(&Order::ALL, Order::as_str))]
-    pub strategy: Vec<Order>,
-    /// Flush policies to try: immediate, batch:ENTRIES,MS [default: immediate,batch:8,20]
-    #[arg(long, value_name = "POLICY")]
-    pub flush: Option<FlushList>,
-    /// What the workload is made from, hexadecimal
-    #[arg(long, value_name = "HEX", default_value = "7f3a", value_parser = seed)]
-    #[arg(conflicts_with = "replay")]
-    pub seed: Seed,
-    /// What the file system may do with unsynced writes [default: strict-posix]
-    #[arg(long, value_name = "PROFILE", value_delimiter = ',')]
-    #[arg(value_parser = values::words(&Profile::ALL, Profile::as_str))]
-    pub profile: Vec<Profile>,
-    /// How finely a crash may mix two versions of a page
-    #[arg(long, value_name = "HOW", default_value = "sectors")]
-    #[arg(value_parser = values::words(&values::TORN, Torn::as_str))]
-    pub torn: Torn,
-    /// How long the modelled disk takes
-    #[arg(long, value_name = "DISK", default_value = "nvme")]
-    #[arg(value_parser = values::words(&DiskModel::ALL, DiskModel::as_str))]
-    pub disk: DiskModel,
-    /// Steps of the workload
-    #[arg(long, value_name = "N", default_value_t = 60)]
-    #[arg(value_parser = clap::value_parser!(u16).range(2..=10_000))]
-    pub steps: u16,
-    /// Moments tried of each mode, spread evenly: a number, or all
-    #[arg(long, value_name = "N", default_value = "all")]
-    pub points: Points,
-    /// Images drawn of a moment that has more than eight times as many
-    #[arg(long, value_name = "N", default_value_t = crate::simulate::IMAGES)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    pub images: u64,
-    /// Try one case again, with the flags that were printed with it
-    #[arg(long, value_name = "CASE")]
-    pub replay: Option<Case>,
-    /// Hazards count as findings: exit 1
-    #[arg(long)]
-    pub strict: bool,
     /// Shape.
     #[command(flatten)]
     pub output: OutputArgs,

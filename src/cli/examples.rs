@@ -75,6 +75,10 @@ Examples:
   raftlog simulate --profile ext4-ordered,xfs --seed 51   what usual file systems add
   raftlog simulate --images 512 --steps 200               more of the same
   raftlog simulate --replay 7f3a:118:37 --durability 1 --strategy disk-first --flush immediate
+  raftlog simulate /var/lib/dkron                         a workload like that of a real store
+  raftlog simulate --cluster --profile ext4-ordered       three nodes, one power cut
+  raftlog simulate --process 20 --dir scratch             real processes, killed
+  raftlog simulate --report crash.html                    a page to hand around
   raftlog simulate --json | jq '.result.modes[] | {durability, strategy, lost}'
 ";
 

@@ -1,15 +1,22 @@
 //! `simulate`: flags to a simulation's options, rows as soon as they are known.
 
+mod process;
+
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use crate::cli::advice;
-use crate::cli::arguments::{Shape, Simulate};
+use crate::cli::arguments::{ProgressWhen, Shape, Simulate};
 use crate::cli::failure::{Failure, Kind};
-use crate::cli::session::{Session, usage};
-use crate::model::Severity;
+use crate::cli::inspect::{opened, unopened_failure};
+use crate::cli::quote::quoted_path;
+use crate::cli::session::{Session, source_of, usage};
+use crate::model::{IoError, Severity};
 use crate::report::output::{Output, tell};
-use crate::report::{Exit, document, simulation};
+use crate::report::{Exit, Source, document, simulation};
 use crate::simulate::{self, Case, Flushing, Mode, Options, Order, Outcome, Simulated};
+use crate::store::OpenOptions;
+use crate::vfs::OpenMode;
 use crate::vfs::sim::{Profile, Seed};
 
 /// Runs `simulate`.
@@ -18,11 +25,39 @@ pub fn run(session: &Session, arguments: &Simulate) -> Exit {
         Ok(shape) => shape,
         Err(failure) => return usage(&failure, session.err),
     };
-    let options = options_of(arguments);
-    match &arguments.replay {
-        Some(case) => replay(session, arguments, &options, case, shape),
-        None => simulate(session, arguments, &options, shape),
+    let mut options = options_of(arguments);
+    if let (Some(from), Some(dir)) = (arguments.child, &arguments.dir) {
+        return process::work(session, &options, dir, from);
     }
+    if let (Some(count), Some(dir)) = (arguments.process, &arguments.dir) {
+        return process::run(session, arguments, &options, (count, dir), shape);
+    }
+    let source = match take_shape(session, arguments, &mut options) {
+        Ok(source) => source,
+        Err(failure) => return failed(session, *failure, shape),
+    };
+    match &arguments.replay {
+        Some(case) => replay(session, arguments, &options, (case, source), shape),
+        None => simulate(session, arguments, &options, source, shape),
+    }
+}
+
+/// Takes the shape of the workload from the store that was named, if one was.
+fn take_shape(
+    session: &Session,
+    arguments: &Simulate,
+    options: &mut Options,
+) -> Result<Option<Source>, Box<Failure>> {
+    let Some(path) = &arguments.path else { return Ok(None) };
+    let opened = opened(session, path, arguments.lock, &OpenOptions::default());
+    let opened = opened.map_err(|error| Box::new(unopened_failure(session, path, error)))?;
+    let shape = simulate::shape_of(opened.store.as_ref(), options.shape.steps);
+    let shape = shape.map_err(|error| Box::new(advice::of_store(error, &session.context(path))))?;
+    let (left_out, payload_max_bytes) =
+        (options.shape.left_out.clone(), options.shape.payload_max_bytes);
+    options.shape = simulate::Shape { left_out, payload_max_bytes, ..shape };
+    options.source = Some(quoted_path(path));
+    Ok(Some(source_of(&opened.description)))
 }
 
 fn options_of(arguments: &Simulate) -> Options {
@@ -45,14 +80,28 @@ fn options_of(arguments: &Simulate) -> Options {
         profiles,
         torn: arguments.torn,
         seed: arguments.seed,
-        shape: simulate::Shape::usual(usize::from(arguments.steps)),
+        shape: simulate::Shape {
+            left_out: arguments.without.clone().unwrap_or_default(),
+            payload_max_bytes: arguments.payload_max.and_then(|most| usize::try_from(most).ok()),
+            ..simulate::Shape::usual(usize::from(arguments.steps))
+        },
         disk: arguments.disk,
         points: arguments.points.0,
         images: arguments.images,
+        faults: !arguments.no_faults,
+        psow: !arguments.no_psow,
+        cluster: arguments.cluster,
+        source: None,
     }
 }
 
-fn simulate(session: &Session, arguments: &Simulate, options: &Options, shape: Shape) -> Exit {
+fn simulate(
+    session: &Session,
+    arguments: &Simulate,
+    options: &Options,
+    source: Option<Source>,
+    shape: Shape,
+) -> Exit {
     let mut output = Output::stdout();
     let mut rows = simulation::Rows::new(options);
     let groups = options.shape.groups.len() as u64;
@@ -63,7 +112,12 @@ fn simulate(session: &Session, arguments: &Simulate, options: &Options, shape: S
         let _told_by_finish = output.flush();
     }
     let time = session.time();
-    let mut watch = session.watch(arguments.tell, &time);
+    // A bar and rows on one terminal would tear each other apart.
+    let mut tells = arguments.tell;
+    if streams && session.out.width.is_some() && tells.progress == ProgressWhen::Auto {
+        tells.progress = ProgressWhen::Plain;
+    }
+    let mut watch = session.watch(tells, &time);
     let mut closed = ControlFlow::Continue(());
     let outcome = simulate::simulate(options, &session.clock, &mut watch, &mut |mode| {
         if streams && closed.is_continue() {
@@ -74,13 +128,38 @@ fn simulate(session: &Session, arguments: &Simulate, options: &Options, shape: S
     watch.end();
     let exit = exit_of(session, arguments, &outcome);
     let rest = match shape {
-        Shape::Json => document(&simulation::envelope(&outcome, exit, session.elapsed_ms())),
+        Shape::Json => {
+            document(&simulation::envelope(&outcome, source, exit, session.elapsed_ms()))
+        }
         _ => simulation::footer(&outcome, session.out),
     };
     let _told_by_finish = output.write(&rest);
     let written = output.finish();
+    if let Some(path) = &arguments.report
+        && let Err(error) = write_page(session, path, &outcome)
+    {
+        let failure = not_written(session, &error, path);
+        tell(&failure.text(session.err));
+        return failure.kind.exit();
+    }
     tell_next(arguments, &outcome);
     session.end(written, exit)
+}
+
+/// Writes the page under a partial name first, so that it appears whole; a file that exists stays.
+fn write_page(session: &Session, path: &Path, outcome: &Outcome) -> Result<(), IoError> {
+    let page = simulation::page(outcome, &session.context(path).again(""));
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let error = |action: &'static str| move |error| IoError::new(action, path, error);
+    let file = session.fs.open(partial, OpenMode::CreateNew).map_err(error("create"))?;
+    let written = file.write_at(0, page.as_bytes()).and_then(|()| file.sync());
+    let named = written.and_then(|()| session.fs.rename_new(partial, path));
+    named.map_err(|cause| {
+        let _the_first_error_counts = session.fs.remove(partial);
+        error("write")(cause)
+    })
 }
 
 /// How the program ends: a signal wins, then broken promises, then, if asked, hazards.
@@ -108,7 +187,7 @@ fn replay(
     session: &Session,
     arguments: &Simulate,
     options: &Options,
-    case: &Case,
+    (case, source): (&Case, Option<Source>),
     shape: Shape,
 ) -> Exit {
     if options.modes.len() != 1 || options.profiles.len() != 1 {
@@ -119,20 +198,51 @@ fn replay(
         return usage(&failure, session.err);
     }
     let options = Options { seed: case.seed, ..options.clone() };
-    let (replayed, findings) = match simulate::replay(&options, case) {
+    let simulate::Found { replayed, findings, image } = match simulate::replay(&options, case) {
         Ok(found) => found,
         Err(error) => return usage(&advice::of_simulation(error), session.err),
     };
+    if let Some(dir) = &arguments.keep
+        && let Err(error) = simulate::keep(&image, session.fs.as_vfs(), dir)
+    {
+        return failed(session, not_written(session, &error, dir), shape);
+    }
     let text = simulation::replayed(&replayed, &findings, session.out);
     let result = Simulated::of_case(&options, replayed);
     let outcome = Outcome { result, findings };
     let exit = exit_of(session, arguments, &outcome);
     let text = match shape {
-        Shape::Json => document(&simulation::envelope(&outcome, exit, session.elapsed_ms())),
+        Shape::Json => {
+            document(&simulation::envelope(&outcome, source, exit, session.elapsed_ms()))
+        }
         _ => text,
     };
     let written = crate::cli::session::write_out(&text);
     tell_next(arguments, &outcome);
+    session.end(written, exit)
+}
+
+/// Why something new could not be written. What is there already is never replaced.
+fn not_written(session: &Session, error: &IoError, path: &Path) -> Failure {
+    if error.source.kind() != std::io::ErrorKind::AlreadyExists {
+        return advice::of_io(error, &session.context(path));
+    }
+    let message = format!("{} exists, and nothing is replaced", path.display());
+    let failure = Failure::new(Kind::Refused, message);
+    failure.hint("take another name").docs(Exit::Refused.name())
+}
+
+/// Ends with a failure, which JSON has as an object of its own.
+fn failed(session: &Session, failure: Failure, shape: Shape) -> Exit {
+    let exit = failure.kind.exit();
+    tell(&failure.text(session.err));
+    let written = match shape {
+        Shape::Json => {
+            let envelope = simulation::failed(failure.note(), exit, session.elapsed_ms());
+            crate::cli::session::write_out(&document(&envelope))
+        }
+        _ => Ok(()),
+    };
     session.end(written, exit)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::fastlog::Error;
 use crate::fastlog::fault::{newer_error, sector_fault};
 use crate::fastlog::format::{ANCHOR_FILE_BYTES, Anchor, PAGE_BYTES, SECTOR_BYTES, SectorError};
+use crate::fastlog::planted::{Bug, planted};
 use crate::fastlog::segment::{Files, NamedFile};
 use crate::model::{Code, Fault, FaultKind, IoError};
 use crate::vfs::OpenMode;
@@ -126,7 +127,8 @@ impl AnchorFile {
     pub(super) fn write(&mut self, change: impl FnOnce(&mut Anchor)) -> Result<(), IoError> {
         let mut next = self.current.clone();
         change(&mut next);
-        next.counter = self.current.counter.saturating_add(1);
+        let step = if planted(Bug::OneSlot) { 2 } else { 1 };
+        next.counter = self.current.counter.saturating_add(step);
         self.durable = false;
         self.file.write(next.offset(), &next.encode())?;
         self.current = next;

@@ -2,7 +2,8 @@
 
 use crate::fastlog::Error;
 use crate::fastlog::format::{
-    FRAME_HEADER_BYTES, FRAMES_OFFSET, Found, Frame, FrameType, SegmentHeader, SegmentNo, Sequence,
+    FRAME_HEADER_BYTES, FRAMES_OFFSET, Found, Frame, FrameType, SECTOR_BYTES, SegmentHeader,
+    SegmentNo, Sequence,
 };
 use crate::fastlog::segment::{FramePlace, NamedFile};
 use crate::fastlog::walk::{Head, Stop, Walk, Walked};
@@ -194,7 +195,8 @@ impl Walk<'_> {
 
 /// Offset behind the last byte at or behind `from` that is not zero, or `from`.
 fn last_nonzero(file: &NamedFile, from: u64) -> Result<u64, IoError> {
-    let mut buffer = vec![0; SEARCH_BYTES];
+    let behind = usize::try_from(file.size()?.saturating_sub(from)).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; behind.clamp(1, SEARCH_BYTES)];
     let (mut at, mut last) = (from, from);
     loop {
         let read = file.read(at, &mut buffer)?;
@@ -202,7 +204,14 @@ fn last_nonzero(file: &NamedFile, from: u64) -> Result<u64, IoError> {
         if bytes.is_empty() {
             return Ok(last);
         }
-        if let Some(position) = bytes.iter().rposition(|byte| *byte != 0) {
+        let mut rest = bytes;
+        // Zeros at the end go a sector at a time.
+        while let Some((before, end)) = rest.split_last_chunk::<SECTOR_BYTES>()
+            && *end == [0; SECTOR_BYTES]
+        {
+            rest = before;
+        }
+        if let Some(position) = rest.iter().rposition(|byte| *byte != 0) {
             last = at + u64::try_from(position).unwrap_or(u64::MAX) + 1;
         }
         at += u64::try_from(read).unwrap_or(u64::MAX);

@@ -17,6 +17,7 @@ use crate::fastlog::memtable::Memtable;
 use crate::fastlog::open::Opened;
 use crate::fastlog::pace::{Due, FlushPace, SyncPace};
 use crate::fastlog::plan::Placed;
+use crate::fastlog::planted::{Bug, planted};
 use crate::fastlog::policy::{Ack, Durability, Promise};
 use crate::fastlog::queue::{Outcome, Queue, Room, Told, Waiting, Watcher};
 use crate::fastlog::read::{RangeReader, Source};
@@ -362,14 +363,15 @@ impl Core {
         let asks = done.iter().any(|waiting| waiting.ack == Ack::Durable);
         let reached = if asks { Ack::Durable } else { self.promise.flush_to };
         let synced = match reached {
-            Ack::Durable if !done.is_empty() => writer.sync(now),
+            Ack::Durable if !done.is_empty() && !planted(Bug::AckBeforeSync) => writer.sync(now),
             _ => self.syncs.check(),
         };
         if writer.ways.is_measuring() && synced.is_ok() && taken.iter().any(durably) {
             writer.ways.step(self.now(), WayEvent::Ended(went));
         }
         let (done, rest) = if synced.is_ok() { (done, rest) } else { (&[][..], &*taken) };
-        outcome = outcome.and(synced).and(self.make_visible(done));
+        let shown = if planted(Bug::FailedWriteSeen) { taken.as_slice() } else { done };
+        outcome = outcome.and(synced).and(self.make_visible(shown));
         if let Err(Error::Io(cause)) = &outcome
             && self.promise.visible == Ack::Accepted
         {
@@ -378,6 +380,10 @@ impl Core {
         let mut queue = locked(&self.queue);
         let ended = if self.follows_load { self.now() } else { now };
         queue.flushed(ended, done, reached);
+        if planted(Bug::CommitsLatecomers) && reached == Ack::Durable {
+            let accepted = queue.marks().accepted;
+            queue.synced(accepted);
+        }
         if let Err(error) = &outcome {
             queue.failed(now, rest, error, writer.plan());
         }

@@ -37,6 +37,7 @@ mod open;
 mod options;
 mod pace;
 mod plan;
+pub(crate) mod planted;
 pub mod policy;
 mod queue;
 mod read;

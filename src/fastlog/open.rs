@@ -10,6 +10,7 @@ use crate::fastlog::format::{
     Anchor, FRAMES_OFFSET, LogUid, Masked, SegmentNo, Sequence, Settings,
 };
 use crate::fastlog::lock::lock_exclusive;
+use crate::fastlog::planted::{Bug, planted};
 use crate::fastlog::policy::Durability;
 use crate::fastlog::recovery::{Case, TornTail, Verdict, judge};
 use crate::fastlog::segment::{Files, NamedFile};
@@ -110,7 +111,7 @@ impl Ground<'_> {
         // An empty directory may be what an interrupted creation left: its name need not be
         // durable.
         let parent = parent_of(self.dir);
-        let synced = self.vfs.sync_dir(parent);
+        let synced = if planted(Bug::DirNotSynced) { Ok(()) } else { self.vfs.sync_dir(parent) };
         synced.map_err(|error| IoError::new("sync", parent, error))?;
         let files = self.files();
         let file = files.open(&files.anchor_path(), OpenMode::CreateNew)?;
@@ -140,7 +141,9 @@ impl Ground<'_> {
             created_by: concat!("raftlog ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         file.write(first.offset(), &first.encode())?;
-        file.sync()?;
+        if !planted(Bug::AnchorNotSynced) {
+            file.sync()?;
+        }
         files.sync_dir()?;
         let head = Head { next: Sequence(1), previous: Masked(0) };
         let anchor = AnchorFile::new(file, first);
@@ -169,6 +172,8 @@ impl Ground<'_> {
         let looked = self.clock.monotonic();
         let mut walk = Walk::new(&files, anchor.uid, anchor.oldest, &segments);
         walk.take_anchor(&slots);
+        #[cfg(test)]
+        let _replaying = crate::fastlog::planted::Replay::begins();
         let stop = walk.run_on_all_processors()?;
         let replayed = self.clock.monotonic();
         let verdict = judge(&mut walk, stop, anchor.newest)?;
@@ -177,7 +182,7 @@ impl Ground<'_> {
             offset_bytes,
             len_bytes,
         };
-        if !verdict.case.is_end() {
+        if !verdict.case.is_end() && !planted(Bug::DamageIsTorn) {
             return Err(verdict.fault(place).into());
         }
         if !walk.tables.is_whole() && !walk.walked.is_empty() {
@@ -279,6 +284,7 @@ impl Repair {
         if let Some(active) = &mut active
             && verdict.behind.bytes > 0
             && verdict.case != Case::End
+            && !planted(Bug::TailNotCut)
         {
             active.erase(active.end, active.end + verdict.behind.bytes)?;
             active.file.sync()?;
@@ -382,7 +388,8 @@ fn secure_unproven(
 
 /// Writes the bytes from `from` to `to` as they are.
 fn rewrite(file: &NamedFile, from: u64, to: u64) -> Result<(), IoError> {
-    let mut buffer = vec![0; REWRITE_BYTES];
+    let all = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; all.min(REWRITE_BYTES)];
     let mut at = from;
     while at < to {
         let left = usize::try_from(to - at).unwrap_or(usize::MAX).min(REWRITE_BYTES);

@@ -9,6 +9,7 @@ use crate::fastlog::format::{GroupNo, Payload, Sequence, TooLarge};
 use crate::fastlog::marks::{OpNo, Trail, Watermarks};
 use crate::fastlog::pace::{Due, FlushPace, QueueEvent, SyncPace, WrittenEvent};
 use crate::fastlog::plan::{Placed, Plan};
+use crate::fastlog::planted::{Bug, planted};
 use crate::fastlog::policy::{Ack, Promise};
 use crate::fastlog::tables::Tables;
 use crate::fastlog::{Error, Refusal};
@@ -168,6 +169,7 @@ impl Queue {
         let Load { entries, bytes } = self.unflushed;
         !self.paused
             && (entries == 0
+                || planted(Bug::NoBackpressure)
                 || (entries.saturating_add(load.entries) <= self.room.entries
                     && bytes.saturating_add(load.bytes) <= self.room.bytes))
     }
@@ -286,7 +288,8 @@ impl Queue {
             }
         }
         self.marks.accepted = op;
-        let ack = promise.ack_of(batch.entries, checked.votes);
+        let votes = checked.votes && !planted(Bug::VoteNotSynced);
+        let ack = promise.ack_of(batch.entries, votes);
         let urgent = ack > promise.ack.max(promise.flush_to);
         self.unflushed.add(load);
         let entries = u32::try_from(load.entries).unwrap_or(u32::MAX);

@@ -111,8 +111,12 @@ pub(super) fn ahead<T>(
 ) -> T {
     let size = |number: &SegmentNo| files.reading(*number).ok()?.size().ok();
     let bytes = segments.iter().filter_map(size).fold(0u64, u64::saturating_add);
+    if bytes < PARALLEL_BYTES {
+        return work(Ahead::default());
+    }
+    // Asking the system takes longer than reading a small log.
     let threads = thread::available_parallelism().map_or(1, usize::from).min(segments.len());
-    if threads < 2 || bytes < PARALLEL_BYTES {
+    if threads < 2 {
         return work(Ahead::default());
     }
     ahead_on(threads.min(THREADS_MAX), files, uid, segments, work)

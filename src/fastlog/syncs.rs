@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use crate::fastlog::Error;
 use crate::fastlog::anchor::AnchorFile;
 use crate::fastlog::format::{SegmentNo, Sequence};
+use crate::fastlog::planted::{Bug, planted};
 use crate::fastlog::segment::{Files, NamedFile};
 use crate::fastlog::threads::{Mutex, MutexGuard};
 use crate::model::IoError;
@@ -83,7 +84,7 @@ impl Syncs {
     }
 
     fn bring(&self, job: &SyncJob) -> Result<(), IoError> {
-        job.files.iter().try_for_each(|file| file.sync())?;
+        job.files.iter().try_for_each(|file| synced(file))?;
         if job.names {
             self.files.sync_dir()?;
         }
@@ -135,6 +136,14 @@ impl Syncs {
     pub(super) fn sync(&self, file: &NamedFile) -> Result<(), Error> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.check()?;
-        file.sync().map_err(|error| self.poisoned(error))
+        synced(file).map_err(|error| self.poisoned(error))
+    }
+}
+
+fn synced(file: &NamedFile) -> Result<(), IoError> {
+    match file.sync() {
+        Err(_) if planted(Bug::SyncErrorIgnored) => Ok(()),
+        Err(_) if planted(Bug::SyncTriedAgain) => file.sync(),
+        synced => synced,
     }
 }

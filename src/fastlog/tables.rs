@@ -10,6 +10,7 @@ use crate::fastlog::format::{
     SnapshotFields, TooLarge,
 };
 use crate::fastlog::memtable::{Memtable, Position, Run, Shape, Tail};
+use crate::fastlog::planted::{Bug, planted_in_replay};
 use crate::fastlog::scan::StepOp;
 use crate::fastlog::segment::FramePlace;
 use crate::model::{
@@ -293,7 +294,11 @@ impl Tables {
             return Err(ApplyError::UnknownGroup { group: number, at });
         };
         match record.op {
+            Op::Truncation(first) if planted_in_replay(Bug::TruncationShort) => {
+                group.truncate(memtable, number, LogIndex(first.0.saturating_add(1)));
+            }
             Op::Truncation(first) => group.truncate(memtable, number, first),
+            Op::Compaction(_) if planted_in_replay(Bug::CompactionLost) => {}
             Op::Compaction(through) => group.compact(memtable, number, through),
             Op::SnapshotMarker(snapshot) => group.mark(memtable, number, snapshot),
             Op::SnapshotNote(snapshot) => group.snapshot = Some(snapshot.to_note()),
@@ -348,13 +353,18 @@ impl Tables {
             (None, None) => Some(range.first()),
         };
         match expected {
-            Some(expected) if range.first() > expected && trust == Trust::Whole => {
+            Some(expected)
+                if range.first() > expected
+                    && trust == Trust::Whole
+                    && !planted_in_replay(Bug::SkipsBadFrames) =>
+            {
                 let found = range.first();
                 return Err(ApplyError::Hole { group: number, expected, found, at });
             }
             _ => {}
         }
-        if group.bounds.is_some_and(|bounds| range.first() <= bounds.last()) {
+        let conflicts = group.bounds.is_some_and(|bounds| range.first() <= bounds.last());
+        if conflicts && !planted_in_replay(Bug::HigherEntriesStay) {
             group.truncate(&self.memtable, number, range.first());
         }
         Ok(group)
@@ -451,7 +461,13 @@ impl Group {
     /// Takes note of entries that were added at the end.
     fn reach(&mut self, range: IndexRange) {
         let first = self.bounds.map_or(range.first(), IndexRange::first);
-        self.bounds = IndexRange::new(first, range.last());
+        let last = match self.bounds {
+            Some(bounds) if planted_in_replay(Bug::HigherEntriesStay) => {
+                bounds.last().max(range.last())
+            }
+            _ => range.last(),
+        };
+        self.bounds = IndexRange::new(first, last);
     }
 
     fn compact(&mut self, memtable: &Memtable, number: GroupNo, through: LogId) {
@@ -475,9 +491,15 @@ impl Group {
     }
 
     fn mark(&mut self, memtable: &Memtable, number: GroupNo, snapshot: SnapshotFields<'_>) {
-        self.compact(memtable, number, snapshot.last);
+        if planted_in_replay(Bug::MarkerKeepsEntries) && self.bounds.is_some() {
+            self.compacted = Some(snapshot.last);
+        } else {
+            self.compact(memtable, number, snapshot.last);
+        }
         self.snapshot = Some(snapshot.to_note());
-        if let Some(commit) = &mut self.hard.commit {
+        if let Some(commit) = &mut self.hard.commit
+            && !planted_in_replay(Bug::MarkerCommitStale)
+        {
             *commit = (*commit).max(snapshot.last.index);
         }
     }

@@ -12,6 +12,7 @@ use crate::fastlog::format::{
 };
 use crate::fastlog::pace::{PageAction, SyncEvent, SyncPagePace};
 use crate::fastlog::plan::{Placed, Plan};
+use crate::fastlog::planted::{Bug, keep_back, kept_back, planted};
 use crate::fastlog::segment::{Files, FramePlace, NamedFile};
 use crate::fastlog::spare::{Shelf, Spare};
 use crate::fastlog::syncs::{SyncJob, Syncs};
@@ -230,7 +231,14 @@ impl Writer {
         let bytes = joined(&mut self.joined, batches);
         let Some(active) = &mut self.active else { return Ok(()) };
         let end = last.end();
-        if let Err(error) = active.fill_and_write(bytes, end, &self.options) {
+        if active.end > FRAMES_OFFSET
+            && let Some(header) = kept_back()
+        {
+            active.file.write(0, &header)?;
+        }
+        if let Err(error) = active.fill_and_write(bytes, end, &self.options)
+            && !planted(Bug::ShortWriteTaken)
+        {
             let from = active.end;
             // No promise rests on this: what failed was promised to nobody, and the next sync of
             // this file makes the zeros durable as well.
@@ -271,6 +279,7 @@ impl Writer {
             return Ok(None);
         }
         if let PageAction::Write(point) = self.pace.step(now, SyncEvent::Syncing) {
+            let point = if planted(Bug::SyncPointEarly) { self.written() } else { point };
             self.write_sync_slot(point, now)?;
         }
         let sealed = self.unsynced.iter().map(|unsynced| &unsynced.file);
@@ -386,6 +395,7 @@ impl Writer {
         if let Some(Active { number, file, .. }) = self.active.replace(active)
             && last > durable
             && !bulk
+            && !planted(Bug::RotationForgets)
         {
             self.unsynced.push(Unsynced { number, file, last });
         }
@@ -416,12 +426,21 @@ impl Writer {
         };
         let mut active = Active { number, file, end: FRAMES_OFFSET, filled, sync_counter: 0 };
         active.fill(FRAMES_OFFSET, &WriterOptions { fill_step: 0, ..self.options })?;
-        active.file.write(0, &header.encode())?;
+        if planted(Bug::HeaderLate) {
+            keep_back(header.encode());
+        } else {
+            active.file.write(0, &header.encode())?;
+        }
         active.fill(FRAMES_OFFSET, &self.options)?;
         if later {
             self.unnamed = (!named).then_some(header.first).or(self.unnamed);
         } else if !self.options.bulk {
-            active.file.sync()?;
+            let header_synced =
+                if planted(Bug::HeaderNotSynced) { Ok(()) } else { active.file.sync() };
+            match header_synced {
+                Err(_) if planted(Bug::HeaderErrorDropped) => {}
+                synced => synced?,
+            }
             if !named {
                 self.files.sync_dir()?;
             }
@@ -472,6 +491,9 @@ impl Writer {
         let named = self.syncs.anchor().current().newest;
         for number in oldest.0..=active.unwrap_or(named).0 {
             let number = SegmentNo(number);
+            if planted(Bug::PurgeSyncsActive) && Some(number) != active {
+                continue;
+            }
             let waiting = self.unsynced.iter().find(|unsynced| unsynced.number == number);
             if Some(number) == active {
                 self.sync_active()?;
@@ -493,12 +515,16 @@ impl Writer {
         if oldest <= before {
             return Ok(0);
         }
-        self.sync_kept(oldest)?;
+        if !planted(Bug::PurgeBeforeBase) {
+            self.sync_kept(oldest)?;
+        }
         let written = self.written();
-        self.name_active(|anchor| {
-            anchor.oldest = oldest;
-            anchor.sync_point = written;
-        })?;
+        if !planted(Bug::PurgeAnyOrder) {
+            self.name_active(|anchor| {
+                anchor.oldest = oldest;
+                anchor.sync_point = written;
+            })?;
+        }
         self.syncs.raise(written);
         self.synced(now);
         self.files.purging(oldest);

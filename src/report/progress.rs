@@ -159,7 +159,7 @@ fn amounts(phase: Phase, bytes: u64, entries: u64, spent: Duration) -> String {
         let (one, many) = phase.units();
         parts.push(format!("{}{rate}", words::count(entries, one, many)));
     }
-    if bytes > 0 {
+    if bytes > 0 && phase.counts_bytes() {
         let rate =
             per_second(bytes).map_or(String::new(), |rate| format!(" ({}/s)", words::size(rate)));
         parts.push(format!("{}{rate}", words::size(bytes)));

@@ -1,9 +1,13 @@
 //! What `simulate` found: rows that appear as they are known, a chart, findings.
 
+mod page;
+
 use crate::model::Severity;
-use crate::report::table::{Align, Columns};
-use crate::report::{Envelope, Exit, Paint, Tool, words};
+use crate::report::table::{Align, Columns, Grid};
+use crate::report::{Envelope, ErrorNote, Exit, Paint, Source, Tool, words};
 use crate::simulate::{Finding, ModeResult, Options, Outcome, Replayed, Simulated, Summary};
+
+pub use page::page;
 
 /// Columns between the ends of the chart.
 const CHART_COLUMNS: usize = 56;
@@ -13,6 +17,7 @@ const LINES_SHOWN: usize = 40;
 /// The one object of `--format json`.
 pub fn envelope(
     outcome: &Outcome,
+    source: Option<Source>,
     exit: Exit,
     elapsed_ms: u64,
 ) -> Envelope<&Simulated, Summary, Finding> {
@@ -20,12 +25,32 @@ pub fn envelope(
         schema: "raftlog.simulate/1".to_owned(),
         tool: Tool::THIS,
         command: "simulate",
-        source: None,
+        source,
         sources: None,
         result: Some(&outcome.result),
         summary: outcome.result.summary(&outcome.findings, elapsed_ms),
         findings: outcome.findings.clone(),
         error: None,
+        exit: exit.into(),
+    }
+}
+
+/// The one object of a command that could not do what it was asked.
+pub fn failed(
+    error: ErrorNote,
+    exit: Exit,
+    elapsed_ms: u64,
+) -> Envelope<Simulated, Summary, Finding> {
+    Envelope {
+        schema: "raftlog.simulate/1".to_owned(),
+        tool: Tool::THIS,
+        command: "simulate",
+        source: None,
+        sources: None,
+        result: None,
+        summary: Summary { elapsed_ms, ..Summary::default() },
+        findings: Vec::new(),
+        error: Some(error),
         exit: exit.into(),
     }
 }
@@ -40,7 +65,7 @@ pub fn header(options: &Options, paint: Paint) -> String {
         words::count(options.shape.groups.len() as u64, "group", "groups"),
         words::count(options.shape.steps as u64, "step", "steps"),
         options.torn.as_str(),
-        paint.faint("assumes: sync tells the truth, a write changes no byte outside its range"),
+        paint.faint(format!("assumes: {}", options.assumptions().join(", "))),
     )
 }
 
@@ -122,6 +147,8 @@ pub fn footer(outcome: &Outcome, paint: Paint) -> String {
     if !result.modes.is_empty() {
         text.push_str(&chart(result, paint));
     }
+    text.push_str(&faults(result, paint));
+    text.push_str(&clusters(result, paint));
     for finding in &outcome.findings {
         text.push_str(&told(finding, paint));
     }
@@ -133,6 +160,118 @@ pub fn footer(outcome: &Outcome, paint: Paint) -> String {
         words::grouped(sum(|mode| mode.images_distinct + mode.nested)),
         words::grouped(result.images_per_s),
     ));
+    text
+}
+
+/// What came of faults of the device.
+fn faults(result: &Simulated, paint: Paint) -> String {
+    if result.faults.is_empty() {
+        return String::new();
+    }
+    let mut grid = Grid::new(&[
+        ("fault", Align::Left),
+        ("tried", Align::Right),
+        ("masked", Align::Right),
+        ("refused", Align::Right),
+        ("ambiguous", Align::Right),
+        ("silent", Align::Right),
+    ]);
+    for row in &result.faults {
+        let counts = [row.tried, row.masked, row.refused, row.ambiguous, row.silent];
+        let mut cells = vec![row.fault.to_owned()];
+        cells.extend(counts.map(words::grouped));
+        grid.row(cells);
+    }
+    let title = paint.strong("faults of the device, at level 1, disk-first");
+    format!("\n{title}\n{}\n", grid.render(paint, "  "))
+}
+
+/// What one power cut does to a cluster, and what that means for who runs Dkron.
+fn clusters(result: &Simulated, paint: Paint) -> String {
+    let modes: Vec<_> =
+        result.modes.iter().filter_map(|mode| Some((mode, mode.cluster.as_ref()?))).collect();
+    let Some((_, first)) = modes.first() else { return String::new() };
+    let mut grid = Grid::new(&[
+        ("level", Align::Right),
+        ("strategy", Align::Left),
+        ("flush", Align::Left),
+        ("cuts", Align::Right),
+        ("with loss", Align::Right),
+        ("committed lost p50/p99/max", Align::Left),
+        ("may vote twice", Align::Right),
+    ]);
+    for (mode, cluster) in &modes {
+        grid.row(vec![
+            mode.durability.to_string(),
+            mode.strategy.to_owned(),
+            flush(mode),
+            words::grouped(cluster.cuts),
+            words::grouped(cluster.cuts_with_loss),
+            format!(
+                "{} / {} / {}",
+                cluster.committed_lost_p50, cluster.committed_lost_p99, cluster.committed_lost_max
+            ),
+            words::grouped(cluster.double_votes),
+        ]);
+    }
+    let title = format!("{} nodes with the same log, one power cut", first.nodes);
+    format!(
+        "\n{}\n{}\n{}\n",
+        paint.strong(title),
+        grid.render(paint, "  "),
+        meaning_for_dkron(result)
+    )
+}
+
+/// One sentence about the levels, as Dkron's flag names them.
+pub(super) fn meaning_for_dkron(result: &Simulated) -> String {
+    let level = |level: i8| {
+        // Dkron's log writes before it answers: where both strategies were tried, that one speaks.
+        let disk_first = |mode: &&ModeResult| mode.strategy == "disk-first";
+        let either = !result.modes.iter().any(|mode| disk_first(&mode));
+        let of = result.modes.iter().filter(|mode| mode.durability == level);
+        let of = of.filter(|mode| either || disk_first(mode));
+        let clusters: Vec<_> = of.filter_map(|mode| mode.cluster.as_ref()).collect();
+        let lost = clusters.iter().map(|cluster| cluster.committed_lost_max).max()?;
+        let votes: u64 = clusters.iter().map(|cluster| cluster.double_votes).sum();
+        let lost = match lost {
+            0 => "no committed entry".to_owned(),
+            lost => format!("up to {}", words::count(lost, "committed entry", "committed entries")),
+        };
+        let twice = if votes > 0 { ", and a node may vote twice" } else { "" };
+        Some(format!("at {level} it takes {lost}{twice}"))
+    };
+    let levels: Vec<String> = [1, 0, -1].into_iter().filter_map(level).collect();
+    format!(
+        "for Dkron's --raft-duration: when all nodes lose power together, {}",
+        levels.join("; ")
+    )
+}
+
+/// What killing processes showed, and what it cannot show.
+pub fn processes(outcome: &Outcome, paint: Paint) -> String {
+    let Some(process) = &outcome.result.process else { return String::new() };
+    let mut text = format!(
+        "{}   {} acknowledged, {} recovered, {} lost\n",
+        paint.strong(words::count(process.rounds, "process killed", "processes killed")),
+        words::count(process.acknowledged, "operation", "operations"),
+        words::grouped(process.recovered),
+        words::grouped(process.lost),
+    );
+    text.push_str(match process.violations {
+        0 => "every promise about the end of a process was kept\n",
+        _ => "a promise about the end of a process was BROKEN\n",
+    });
+    for finding in &outcome.findings {
+        text.push_str(&told(finding, paint));
+    }
+    if !outcome.result.complete {
+        text.push_str(&format!("{}\n", paint.warning("stopped: this is what was done so far")));
+    }
+    text.push_str(
+        "this cannot show a power cut: what the kernel holds outlives the process, so that a \
+         missing sync or a reordering is never visible here\n",
+    );
     text
 }
 
@@ -210,6 +349,15 @@ pub fn replayed(replayed: &Replayed, findings: &[Finding], paint: Paint) -> Stri
         words::grouped(replayed.promised),
         words::escaped(&replayed.verdict),
     ));
+    if let Some(bad) = &replayed.first_bad {
+        let from = format!("cut from here: {} @ {}", bad.file, words::grouped(bad.offset_bytes));
+        text.push_str(&format!("{}\n", paint.strong(from)));
+        for line in bad.hex.as_bytes().chunks(32) {
+            let bytes: Vec<&str> =
+                line.chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok()).collect();
+            text.push_str(&format!("  {}\n", bytes.join(" ")));
+        }
+    }
     for (title, lines) in
         [("last calls before it", &replayed.calls), ("what the disk did", &replayed.decisions)]
     {

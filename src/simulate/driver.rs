@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::fastlog::policy::Ack;
-use crate::fastlog::{Error, FastLog, Options, Ticket};
+use crate::fastlog::{Error, FastLog, Options, Ticket, Watermarks};
 use crate::model::Durability;
 use crate::simulate::check::Check;
 use crate::simulate::engine::{self, QUEUE_ENTRIES};
+use crate::simulate::explore::Life;
 use crate::simulate::mode::{Mode, Order};
 use crate::simulate::oracle::{Action, Actions, History, OpNumber, Standing, Wrong};
 use crate::simulate::workload::Step;
@@ -78,12 +79,37 @@ struct Witness {
     history: History,
     points: Vec<Point>,
     clock: SimClock,
+    latecomer: Latecomer,
+}
+
+/// Another caller, whose operation comes while a sync is under way that cannot cover it.
+#[derive(Default)]
+enum Latecomer {
+    #[default]
+    None,
+    /// Comes with the next sync of a file.
+    Waits(Arc<FastLog>, Actions),
+    /// Came, and waits for its acknowledgement.
+    Came(OpNumber, Result<Ticket, Error>, Duration),
 }
 
 impl Witness {
     fn note(&mut self, disk: Disk, before: Before) {
         let (power, kill) = self.history.standing(self.clock.monotonic());
         self.points.push(Point { disk, power, kill, before });
+    }
+
+    /// A sync is under way: who waits for that moment submits now.
+    fn let_come(&mut self) {
+        match std::mem::take(&mut self.latecomer) {
+            Latecomer::Waits(log, actions) => {
+                let batch = engine::encoded(&log, &actions);
+                let op = self.history.accept(actions);
+                let ticket = batch.and_then(|batch| log.submit(batch));
+                self.latecomer = Latecomer::Came(op, ticket, self.clock.monotonic());
+            }
+            other => self.latecomer = other,
+        }
     }
 }
 
@@ -93,8 +119,10 @@ pub struct Run {
     clock: SimClock,
     mode: Mode,
     options: Options,
-    log: Option<FastLog>,
+    log: Option<Arc<FastLog>>,
     opened_at: OpNumber,
+    /// Operations since then that the log numbered and refused.
+    refused: usize,
     witness: Arc<Mutex<Witness>>,
     acknowledgements: u64,
     waits: Vec<Duration>,
@@ -108,13 +136,17 @@ impl Run {
     pub fn new(fs: SimFs, mode: Mode, segment_bytes: u64, times: DiskTimes) -> Run {
         let clock = SimClock::new();
         let history = History::new(mode, QUEUE_ENTRIES);
-        let witness = Witness { history, points: Vec::new(), clock: clock.clone() };
+        let latecomer = Latecomer::None;
+        let witness = Witness { history, points: Vec::new(), clock: clock.clone(), latecomer };
         let witness = Arc::new(Mutex::new(witness));
         let (watched, disk_clock) = (Arc::clone(&witness), clock.clone());
         fs.watch(move |moment| {
             if moment.operation.is_sync() {
                 let mut witness = watched.lock().unwrap_or_else(PoisonError::into_inner);
                 witness.note(moment.disk.clone(), Before::Call(called(moment)));
+                if *moment.operation == Operation::SyncData {
+                    witness.let_come();
+                }
                 disk_clock.advance(times.sync);
             } else {
                 disk_clock.advance(times.write);
@@ -127,6 +159,7 @@ impl Run {
             options: engine::options(&mode, segment_bytes),
             log: None,
             opened_at: OpNumber(0),
+            refused: 0,
             witness,
             acknowledgements: 0,
             waits: Vec::new(),
@@ -149,12 +182,56 @@ impl Run {
         Ok(())
     }
 
+    /// After an operation that failed: what readers see now, and what another caller's sync says.
+    ///
+    /// What failed without poisoning the log is not in it: another operation takes its place.
+    pub fn go_on_after_a_failure(&mut self, error: &Error) {
+        self.witness().latecomer = Latecomer::None;
+        if self.log.is_none() {
+            return;
+        }
+        match self.seen() {
+            Ok(Some(seen)) => self.witness().history.seen(seen),
+            Ok(None) => {}
+            Err(error) => {
+                let message = format!("readers see what cannot be read: {error}");
+                self.wrongs.push(Wrong::new(Check::S16, message));
+            }
+        }
+        if matches!(error, Error::Io(_)) {
+            let refused = self.witness().history.take_back_unanswered();
+            self.refused += refused;
+            // A log that is poisoned by now says so, and nothing of it is promised.
+            let _told_by_what_is_there = self.live_on();
+        }
+        let synced = self.log.as_ref().map(|log| log.sync());
+        if let Some(Ok(marks)) = synced {
+            let durable = self.durable(&marks);
+            let mut witness = self.witness();
+            witness.history.called_durable(durable);
+            witness.history.synced(durable);
+        }
+    }
+
+    /// One more entry in every group.
+    fn live_on(&mut self) -> Result<(), Error> {
+        let life = {
+            let witness = self.witness();
+            Life::after(&witness.history, witness.history.accepted())
+        };
+        for actions in life.operations {
+            self.submit(&[actions], false)?;
+        }
+        Ok(())
+    }
+
     /// Ends the process, and hands over what there is.
     pub fn finish(mut self) -> Record {
         let disk = self.fs.disk();
         self.witness().note(disk, Before::End);
         self.fs.unwatch();
         let points_covered = self.fs.calls().0 + self.acknowledgements;
+        self.witness().latecomer = Latecomer::None;
         drop(self.log.take());
         let mut witness = self.witness();
         let points = std::mem::take(&mut witness.points);
@@ -180,13 +257,13 @@ impl Run {
     }
 
     fn opened(&self) -> Result<&FastLog, Error> {
-        self.log.as_ref().ok_or(Error::Closed)
+        self.log.as_deref().ok_or(Error::Closed)
     }
 
     fn open(&mut self) -> Result<(), Error> {
-        self.log = Some(engine::open(&self.fs, &self.clock, &self.options)?);
+        self.log = Some(Arc::new(engine::open(&self.fs, &self.clock, &self.options)?));
         let accepted = self.witness().history.accepted();
-        self.opened_at = accepted;
+        (self.opened_at, self.refused) = (accepted, 0);
         Ok(())
     }
 
@@ -224,10 +301,14 @@ impl Run {
     /// Takes note of the durable watermark.
     fn look(&self) -> Result<(), Error> {
         let marks = self.opened()?.watermarks();
-        let durable = usize::try_from(marks.durable.0).unwrap_or(usize::MAX);
-        let durable = OpNumber(self.opened_at.0.saturating_add(durable));
-        self.witness().history.called_durable(durable);
+        self.witness().history.called_durable(self.durable(&marks));
         Ok(())
+    }
+
+    /// Through which operation the log calls everything durable.
+    fn durable(&self, marks: &Watermarks) -> OpNumber {
+        let durable = usize::try_from(marks.durable.0).unwrap_or(usize::MAX);
+        OpNumber(self.opened_at.0.saturating_add(durable).saturating_sub(self.refused))
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
@@ -260,7 +341,8 @@ impl Run {
     }
 
     fn reopen(&mut self, closing: bool) -> Result<(), Error> {
-        if let Some(log) = self.log.take() {
+        // Nobody else holds it between two steps.
+        if let Some(log) = self.log.take().and_then(Arc::into_inner) {
             if closing {
                 log.close()?;
                 self.everything_is_durable();
@@ -279,6 +361,7 @@ impl Run {
 
     fn submit(&mut self, batches: &[Actions], sends: bool) -> Result<(), Error> {
         let mut tickets: Vec<(OpNumber, Ticket, Duration)> = Vec::new();
+        let (batches, late) = self.last_comes_late(batches);
         for actions in batches {
             self.call_begins();
             let began = self.now();
@@ -300,6 +383,10 @@ impl Run {
                 tickets.push((op, ticket, began));
             }
         }
+        if let (Some(actions), Some(log)) = (late, &self.log) {
+            let latecomer = Latecomer::Waits(Arc::clone(log), actions.clone());
+            self.witness().latecomer = latecomer;
+        }
         for (op, ticket, began) in tickets {
             self.call_begins();
             if ticket.ack() != Ack::Accepted {
@@ -312,7 +399,53 @@ impl Run {
                 self.look()?;
             }
         }
-        Ok(())
+        self.wait_for_latecomer()
+    }
+
+    /// Of operations at the same time, where the sync of the first can be under way when the last
+    /// one comes: those before it, and the last one.
+    fn last_comes_late<'b>(&self, batches: &'b [Actions]) -> (&'b [Actions], Option<&'b Actions>) {
+        let entries = |actions: &Actions| {
+            let of = |action: &Action| match action {
+                Action::Append(entries) => entries.len().max(1),
+                _ => 1,
+            };
+            actions.iter().map(|(_, action)| of(action)).sum::<usize>()
+        };
+        let creates =
+            |actions: &Actions| actions.iter().any(|(_, action)| matches!(action, Action::Create));
+        // It must not have to wait for room: nobody would make any.
+        let room = QUEUE_ENTRIES as usize;
+        let syncs = self.mode.durability == Durability::High;
+        match batches.split_last() {
+            Some((last, before))
+                if syncs
+                    && self.mode.order == Order::DiskFirst
+                    && !before.is_empty()
+                    && !batches.iter().any(creates)
+                    && batches.iter().map(entries).sum::<usize>() <= room =>
+            {
+                (before, Some(last))
+            }
+            _ => (batches, None),
+        }
+    }
+
+    /// The latecomer gets its acknowledgement, or, if there was no sync to be late for, comes now.
+    fn wait_for_latecomer(&mut self) -> Result<(), Error> {
+        let latecomer = std::mem::take(&mut self.witness().latecomer);
+        let (op, ticket, began) = match latecomer {
+            Latecomer::None => return Ok(()),
+            Latecomer::Came(op, ticket, began) => (op, ticket?, began),
+            Latecomer::Waits(log, actions) => {
+                let began = self.now();
+                let op = self.witness().history.accept(actions.clone());
+                (op, log.submit(engine::encoded(&log, &actions)?)?, began)
+            }
+        };
+        self.call_begins();
+        ticket.wait()?;
+        self.acknowledge(op, began)
     }
 
     fn acknowledge(&mut self, op: OpNumber, began: Duration) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Trying the images of every point of a run: recover, judge; sometimes crash again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +8,13 @@ use crate::fastlog::{FastLog, Options};
 use crate::model::GroupId;
 use crate::simulate::case::Case;
 use crate::simulate::check::Check;
+use crate::simulate::cluster::Clusters;
 use crate::simulate::driver::{Point, Record, called};
 use crate::simulate::engine;
 use crate::simulate::oracle::{Action, Actions, History, Model, OpNumber, Wrong};
-use crate::simulate::recover::{Recovered, recover, recover_on};
+use crate::simulate::recover::{Recovered, out_of_reach, recover, recover_on};
 use crate::simulate::tally::Tally;
-use crate::simulate::workload::next_entry;
+use crate::simulate::workload::{in_its_place, next_entry};
 use crate::vfs::sim::{Choice, Disk, ImageNo, Seed, SimFs, Tries};
 
 /// One image in so many is crashed again while it is recovered.
@@ -32,6 +33,19 @@ pub struct Budget {
     pub points: Option<usize>,
     /// Distinct images, after which no other point is begun; `None` is no limit.
     pub images: Option<u64>,
+    /// Checks after which, once all are broken, no other point is begun; empty is none.
+    pub until: &'static [Check],
+    /// Nodes of the clusters whose power is cut; `None` is no cluster.
+    pub cluster: Option<u32>,
+}
+
+/// How far an exploration is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Images checked so far.
+    pub images: u64,
+    /// Points tried, of a thousand.
+    pub share: u64,
 }
 
 /// One run with its moments, being tried.
@@ -40,7 +54,8 @@ pub struct Explorer<'a> {
     seed: Seed,
     options: Options,
     budget: Budget,
-    seen: HashSet<(OpNumber, OpNumber, u128)>,
+    /// What was tried, and how much of it was there.
+    seen: HashMap<(OpNumber, OpNumber, u128), Option<OpNumber>>,
     lives: HashMap<OpNumber, Life>,
     buffer: Vec<u8>,
     tally: Tally,
@@ -66,7 +81,9 @@ pub struct Inner {
 impl<'a> Explorer<'a> {
     /// An explorer of a run that was made from `seed`.
     pub fn new(record: &'a Record, seed: Seed, options: Options, budget: Budget) -> Explorer<'a> {
-        let mut tally = Tally { points_covered: record.points_covered, ..Tally::default() };
+        let clusters = budget.cluster.map(Clusters::of);
+        let points_covered = record.points_covered;
+        let mut tally = Tally { points_covered, clusters, ..Tally::default() };
         for wrong in &record.wrongs {
             tally.broken(wrong.clone(), None, None);
         }
@@ -75,23 +92,28 @@ impl<'a> Explorer<'a> {
             seed,
             options,
             budget,
-            seen: HashSet::new(),
+            seen: HashMap::new(),
             lives: HashMap::new(),
             buffer: Vec::new(),
             tally,
         }
     }
 
-    /// Tries point after point. `watch` is told how many images were checked so far, after each
-    /// point, and may stop.
-    pub fn run(mut self, watch: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Tally {
-        for number in chosen_points(self.record.points.len(), self.budget.points) {
+    /// Tries point after point. `watch` is told how far it is after each point, and may stop.
+    pub fn run(mut self, watch: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Tally {
+        let points = chosen_points(self.record.points.len(), self.budget.points);
+        let count = points.len().max(1) as u64;
+        for (done, number) in (1..).zip(points) {
             if let Some(point) = self.record.points.get(number) {
                 self.point(number, point);
             }
             let Tally { images_distinct, nested, lives, .. } = self.tally;
-            let spent = self.budget.images.is_some_and(|most| images_distinct >= most);
-            if watch(images_distinct + nested + lives).is_break() || spent {
+            let until = self.budget.until;
+            let caught = until.iter().all(|check| self.tally.violations.contains_key(check));
+            let spent = self.budget.images.is_some_and(|most| images_distinct >= most)
+                || (caught && !until.is_empty());
+            let images = images_distinct + nested + lives;
+            if watch(Progress { images, share: 1000 * done / count }).is_break() || spent {
                 break;
             }
         }
@@ -110,17 +132,28 @@ impl<'a> Explorer<'a> {
         let mut images = point.disk.images(tries);
         self.tally.points_exhaustive += u64::from(images.is_exhaustive());
         let mut choice = Choice::default();
+        let mut here = Vec::new();
         for no in (0..images.len()).map(ImageNo) {
             images.choose(no, &mut choice);
             self.tally.images += 1;
             let standing = &point.power;
             let key = (standing.promised(), standing.accepted, images.digest(&choice));
-            if self.seen.insert(key) {
-                let disk = images.build(&choice);
-                let case =
-                    Case { seed: self.seed, point: number, image: Some(no), then: Vec::new() };
-                self.image(&case, point, disk);
-            }
+            let kept = match self.seen.get(&key) {
+                Some(kept) => *kept,
+                None => {
+                    let disk = images.build(&choice);
+                    let case =
+                        Case { seed: self.seed, point: number, image: Some(no), then: Vec::new() };
+                    let kept = self.image(&case, point, disk);
+                    self.seen.insert(key, kept);
+                    kept
+                }
+            };
+            here.extend(kept);
+        }
+        if let Some(clusters) = &mut self.tally.clusters {
+            let seed = self.seed.part(u64::MAX / 2 - number as u64);
+            clusters.cut(&self.record.history, &point.power, &here, seed);
         }
     }
 
@@ -128,7 +161,7 @@ impl<'a> Explorer<'a> {
     fn killed(&mut self, number: usize, point: &Point) {
         let case = Case { seed: self.seed, point: number, image: None, then: Vec::new() };
         let judged = recover(point.disk.clone(), &self.options, &mut self.buffer)
-            .map_err(|wrong| vec![wrong])
+            .map_err(|wrong| out_of_reach(wrong, &point.kill))
             .and_then(|recovered| recovered.judged(&self.record.history, &point.kill));
         if let Err(wrongs) = judged {
             self.broken(wrongs, &case, point);
@@ -141,7 +174,8 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    fn image(&mut self, case: &Case, point: &Point, disk: Disk) {
+    /// Recovers an image and judges it; returns how many operations are there, if that is legal.
+    fn image(&mut self, case: &Case, point: &Point, disk: Disk) -> Option<OpNumber> {
         self.tally.images_distinct += 1;
         let tried = self.tally.images_distinct;
         let nested = tried.is_multiple_of(NESTED_EVERY).then(|| disk.clone());
@@ -149,15 +183,15 @@ impl<'a> Explorer<'a> {
             Ok(recovered) => recovered,
             Err(wrong) => {
                 self.tally.refused += 1;
-                self.broken(vec![wrong], case, point);
-                return;
+                self.broken(out_of_reach(wrong, &point.power), case, point);
+                return None;
             }
         };
         if let Some(torn) = &recovered.log.recovery().torn {
             self.tally.torn_tails += 1;
             self.tally.ambiguous_tails += u64::from(torn.ambiguous);
         }
-        match recovered.judged(&self.record.history, &point.power) {
+        let judged = match recovered.judged(&self.record.history, &point.power) {
             Ok(kept) => {
                 let loss = self.record.history.loss(kept, &point.power);
                 self.tally.lost(&self.record.history, &loss);
@@ -166,12 +200,17 @@ impl<'a> Explorer<'a> {
                 } else if tried % NESTED_EVERY == 1 {
                     self.again(case, point, recovered);
                 }
+                Some(kept)
             }
-            Err(wrongs) => self.broken(wrongs, case, point),
-        }
+            Err(wrongs) => {
+                self.broken(wrongs, case, point);
+                None
+            }
+        };
         if let Some(disk) = nested {
             self.crash_the_recovery(case, point, disk);
         }
+        judged
     }
 
     /// Recovering again gives the same and writes nothing.
@@ -194,7 +233,7 @@ impl<'a> Explorer<'a> {
             for (no, disk) in second_images(&inner.disk, self.seed, number) {
                 self.tally.nested += 1;
                 let judged = recover(disk, &self.options, &mut self.buffer)
-                    .map_err(|wrong| vec![wrong])
+                    .map_err(|wrong| out_of_reach(wrong, &point.power))
                     .and_then(|recovered| recovered.judged(&self.record.history, &point.power));
                 let Err(wrongs) = judged else { continue };
                 let case = Case { then: vec![(number, no)], ..case.clone() };
@@ -210,7 +249,13 @@ impl<'a> Explorer<'a> {
     /// One acknowledged entry in every group survives the next power cut.
     fn life_after(&mut self, case: &Case, point: &Point, recovered: Recovered, kept: OpNumber) {
         let history = &self.record.history;
-        let life = self.lives.entry(kept).or_insert_with(|| Life::after(history, kept)).clone();
+        let every_other = self.tally.images_distinct % (2 * LIFE_EVERY) == LIFE_EVERY - 1;
+        let in_place = every_other.then(|| Life::in_place(history, kept)).flatten();
+        // Behind every moment of the recovery itself.
+        let end = if in_place.is_some() { IN_PLACE_END } else { LIFE_END };
+        let life = in_place.unwrap_or_else(|| {
+            self.lives.entry(kept).or_insert_with(|| Life::after(history, kept)).clone()
+        });
         let Recovered { log, fs, .. } = recovered;
         if let Err(error) = live(&log, &life.operations) {
             let message = format!("cannot be written after recovery: {error}");
@@ -219,8 +264,6 @@ impl<'a> Explorer<'a> {
         }
         let disk = fs.disk();
         drop(log);
-        // Behind every moment of the recovery itself.
-        let end = LIFE_END;
         for (no, disk) in second_images(&disk, self.seed, end) {
             self.tally.lives += 1;
             let why = match recover(disk, &self.options, &mut self.buffer) {
@@ -240,6 +283,8 @@ impl<'a> Explorer<'a> {
 
 /// The number of the moment after recovery and one entry a group.
 pub const LIFE_END: usize = 9999;
+/// The number of the moment after recovery and other entries in place of those that were lost.
+pub const IN_PLACE_END: usize = 9998;
 
 /// All of `len` numbers, or `most` of them, spread evenly, the last one included.
 fn chosen_points(len: usize, most: Option<usize>) -> Vec<usize> {
@@ -282,6 +327,21 @@ pub fn second_tries(seed: Seed, number: usize) -> Tries {
 }
 
 impl Life {
+    /// In place of the entries that were lost next others that are as long, so that what followed
+    /// them in the files would follow again; `None` where it was not entries of one group.
+    pub fn in_place(history: &History, kept: OpNumber) -> Option<Life> {
+        let mut model = history.model_after(kept);
+        let (actions, _) = history.op(kept.0)?;
+        let [(id, Action::Append(entries))] = actions.as_slice() else { return None };
+        let others = entries.iter().map(in_its_place).collect();
+        let actions = vec![(id.clone(), Action::Append(others))];
+        if !model.admits(&actions) {
+            return None;
+        }
+        model.apply(&actions);
+        Some(Life { operations: vec![actions], digest: Model::digest(&model) })
+    }
+
     /// One entry in each group of the state after `kept` operations.
     pub fn after(history: &History, kept: OpNumber) -> Life {
         let mut model = history.model_after(kept);

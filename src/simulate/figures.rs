@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::{Durability, Severity};
 use crate::simulate::check::Check;
+use crate::simulate::cluster::Clusters;
 use crate::simulate::driver::Record;
 use crate::simulate::engine::QUEUE_ENTRIES;
 use crate::simulate::mode::{Flushing, Mode};
@@ -76,6 +77,7 @@ pub(super) fn result_of(
         entries_per_s: u64::try_from(entries_per_s).unwrap_or(u64::MAX),
         ack_us: AckTimes { p50: micros(waits / 2), p99: micros(waits * 99 / 100) },
         violations: tally.violations.values().map(|violation| violation.count).sum(),
+        cluster: tally.clusters.as_ref().map(Clusters::result),
     }
 }
 
@@ -145,23 +147,28 @@ pub(super) fn findings_of(options: &Options, job: Job, tally: &Tally) -> Vec<Fin
 
 fn broken(options: &Options, job: Job, violation: &Violation) -> Finding {
     let wrong = &violation.wrong;
-    let when = violation.before.as_ref().map(|before| format!("; crash {before}"));
-    let case = violation.case.as_ref().map(ToString::to_string);
-    let command = case.as_ref().map(|case| {
-        format!(
-            "raftlog simulate --replay {case} {}{}",
-            job.mode.flags(),
-            options.flags(job.profile)
-        )
-    });
+    let (case, before, shape) = match &violation.shrunk {
+        Some(small) => (Some(&small.case), small.before.as_ref(), &small.shape),
+        None => (violation.case.as_ref(), violation.before.as_ref(), &options.shape),
+    };
+    let mut when = before.map(|before| format!("; crash {before}")).unwrap_or_default();
+    if let Some(small) = &violation.shrunk {
+        when.push_str(&format!("; smallest case found: {} steps", small.steps));
+    }
+    let options = Options { shape: shape.clone(), ..options.clone() };
+    let case = case.map(ToString::to_string);
+    let flags = options.flags(job.profile);
+    let command = case
+        .as_ref()
+        .map(|case| format!("raftlog simulate --replay {case} {}{flags}", job.mode.flags()));
     Finding {
         code: wrong.check,
-        severity: Severity::Error,
+        severity: if options.psow { Severity::Error } else { Severity::Warning },
         mode: job.mode.flags(),
         group: wrong.group.clone(),
         index: wrong.index,
         term: wrong.term,
-        message: format!("{}{}", wrong.message, when.unwrap_or_default()),
+        message: format!("{}{when}", wrong.message),
         count: violation.count,
         case,
         command,

@@ -7,27 +7,38 @@
 
 mod case;
 mod check;
+mod cluster;
 mod driver;
 mod engine;
 mod explore;
+mod faults;
 mod figures;
+mod keep;
 mod mode;
 pub mod oracle;
 mod outcome;
+pub mod process;
 mod recover;
 mod replay;
 mod run;
+#[cfg(test)]
+mod selfcheck;
+mod shape;
+mod shrink;
 mod tally;
 mod workload;
 
 pub use case::Case;
 pub use check::Check;
+pub use cluster::ClusterResult;
 pub use driver::DiskTimes;
+pub use keep::keep;
 pub use mode::{Flushing, Mode, Order};
 pub use outcome::{
-    AckTimes, Bound, DiskShape, Finding, Flush, ModeResult, Promise, Quantiles, Simulated, Summary,
-    Windows, WorkloadShape,
+    AckTimes, Bound, DiskShape, FaultResult, Finding, Flush, ModeResult, Promise, Quantiles,
+    Simulated, Summary, Windows, WorkloadShape,
 };
-pub use replay::{Replayed, replay};
+pub use replay::{FirstBad, Found, Replayed, replay};
 pub use run::{DiskModel, Error, IMAGES, Options, Outcome, simulate};
-pub use workload::Shape;
+pub use shape::shape_of;
+pub use workload::{Shape, StepList};

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use crate::model::{Durability, GroupId, LogIndex, Severity, Term};
 use crate::simulate::check::Check;
+use crate::simulate::cluster::ClusterResult;
+use crate::simulate::process::ProcessResult;
 use crate::simulate::replay::Replayed;
 use crate::simulate::run::Options;
 
@@ -25,8 +27,12 @@ pub struct Simulated {
     pub disk: DiskShape,
     /// Each mode under each profile, in the order of the text.
     pub modes: Vec<ModeResult>,
+    /// Faults of the device, tried on a short run at level 1, disk-first.
+    pub faults: Vec<FaultResult>,
     /// The case that was tried again; null where modes were tried.
     pub replayed: Option<Replayed>,
+    /// What killing real processes showed; null where that was not asked for.
+    pub process: Option<ProcessResult>,
     /// Whether everything that was asked for was tried.
     pub complete: bool,
     /// Wall time.
@@ -173,6 +179,27 @@ pub struct ModeResult {
     pub ack_us: AckTimes,
     /// Images in which a promise was broken.
     pub violations: u64,
+    /// What one power cut does to a cluster of such nodes; null where that was not asked for.
+    pub cluster: Option<ClusterResult>,
+}
+
+/// What came of one kind of fault of the device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FaultResult {
+    /// The fault.
+    pub fault: &'static str,
+    /// How often it was tried.
+    pub tried: u64,
+    /// Nothing came of it.
+    pub masked: u64,
+    /// It was refused, with an error or a place.
+    pub refused: u64,
+    /// Groups were flagged; always 0, as FastLog refuses the whole store.
+    pub flagged: u64,
+    /// It could also be a torn tail of a store in use, was cut, and said so.
+    pub ambiguous: u64,
+    /// Something was lost or changed without a word.
+    pub silent: u64,
 }
 
 /// Something that does not hold, or a hazard.
@@ -232,6 +259,11 @@ impl Simulated {
         Simulated { replayed: Some(replayed), complete: true, ..Simulated::of(options) }
     }
 
+    /// What killing real processes showed, and nothing else.
+    pub fn of_processes(options: &Options, process: ProcessResult, complete: bool) -> Simulated {
+        Simulated { process: Some(process), complete, ..Simulated::of(options) }
+    }
+
     /// Nothing yet.
     pub(super) fn of(options: &Options) -> Simulated {
         let profiles: Vec<&str> = options.profiles.iter().map(|profile| profile.as_str()).collect();
@@ -239,11 +271,13 @@ impl Simulated {
             seed: format!("{:x}", options.seed.0),
             profile: profiles.join(","),
             torn: options.torn.as_str(),
-            assumptions: vec!["sync tells the truth", "a write changes no byte outside its range"],
+            assumptions: options.assumptions(),
             workload: WorkloadShape::default(),
             disk: options.disk.shape(),
             modes: Vec::new(),
+            faults: Vec::new(),
             replayed: None,
+            process: None,
             complete: false,
             elapsed_ms: 0,
             images_per_s: 0,
@@ -256,7 +290,9 @@ impl Simulated {
         let of = |severity: Severity| {
             findings.iter().filter(|finding| finding.severity == severity).count() as u64
         };
-        let violations = sum(|mode| mode.violations);
+        let silent: u64 = self.faults.iter().map(|row| row.silent).sum();
+        let killed = self.process.as_ref().map_or(0, |process| process.violations);
+        let violations = sum(|mode| mode.violations) + silent + killed;
         Summary {
             promise_kept: violations == 0 && of(Severity::Error) == 0,
             points: sum(|mode| mode.points_enumerated),

@@ -43,6 +43,22 @@ pub fn recover_on(fs: SimFs, options: &Options, buffer: &mut Vec<u8>) -> Result<
     }
 }
 
+/// What a refusal means where `standing` holds: what was promised is out of reach as well.
+pub fn out_of_reach(wrong: Wrong, standing: &Standing) -> Vec<Wrong> {
+    let promised = standing.promised();
+    let mut wrongs = Vec::new();
+    if promised > OpNumber(0) && matches!(wrong.check, Check::S01 | Check::S17) {
+        let message = format!("{} promised operations are out of reach", promised.0);
+        wrongs.push(Wrong::new(Check::S02, message));
+    }
+    if wrong.check == Check::S17 {
+        // A refusal after a crash alone is a recovery that did not end well, whatever it is called.
+        wrongs.push(Wrong { check: Check::S01, ..wrong.clone() });
+    }
+    wrongs.push(wrong);
+    wrongs
+}
+
 /// No crash alone may be refused.
 fn refused(error: &Error) -> Wrong {
     match error {

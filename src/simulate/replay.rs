@@ -9,18 +9,23 @@ use crate::simulate::case::Case;
 use crate::simulate::check::Check;
 use crate::simulate::driver::Record;
 use crate::simulate::engine;
-use crate::simulate::explore::{Explorer, LIFE_END, Life, live, moments_of_recovery, second_tries};
+use crate::simulate::explore::{
+    Explorer, IN_PLACE_END, LIFE_END, Life, live, moments_of_recovery, second_tries,
+};
 use crate::simulate::figures::findings_of;
 use crate::simulate::oracle::{OpNumber, Wrong};
 use crate::simulate::outcome::Finding;
-use crate::simulate::recover::recover;
+use crate::simulate::recover::{out_of_reach, recover};
 use crate::simulate::run::{Error, Job, Options, Recording, recorded};
 use crate::simulate::tally::Tally;
 use crate::simulate::workload::plan;
-use crate::vfs::sim::{Choice, Decision, Disk, ImageNo, Operation, TracedCall, Tries};
+use crate::vfs::sim::{Choice, Decision, Disk, ImageNo, Operation, SimFs, TracedCall, Tries};
+use crate::vfs::{OpenMode, Vfs};
 
 /// Calls shown at most, the last ones before the cut.
 const CALLS_SHOWN: usize = 40;
+/// Bytes shown of a tail that is cut.
+const BAD_BYTES: usize = 64;
 
 /// A case that was tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -45,13 +50,36 @@ pub struct Replayed {
     pub decisions: Vec<String>,
     /// What recovery said: clean, what was cut, or why it refused.
     pub verdict: String,
+    /// Where the cut tail begins; null where nothing was cut.
+    pub first_bad: Option<FirstBad>,
+}
+
+/// The first bytes of a tail that recovery cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FirstBad {
+    /// The file.
+    pub file: String,
+    /// Where in it.
+    pub offset_bytes: u64,
+    /// What stands there, in hexadecimal.
+    pub hex: String,
+}
+
+/// What trying a case again showed.
+pub struct Found {
+    /// The case.
+    pub replayed: Replayed,
+    /// What does not hold.
+    pub findings: Vec<Finding>,
+    /// What the last crash left, before it was recovered.
+    pub image: Disk,
 }
 
 /// Tries one case again, in the first mode and profile of `options`.
 ///
 /// # Errors
 /// When the run has no such moment, or the moment no such image.
-pub fn replay(options: &Options, case: &Case) -> Result<(Replayed, Vec<Finding>), Error> {
+pub fn replay(options: &Options, case: &Case) -> Result<Found, Error> {
     let missing = |what: &str| Error::NoSuchCase { what: what.to_owned() };
     let (Some(mode), Some(profile)) = (options.modes.first(), options.profiles.first()) else {
         return Err(missing("no mode"));
@@ -73,7 +101,9 @@ pub fn replay(options: &Options, case: &Case) -> Result<(Replayed, Vec<Finding>)
             (disk, decided.iter().map(|decision| told(decision, &trace)).collect())
         }
     };
-    let (kept, verdict, wrongs) = judged(options, &record, case, disk)?;
+    let (image, (kept, verdict, wrongs)) = judged(options, &record, case, disk)?;
+    let engine_options = engine::options(mode, options.shape.segment_bytes);
+    let first_bad = first_bad(&image, &engine_options);
     let mut tally = Tally::default();
     for wrong in wrongs {
         tally.broken(wrong, Some(case), Some(&point.before));
@@ -92,8 +122,20 @@ pub fn replay(options: &Options, case: &Case) -> Result<(Replayed, Vec<Finding>)
         calls: calls.split_at(calls.len().saturating_sub(CALLS_SHOWN)).1.to_vec(),
         decisions,
         verdict,
+        first_bad,
     };
-    Ok((replayed, findings_of(options, job, &tally)))
+    Ok(Found { replayed, findings: findings_of(options, job, &tally), image })
+}
+
+/// What stands where recovery cuts.
+fn first_bad(image: &Disk, engine_options: &crate::fastlog::Options) -> Option<FirstBad> {
+    let recovered = recover(image.clone(), engine_options, &mut Vec::new()).ok()?;
+    let place = recovered.log.recovery().torn.as_ref()?.place.clone();
+    let file = SimFs::on(image.clone()).open(&place.file, OpenMode::Read).ok()?;
+    let mut bytes = [0; BAD_BYTES];
+    let read = file.read_at(place.offset_bytes, &mut bytes).ok()?;
+    let hex = bytes.iter().take(read).map(|byte| format!("{byte:02x}")).collect();
+    Some(FirstBad { file: name(&place.file), offset_bytes: place.offset_bytes, hex })
 }
 
 fn chosen(disk: &Disk, tries: Tries, no: ImageNo) -> Option<(Disk, Vec<Decision>)> {
@@ -114,7 +156,7 @@ fn judged(
     record: &Record,
     case: &Case,
     mut disk: Disk,
-) -> Result<Judged, Error> {
+) -> Result<(Disk, Judged), Error> {
     let missing = |what: &str| Error::NoSuchCase { what: what.to_owned() };
     let mode = options.modes.first().copied().unwrap_or_default();
     let engine_options = engine::options(&mode, options.shape.segment_bytes);
@@ -123,20 +165,25 @@ fn judged(
     let mut buffer = Vec::new();
     let mut lived = None;
     for (number, no) in &case.then {
-        let inner = if *number == LIFE_END {
-            let recovered = match recover(disk, &engine_options, &mut buffer) {
+        let inner = if *number == LIFE_END || *number == IN_PLACE_END {
+            let recovered = match recover(disk.clone(), &engine_options, &mut buffer) {
                 Ok(recovered) => recovered,
-                Err(wrong) => return Ok((None, wrong.message.clone(), vec![wrong])),
+                Err(wrong) => return Ok((disk, (None, wrong.message.clone(), vec![wrong]))),
             };
             let kept = match recovered.judged(&record.history, &standing) {
                 Ok(kept) => kept,
-                Err(wrongs) => return Ok((None, "the law is broken".to_owned(), wrongs)),
+                Err(wrongs) => return Ok((disk, (None, "the law is broken".to_owned(), wrongs))),
             };
-            let life = Life::after(&record.history, kept);
+            let life = match *number {
+                IN_PLACE_END => Life::in_place(&record.history, kept)
+                    .ok_or_else(|| missing("nothing was lost that could be replaced"))?,
+                _ => Life::after(&record.history, kept),
+            };
             let alive = live(&recovered.log, &life.operations);
             if let Err(error) = alive {
                 let message = format!("cannot be written after recovery: {error}");
-                return Ok((None, message.clone(), vec![Wrong::new(Check::S14, message)]));
+                let wrong = Wrong::new(Check::S14, message.clone());
+                return Ok((disk, (None, message, vec![wrong])));
             }
             lived = Some((life.digest, kept));
             recovered.fs.disk()
@@ -148,22 +195,26 @@ fn judged(
         let tries = second_tries(case.seed, *number);
         disk = chosen(&inner, tries, *no).ok_or_else(|| missing("fewer images"))?.0;
     }
-    let recovered = match recover(disk, &engine_options, &mut buffer) {
+    let recovered = match recover(disk.clone(), &engine_options, &mut buffer) {
         Ok(recovered) => recovered,
-        Err(wrong) => return Ok((None, wrong.message.clone(), vec![wrong])),
+        Err(wrong) => {
+            return Ok((disk, (None, wrong.message.clone(), out_of_reach(wrong, &standing))));
+        }
     };
     let verdict = verdict_of(&recovered.log);
     if let Some((digest, kept)) = lived {
         // What it held before it lived on, and that still holds.
-        return Ok(match recovered.digest == digest {
+        let judged = match recovered.digest == digest {
             true => (Some(kept), verdict, Vec::new()),
             false => (None, verdict, vec![Wrong::lost_life()]),
-        });
+        };
+        return Ok((disk, judged));
     }
-    Ok(match recovered.judged(&record.history, &standing) {
+    let judged = match recovered.judged(&record.history, &standing) {
         Ok(kept) => (Some(kept), verdict, Vec::new()),
         Err(wrongs) => (None, verdict, wrongs),
-    })
+    };
+    Ok((disk, judged))
 }
 
 fn verdict_of(log: &crate::fastlog::FastLog) -> String {

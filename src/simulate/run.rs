@@ -10,17 +10,29 @@ use crate::event::{Event, Observer, Phase};
 use crate::simulate::check::Check;
 use crate::simulate::driver::{DiskTimes, Record, Run};
 use crate::simulate::engine;
-use crate::simulate::explore::{Budget, Explorer};
+use crate::simulate::explore::{Budget, Explorer, Progress};
+use crate::simulate::faults::{
+    Tried, damage_at_rest, failing_calls, failing_reads, foreign_blocks,
+};
 use crate::simulate::figures::{findings_of, result_of, workload_of};
 use crate::simulate::mode::Mode;
 use crate::simulate::oracle::Wrong;
-use crate::simulate::outcome::{DiskShape, Finding, ModeResult, Simulated, WorkloadShape};
+use crate::simulate::outcome::{
+    DiskShape, FaultResult, Finding, ModeResult, Simulated, WorkloadShape,
+};
+use crate::simulate::shrink::shrunk;
 use crate::simulate::workload::{Shape, Step, plan};
 use crate::vfs::Clock;
 use crate::vfs::sim::{Profile, Seed, SimFs, Torn, TracedCall, Tries};
 
 /// Images drawn of a point, when nothing else is said.
 pub const IMAGES: u64 = 48;
+/// Of the calls of a short run, each so-manyth fails.
+const CALL_STRIDE: u64 = 3;
+/// Of the bytes of a log at rest, each so-manyth is changed.
+const BYTE_STRIDE: u64 = 211;
+/// Broken checks of a mode whose cases are made small.
+const SHRUNK_MAX: usize = 3;
 /// How often the watching thread looks up while others work.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -86,6 +98,15 @@ pub struct Options {
     pub points: Option<usize>,
     /// Images drawn of a point where not all are tried; up to eight times as many all are.
     pub images: u64,
+    /// Whether faults of the device are tried too.
+    pub faults: bool,
+    /// Whether a write that is cut off leaves bytes outside its range alone. Without that, checks
+    /// that break are told and fail nothing.
+    pub psow: bool,
+    /// Nodes of the clusters whose power is cut, where clusters are tried.
+    pub cluster: Option<u32>,
+    /// The store that gave the shape, as a command names it.
+    pub source: Option<String>,
 }
 
 impl Default for Options {
@@ -99,6 +120,10 @@ impl Default for Options {
             disk: DiskModel::Nvme,
             points: None,
             images: IMAGES,
+            faults: true,
+            psow: true,
+            cluster: None,
+            source: None,
         }
     }
 }
@@ -124,7 +149,28 @@ impl Options {
         if self.images != usual.images {
             flags.push_str(&format!(" --images {}", self.images));
         }
+        if !self.psow {
+            flags.push_str(" --no-psow");
+        }
+        if !self.shape.left_out.is_empty() {
+            flags.push_str(&format!(" --without {}", self.shape.left_out));
+        }
+        if let Some(most) = self.shape.payload_max_bytes {
+            flags.push_str(&format!(" --payload-max {most}"));
+        }
+        if let Some(source) = &self.source {
+            flags.push_str(&format!(" {source}"));
+        }
         flags
+    }
+
+    /// What is taken for granted about the device.
+    pub fn assumptions(&self) -> Vec<&'static str> {
+        let honest = "sync tells the truth";
+        match self.psow {
+            true => vec![honest, "a write changes no byte outside its range"],
+            false => vec![honest],
+        }
     }
 
     /// How the images of a point are tried.
@@ -134,6 +180,7 @@ impl Options {
             seed: self.seed,
             exhaustive_max: self.images.saturating_mul(8),
             samples: self.images,
+            psow: self.psow,
         }
     }
 }
@@ -165,11 +212,19 @@ pub(super) struct Job {
     pub(super) profile: Profile,
 }
 
+/// What one thread does from beginning to end.
+#[derive(Clone, Copy)]
+enum Part {
+    Mode(Job),
+    FailingCalls,
+    Damage,
+}
+
 struct Done {
     number: usize,
-    result: ModeResult,
+    mode: Option<(ModeResult, WorkloadShape)>,
+    faults: Vec<FaultResult>,
     findings: Vec<Finding>,
-    workload: WorkloadShape,
     whole: bool,
 }
 
@@ -183,33 +238,41 @@ pub fn simulate(
     row: &mut dyn FnMut(&ModeResult),
 ) -> Outcome {
     let began = clock.monotonic();
-    let jobs: Vec<Job> = options
-        .profiles
-        .iter()
-        .flat_map(|profile| options.modes.iter().map(|mode| Job { mode: *mode, profile: *profile }))
-        .collect();
+    let jobs = options.profiles.iter().flat_map(|profile| {
+        options.modes.iter().map(|mode| Job { mode: *mode, profile: *profile })
+    });
+    let mut parts: Vec<Part> = jobs.map(Part::Mode).collect();
+    if options.faults {
+        parts.extend([Part::FailingCalls, Part::Damage]);
+    }
     let work = Work {
         options,
-        jobs: &jobs,
+        parts: &parts,
         steps: plan(options.seed, &options.shape),
         next: AtomicUsize::new(0),
         images: AtomicU64::new(0),
+        shares: AtomicU64::new(0),
         stop: AtomicBool::new(false),
     };
     let mut done = work.all(watch, row);
     done.sort_by_key(|done| done.number);
     let elapsed = clock.monotonic().saturating_sub(began);
     let images = work.images.load(Ordering::Relaxed);
-    let complete = done.len() == jobs.len() && done.iter().all(|done| done.whole);
-    let workload = done.first().map(|done| done.workload.clone()).unwrap_or_default();
-    let (mut modes, mut findings) = (Vec::new(), Vec::new());
+    let complete = done.len() == parts.len() && done.iter().all(|done| done.whole);
+    let mut workload = WorkloadShape::default();
+    let (mut modes, mut faults, mut findings) = (Vec::new(), Vec::new(), Vec::new());
     for done in done {
-        modes.push(done.result);
+        if let Some((result, shape)) = done.mode {
+            modes.push(result);
+            workload = shape;
+        }
+        faults.extend(done.faults);
         findings.extend(done.findings);
     }
     let result = Simulated {
         workload,
         modes,
+        faults,
         complete,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         images_per_s: per_second(images, elapsed),
@@ -226,22 +289,25 @@ fn per_second(amount: u64, time: Duration) -> u64 {
 /// What the threads share.
 struct Work<'a> {
     options: &'a Options,
-    jobs: &'a [Job],
+    parts: &'a [Part],
     steps: Vec<Step>,
     next: AtomicUsize,
     images: AtomicU64,
+    /// How much was done: a thousand a part.
+    shares: AtomicU64,
     stop: AtomicBool,
 }
 
 impl Work<'_> {
     fn all(&self, watch: &mut dyn Observer, row: &mut dyn FnMut(&ModeResult)) -> Vec<Done> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = processors.min(self.jobs.len()).max(1);
+        let threads = processors.min(self.parts.len()).max(1);
         let (sender, receiver) = channel::<Done>();
         let mut all: Vec<Done> = Vec::new();
         let mut told = 0;
+        let (phase, total) = (Phase::Simulating, self.parts.len() as u64);
         let started =
-            Event::Started { phase: Phase::Simulating, total_bytes: None, total_entries: None };
+            Event::Started { phase, total_bytes: Some(1000 * total), total_entries: None };
         self.heed(watch.on(&started));
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -256,7 +322,9 @@ impl Work<'_> {
                         all.sort_by_key(|done| done.number);
                         // Those that waited for this one follow it.
                         while let Some(next) = all.get(told).filter(|next| next.number == told) {
-                            row(&next.result);
+                            if let Some((result, _)) = &next.mode {
+                                row(result);
+                            }
                             told += 1;
                         }
                     }
@@ -264,8 +332,8 @@ impl Work<'_> {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 let advanced = Event::Advanced {
-                    phase: Phase::Simulating,
-                    bytes: 0,
+                    phase,
+                    bytes: self.shares.load(Ordering::Relaxed),
                     entries: self.images.load(Ordering::Relaxed),
                 };
                 self.heed(watch.on(&advanced));
@@ -284,30 +352,73 @@ impl Work<'_> {
     fn thread(&self, sender: &Sender<Done>) {
         while !self.stop.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = self.jobs.get(number) else { return };
-            if sender.send(self.one(number, *job)).is_err() {
+            let Some(part) = self.parts.get(number) else { return };
+            let done = match part {
+                Part::Mode(job) => self.mode(number, *job),
+                Part::FailingCalls => self.device(number, |options, mode, watch| {
+                    let calls = failing_calls(options, mode, CALL_STRIDE, watch);
+                    calls.with(failing_reads(options, mode, watch))
+                }),
+                Part::Damage => self.device(number, |options, mode, watch| {
+                    let damaged = damage_at_rest(options, mode, BYTE_STRIDE, watch);
+                    damaged.with(foreign_blocks(options, mode))
+                }),
+            };
+            if sender.send(done).is_err() {
                 return;
             }
         }
     }
 
-    fn one(&self, number: usize, job: Job) -> Done {
-        let options = self.options;
-        let Recording { record, .. } = recorded(options, job, &self.steps, false);
-        let budget = Budget { tries: options.tries(), points: options.points, images: None };
-        let engine = engine::options(&job.mode, options.shape.segment_bytes);
-        let explorer = Explorer::new(&record, options.seed, engine, budget);
-        let (mut counted, mut whole) = (0, true);
-        let tally = explorer.run(&mut |images| {
-            self.images.fetch_add(images.saturating_sub(counted), Ordering::Relaxed);
-            counted = images;
+    /// Faults of the device, at level 1, disk-first.
+    fn device(
+        &self,
+        number: usize,
+        tries: impl Fn(&Options, Mode, &mut dyn FnMut() -> ControlFlow<()>) -> Tried,
+    ) -> Done {
+        let mut whole = true;
+        let tried = tries(self.options, Mode::default(), &mut || {
+            self.images.fetch_add(1, Ordering::Relaxed);
             whole = !self.stop.load(Ordering::Relaxed);
             if whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
+        let job = Job { mode: Mode::default(), profile: Profile::StrictPosix };
+        let findings = findings_of(self.options, job, &tried.tally);
+        self.shares.fetch_add(1000, Ordering::Relaxed);
+        Done { number, mode: None, faults: tried.rows, findings, whole }
+    }
+
+    fn mode(&self, number: usize, job: Job) -> Done {
+        let options = self.options;
+        let Recording { record, .. } = recorded(options, job, &self.steps, false);
+        let budget = Budget {
+            tries: options.tries(),
+            points: options.points,
+            images: None,
+            until: &[],
+            cluster: options.cluster,
+        };
+        let engine = engine::options(&job.mode, options.shape.segment_bytes);
+        let explorer = Explorer::new(&record, options.seed, engine, budget);
+        let (mut counted, mut whole) = (Progress { images: 0, share: 0 }, true);
+        let mut tally = explorer.run(&mut |now| {
+            let Progress { images, share } = counted;
+            self.images.fetch_add(now.images.saturating_sub(images), Ordering::Relaxed);
+            self.shares.fetch_add(now.share.saturating_sub(share), Ordering::Relaxed);
+            counted = now;
+            whole = !self.stop.load(Ordering::Relaxed);
+            if whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        self.shares.fetch_add(1000u64.saturating_sub(counted.share), Ordering::Relaxed);
+        for (check, violation) in tally.violations.iter_mut().take(SHRUNK_MAX) {
+            if whole && violation.case.is_some() {
+                violation.shrunk = shrunk(options, job, *check);
+            }
+        }
         let workload = workload_of(&record.history, &options.shape);
         let findings = findings_of(options, job, &tally);
         let result = result_of(job, &record, &tally, &workload, options);
-        Done { number, result, findings, workload, whole }
+        Done { number, mode: Some((result, workload)), faults: Vec::new(), findings, whole }
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::model::GroupId;
 use crate::simulate::case::Case;
 use crate::simulate::check::Check;
+use crate::simulate::cluster::Clusters;
 use crate::simulate::driver::Before;
 use crate::simulate::oracle::{Action, History, Loss, Wrong};
+use crate::simulate::shrink::Shrunk;
 
 /// How often each amount was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Violation {
     pub case: Option<Case>,
     /// What was about to happen.
     pub before: Option<Before>,
+    /// The smallest workload found that still breaks the check, with its case.
+    pub shrunk: Option<Shrunk>,
 }
 
 /// Everything that was counted.
@@ -92,6 +96,8 @@ pub struct Tally {
     pub lost_votes: u64,
     /// Images that lost an acknowledged change of term.
     pub lost_terms: u64,
+    /// What became of clusters, where they were asked for.
+    pub clusters: Option<Clusters>,
     /// What is broken.
     pub violations: BTreeMap<Check, Violation>,
 }
@@ -124,6 +130,7 @@ impl Tally {
             count: 0,
             case: case.cloned(),
             before: before.cloned(),
+            shrunk: None,
         });
         known.count += 1;
     }

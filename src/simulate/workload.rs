@@ -1,6 +1,11 @@
 //! What callers do in a run: a list of steps, made from a seed. Two kinds of groups share the log:
 //! some to which anything is done that the engine allows, and some that act as a Raft node does.
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
 use crate::model::{
     AppendInstant, AppendTime, Candidate, Entry, EntryExtra, EntryKind, GroupId, HardState,
     LogIndex, SharedBytes, SnapshotNote, StableValue, Term, TimeForm, Vote, Zone,
@@ -43,6 +48,69 @@ pub struct Shape {
     pub steps: usize,
     /// Size at which a segment is full.
     pub segment_bytes: u64,
+    /// Term in which it begins.
+    pub first_term: u64,
+    /// Stable keys that are written; never empty.
+    pub keys: Vec<Vec<u8>>,
+    /// Steps that are left out, by their position, with all that is not possible without them.
+    pub left_out: StepList,
+    /// Longer payloads are cut to so many bytes.
+    pub payload_max_bytes: Option<usize>,
+}
+
+/// Positions of steps, ascending: `3,7-9` on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepList(BTreeSet<usize>);
+
+impl StepList {
+    /// Whether no step is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a step is in it.
+    pub fn contains(&self, step: usize) -> bool {
+        self.0.contains(&step)
+    }
+
+    /// These and those.
+    pub fn with(&self, steps: Range<usize>) -> StepList {
+        StepList(self.0.iter().copied().chain(steps).collect())
+    }
+}
+
+impl fmt::Display for StepList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut steps = self.0.iter().copied().peekable();
+        let mut comma = "";
+        while let Some(first) = steps.next() {
+            let mut last = first;
+            while let Some(next) = steps.next_if_eq(&(last + 1)) {
+                last = next;
+            }
+            match last == first {
+                true => write!(f, "{comma}{first}")?,
+                false => write!(f, "{comma}{first}-{last}")?,
+            }
+            comma = ",";
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for StepList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<StepList, String> {
+        let part = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+            (first <= last).then_some(usize::from(first)..usize::from(last) + 1)
+        };
+        let parts: Option<Vec<Range<usize>>> = text.split(',').map(part).collect();
+        let parts = parts.ok_or_else(|| "write numbers of steps: 3,7-9".to_owned())?;
+        Ok(StepList(parts.into_iter().flatten().collect()))
+    }
 }
 
 impl Shape {
@@ -58,6 +126,10 @@ impl Shape {
             payload_bytes: vec![0, 10, 100, 700, 3000, 9 << 10],
             steps,
             segment_bytes: 16 << 10,
+            first_term: 1,
+            keys: vec![b"k0".to_vec(), b"k1".to_vec(), b"k2".to_vec()],
+            left_out: StepList::default(),
+            payload_max_bytes: None,
         }
     }
 
@@ -68,22 +140,50 @@ impl Shape {
     }
 }
 
+/// Step after step without end; the same for the same seed and shape.
+pub fn endless(seed: Seed, shape: &Shape) -> impl Iterator<Item = Step> + use<> {
+    let (term, shape) = (shape.first_term, shape.clone());
+    let first: Vec<GroupId> = shape.groups.iter().take(2).cloned().collect();
+    let mut first = first.into_iter();
+    let mut planner = Planner { dice: Dice::new(seed), model: Model::default(), term, shape };
+    std::iter::from_fn(move || match first.next() {
+        Some(group) => Some(planner.create(&group)),
+        None => Some(planner.step()),
+    })
+}
+
 /// The steps of a run; the same for the same seed and shape.
 pub fn plan(seed: Seed, shape: &Shape) -> Vec<Step> {
-    let mut planner = Planner { dice: Dice::new(seed), model: Model::default(), term: 1, shape };
-    let mut steps = Vec::new();
-    for group in shape.groups.iter().take(2) {
-        steps.push(planner.create(group));
+    let count = shape.steps.max(shape.groups.len().min(2));
+    let mut steps: Vec<Step> = endless(seed, shape).take(count).collect();
+    if let Some(most) = shape.payload_max_bytes {
+        steps.iter_mut().for_each(|step| shorten(step, most));
     }
-    while steps.len() < shape.steps {
-        let step = planner.step();
-        steps.push(step);
+    if shape.left_out.is_empty() {
+        return steps;
     }
-    steps
+    let kept = steps.into_iter().enumerate().filter(|(at, _)| !shape.left_out.contains(*at));
+    possible(kept.map(|(_, step)| step))
+}
+
+/// Cuts payloads to `most` bytes.
+fn shorten(step: &mut Step, most: usize) {
+    let batches = match step {
+        Step::Submit(batches) => batches.as_mut_slice(),
+        Step::Ready(actions) => std::slice::from_mut(actions),
+        _ => return,
+    };
+    for (_, action) in batches.iter_mut().flatten() {
+        let Action::Append(entries) = action else { continue };
+        for entry in entries {
+            if let Some(short) = entry.payload.as_deref().and_then(|payload| payload.get(..most)) {
+                entry.payload = Some(SharedBytes::from(short));
+            }
+        }
+    }
 }
 
 /// Those of `steps` that are possible one after the other, starting from nothing.
-#[cfg(test)]
 pub fn possible(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
     let mut model = Model::default();
     let mut fits = |actions: &Actions| {
@@ -113,6 +213,15 @@ pub fn next_entry(held: &Held) -> Entry {
     entry(held.next(), term, vec![0xee; 40])
 }
 
+/// An entry as long as another one, with other contents.
+pub fn in_its_place(lost: &Entry) -> Entry {
+    let payload = lost.payload.as_deref().map(|payload| {
+        let other: Vec<u8> = payload.iter().map(|byte| !byte).collect();
+        SharedBytes::from(other)
+    });
+    Entry { payload, ..lost.clone() }
+}
+
 fn entry(index: LogIndex, term: Term, payload: Vec<u8>) -> Entry {
     Entry {
         index,
@@ -124,14 +233,14 @@ fn entry(index: LogIndex, term: Term, payload: Vec<u8>) -> Entry {
     }
 }
 
-struct Planner<'a> {
+struct Planner {
     dice: Dice,
     model: Model,
     term: u64,
-    shape: &'a Shape,
+    shape: Shape,
 }
 
-impl Planner<'_> {
+impl Planner {
     fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.dice.below(bound as u64)).unwrap_or_default()
     }
@@ -202,7 +311,7 @@ impl Planner<'_> {
     /// What a leader does between two Readys: entries, or a compaction of what is committed.
     fn proposal(&mut self, id: &GroupId) -> Action {
         let held = self.held(id);
-        let term = held.state.hard.term.unwrap_or(Term(1));
+        let term = held.state.hard.term.unwrap_or(Term(self.shape.first_term));
         let commit = held.state.hard.commit.unwrap_or_default();
         match (self.dice.below(4), held.id_at(commit)) {
             (0, Some(committed)) => Action::Compact(committed),
@@ -216,7 +325,7 @@ impl Planner<'_> {
         let mut hard = held.state.hard.clone();
         let mut next = held.next();
         let last_term = held.entries.last().map(|entry| entry.term);
-        let term = hard.term.max(last_term).unwrap_or(Term(1));
+        let term = hard.term.max(last_term).unwrap_or(Term(self.shape.first_term));
         let elected = self.dice.below(3) == 0;
         let term = if elected { Term(term.0 + 1) } else { term };
         let mut actions = Actions::new();
@@ -281,7 +390,8 @@ impl Planner<'_> {
     }
 
     fn key(&mut self) -> Vec<u8> {
-        self.one_of(&[b"k0", b"k1", b"k2"]).map_or_else(Vec::new, |key| key.to_vec())
+        let at = self.below(self.shape.keys.len());
+        self.shape.keys.get(at).cloned().unwrap_or_default()
     }
 
     fn entries(&mut self, first: LogIndex, term: Term) -> Vec<Entry> {
@@ -363,6 +473,42 @@ mod tests {
             let count = format!("{steps:?}").len();
             assert_eq!(format!("{:?}", possible(steps)).len(), count, "seed {seed}");
         }
+    }
+
+    #[test]
+    fn lists_of_steps_are_read_as_they_are_printed() {
+        for text in ["3", "3,7-9", "0-2,4,6-7"] {
+            assert_eq!(text.parse::<StepList>().expect("a list").to_string(), text);
+        }
+        assert_eq!("1,2,3".parse::<StepList>().expect("a list").to_string(), "1-3");
+        for wrong in ["", "x", "3-", "9-7", "1,,2", "99999"] {
+            assert!(wrong.parse::<StepList>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_shortened_plan_does_the_same_with_less() {
+        let whole = Shape::usual(60);
+        let short = Shape { payload_max_bytes: Some(10), ..Shape::usual(60) };
+        let payloads = |shape: &Shape| {
+            let mut sizes = Vec::new();
+            for step in plan(Seed(7), shape) {
+                let batches = match step {
+                    Step::Submit(batches) => batches,
+                    Step::Ready(actions) => vec![actions],
+                    _ => continue,
+                };
+                for (_, action) in batches.into_iter().flatten() {
+                    let Action::Append(entries) = action else { continue };
+                    sizes.extend(entries.iter().map(|entry| entry.payload_bytes().len()));
+                }
+            }
+            sizes
+        };
+        let (long, short) = (payloads(&whole), payloads(&short));
+        assert_eq!(short, long.iter().map(|size| (*size).min(10)).collect::<Vec<_>>());
+        let without = Shape { left_out: StepList::default().with(5..30), ..Shape::usual(60) };
+        assert!(plan(Seed(7), &without).len() <= 35);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::fastlog::format::{
     ENTRY_CONTENT_MAX, FRAME_HEADER_BYTES, FRAME_PAYLOAD_TARGET, Frame, FrameType, GroupNo, Masked,
     Salt, SegmentNo, Sequence, TEXT_MAX,
 };
+use crate::fastlog::planted::{Bug, planted};
 use crate::model::{
     ByteOrder, Candidate, Entry, GroupId, HardState, IndexRange, LogId, LogIndex, SnapshotNote,
     StableValue,
@@ -113,15 +114,16 @@ impl Payload {
     pub fn seal(&mut self, chain: Chain, salt: Salt) -> Chain {
         let count = self.starts.len();
         let mut chain = chain;
+        let splits = self.splits();
         let mut rest = self.bytes.as_mut_slice();
         for at in 0..count {
             let start = self.starts.get(at).copied().unwrap_or_default();
             let end = self.starts.get(at + 1).map_or(rest.len(), |next| next - start);
             let (frame, behind) = rest.split_at_mut(end.min(rest.len()));
-            let last = at + 1 == count;
+            let last = at + 1 == count || splits;
             let header = Frame {
                 kind: if last { FrameType::Batch } else { FrameType::Part },
-                part: u16::try_from(at + 1).unwrap_or(u16::MAX),
+                part: if splits { 1 } else { u16::try_from(at + 1).unwrap_or(u16::MAX) },
                 sequence: chain.next,
                 previous: chain.previous,
                 sync_point: chain.sync_point,
@@ -336,7 +338,16 @@ impl Payload {
         len(self).unwrap_or_default()
     }
 
+    /// Whether each record is a batch of its own, which a base cannot be.
+    fn splits(&self) -> bool {
+        planted(Bug::BatchSplit) && self.bytes.get(FRAME_HEADER_BYTES) != Some(&BASE)
+    }
+
     fn record(&mut self, number: u8, group: GroupNo, body: impl FnOnce(&mut Vec<u8>)) {
+        if self.splits() && !self.bytes.is_empty() {
+            self.starts.push(self.bytes.len());
+            self.bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
+        }
         self.open_frame();
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[number, 0, 0, 0, 0]);

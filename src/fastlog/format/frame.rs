@@ -4,6 +4,7 @@
 use crate::fastlog::format::{
     FILLER_PAYLOAD_MAX, FRAME_HEADER_BYTES, FRAME_PAYLOAD_MAX, Masked, Salt, Sequence,
 };
+use crate::fastlog::planted::{Bug, planted};
 
 const LEN_AT: usize = 4;
 const TYPE_AT: usize = 8;
@@ -124,7 +125,7 @@ impl Found {
         };
         let kind = header[TYPE_AT];
         let sequence = u64_at(header, SEQUENCE_AT);
-        if kind == 0 || sequence == 0 {
+        if (kind == 0 || sequence == 0) && !planted(Bug::HeaderNotCovered) {
             return Found::Nothing;
         }
         let payload_len = u32_at(header, LEN_AT);
@@ -138,10 +139,12 @@ impl Found {
             return Found::Short { len, remaining };
         }
         let sync_point = u64_at(header, SYNC_POINT_AT);
-        if sync_point >= sequence {
+        if sync_point >= sequence && !planted(Bug::HeaderNotCovered) {
             return Found::Field { what: "sync point", value: sync_point };
         }
-        let Some(covered) = bytes.get(LEN_AT..len) else { return Found::NeedBytes(len) };
+        let Some(covered) = bytes.get(covered_from()..len) else {
+            return Found::NeedBytes(len);
+        };
         let stored = Masked(u32_at(header, 0));
         let computed = salt.checksum(covered);
         if stored != computed {
@@ -186,9 +189,14 @@ pub fn seal_frame(bytes: &mut [u8], frame: &Frame, salt: Salt) -> Masked {
     put(bytes, PREVIOUS_AT, &frame.previous.0.to_le_bytes());
     put(bytes, SEQUENCE_AT, &frame.sequence.0.to_le_bytes());
     put(bytes, SYNC_POINT_AT, &frame.sync_point.0.to_le_bytes());
-    let checksum = salt.checksum(bytes.get(LEN_AT..).unwrap_or_default());
+    let checksum = salt.checksum(bytes.get(covered_from()..).unwrap_or_default());
     put(bytes, 0, &checksum.0.to_le_bytes());
     checksum
+}
+
+/// Where in a frame that begins what its checksum covers: just behind the checksum.
+fn covered_from() -> usize {
+    if planted(Bug::HeaderNotCovered) { FRAME_HEADER_BYTES } else { LEN_AT }
 }
 
 fn put(bytes: &mut [u8], at: usize, field: &[u8]) {

@@ -296,7 +296,7 @@ impl Sector {
     fn verify(&self, magic: [u8; 8], number: SegmentNo, flags: u32) -> Result<(), SectorError> {
         let first: [u8; 8] = self.array(0);
         if first != magic {
-            let blank = self.0.iter().all(|byte| *byte == 0);
+            let blank = self.0 == [0; SECTOR_BYTES];
             return Err(if blank { SectorError::Blank } else { SectorError::Magic(first) });
         }
         let stored = Masked(self.u32_at(CHECKSUM_AT));

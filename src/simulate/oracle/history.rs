@@ -164,6 +164,15 @@ impl History {
         self.model = self.model_after(OpNumber(self.ops.len()));
     }
 
+    /// The last operations were refused before anybody was told of them. Returns how many.
+    pub fn take_back_unanswered(&mut self) -> usize {
+        let before = self.ops.len();
+        while self.ops.last().is_some_and(|op| op.acknowledged.is_none()) {
+            self.take_back();
+        }
+        before - self.ops.len()
+    }
+
     /// Operation `op` was acknowledged at `now`.
     pub fn acknowledge(&mut self, op: OpNumber, now: Duration) {
         if let Some(op) = op.0.checked_sub(1).and_then(|at| self.ops.get_mut(at)) {

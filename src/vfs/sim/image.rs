@@ -30,11 +30,20 @@ pub struct Tries {
     pub exhaustive_max: u64,
     /// Where there are more, so many are.
     pub samples: u64,
+    /// Whether a write that is cut off leaves bytes outside its range alone, even in the sector
+    /// that it changes.
+    pub psow: bool,
 }
 
 impl Default for Tries {
     fn default() -> Tries {
-        Tries { torn: Torn::default(), seed: Seed(0), exhaustive_max: 4096, samples: 512 }
+        Tries {
+            torn: Torn::default(),
+            seed: Seed(0),
+            exhaustive_max: 4096,
+            samples: 512,
+            psow: true,
+        }
     }
 }
 
@@ -200,7 +209,7 @@ impl Images {
                 let slot = choice.versions.len();
                 choice.versions.push(version);
                 if draw.tears()
-                    && let Some(page) = torn_page(page, version, self.tries.torn, &mut dice)
+                    && let Some(page) = torn_page(page, version, self.tries, &mut dice)
                 {
                     choice.torn.push((slot, page));
                 }

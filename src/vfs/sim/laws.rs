@@ -131,7 +131,7 @@ proptest! {
             }
             let all: BTreeSet<u128> = all.distinct().map(|image| image.digest).collect();
             let seed = Seed(seed);
-            let sampling = Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64 };
+            let sampling = sampled(seed);
             let samples = digests(&disk, sampling);
             prop_assert!(samples.is_subset(&all), "{}", profile);
             prop_assert!(samples.contains(&only_digest(&disk, Profile::Kill)), "{}", profile);
@@ -168,7 +168,7 @@ fn of_the_growth_that_survives_the_largest_counts() {
         file.write_at(6496, &[b'B'; 3000]).expect("written");
         file.write_at(0, &[b'C'; 1500]).expect("written");
         let seed = Seed(11_755_305_465_781_230);
-        let sampling = Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64 };
+        let sampling = sampled(seed);
         let samples = digests(&fs.disk(), sampling);
         for end in [Profile::Kill, Profile::Drop] {
             assert!(samples.contains(&only_digest(&fs.disk(), end)), "{profile}, {end}");
@@ -201,7 +201,7 @@ fn a_size_that_the_journal_made_durable_stays_so_under_another_profile() {
             let disk = fs.disk();
             let all = digests(&disk, Tries::default());
             let seed = Seed(11_755_305_465_781_230);
-            let sampling = Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64 };
+            let sampling = sampled(seed);
             let samples = digests(&disk, sampling);
             assert!(samples.is_subset(&all), "{profile}");
             for end in [Profile::Kill, Profile::Drop] {
@@ -261,6 +261,33 @@ fn torn_pages_mix_two_versions_by_sector_or_byte() {
             Torn::Bytes => assert!(shortest < 512 && finest == 1),
             _ => assert_eq!(shortest, finest, "{}", torn.as_str()),
         }
+    }
+}
+
+/// Samples whose pages are whole.
+fn sampled(seed: Seed) -> Tries {
+    Tries { torn: Torn::No, seed, exhaustive_max: 0, samples: 64, ..Tries::default() }
+}
+
+#[test]
+fn only_without_powersafe_overwrite_a_sector_holds_what_nobody_wrote() {
+    for psow in [true, false] {
+        let (fs, file) = one_page(Profile::StrictPosix);
+        // A few bytes of the third sector; the rest of the page stays as it is durable.
+        file.write_at(1030, b"BBB").expect("written");
+        let tries = Tries { exhaustive_max: 0, psow, ..Tries::default() };
+        let mut strange = 0;
+        for image in fs.disk().images(tries).distinct() {
+            let fs = SimFs::on(image.disk);
+            let mut bytes = [0; 4096];
+            let file = fs.open(Path::new("/a"), OpenMode::Read).expect("there");
+            file.read_at(0, &mut bytes).expect("read");
+            let is_strange = |byte: &u8| !matches!(byte, b'A' | b'B');
+            strange += usize::from(bytes.iter().any(is_strange));
+            let (before, rest) = bytes.split_at(1024);
+            assert!(!before.iter().chain(&rest[512..]).any(is_strange), "another sector");
+        }
+        assert_eq!(strange > 0, !psow, "{strange} images");
     }
 }
 

@@ -132,9 +132,10 @@ impl Draw {
 pub(super) fn torn_page(
     page: &LegalPage,
     chosen: usize,
-    torn: Torn,
+    tries: Tries,
     dice: &mut Dice,
 ) -> Option<Page> {
+    let Tries { torn, psow, .. } = tries;
     if torn == Torn::No || page.versions.len() < 2 || !dice.eighths(2) {
         return None;
     }
@@ -158,6 +159,20 @@ pub(super) fn torn_page(
             (bytes.get_mut(start..end), other.page.bytes().get(start..end))
         {
             target.copy_from_slice(source);
+        }
+    }
+    if !psow {
+        let changed = |sector: &usize| {
+            let at = sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES;
+            chosen.page.bytes().get(at.clone()) != other.page.bytes().get(at)
+        };
+        let changed: Vec<usize> = (0..PAGE_BYTES / SECTOR_BYTES).filter(changed).collect();
+        // The sector that was being written holds anything, old bytes included.
+        let broken = changed.get(dice.index(changed.len().max(1)));
+        if let Some(room) = broken
+            .and_then(|sector| bytes.get_mut(sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES))
+        {
+            room.iter_mut().for_each(|byte| *byte = u8::try_from(dice.below(256)).unwrap_or(0));
         }
     }
     Some(page_of(bytes))
