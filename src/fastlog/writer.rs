@@ -1,6 +1,7 @@
 //! Writing frames: the active segment, rotation, syncing, sync points. No locks and no queue; what
 //! order the calls come in is decided above, and where frames lie by the plan.
 
+mod active;
 mod past;
 
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use crate::fastlog::ways::{Way, WayEvent, Ways};
 use crate::fastlog::{Error, PastCache};
 use crate::model::IoError;
 
-/// Zeros written at once.
-const ZEROS_BYTES: usize = 1 << 20;
+pub(super) use active::zeros;
+
 /// Batches up to this size are joined, to be written with one call.
 const JOIN_BYTES: usize = 32 << 10;
 
@@ -570,52 +571,4 @@ fn run_of(batches: &[&Placed]) -> usize {
         batch.place.segment == first.place.segment && batch.bytes.len() <= JOIN_BYTES
     };
     batches.iter().take_while(joins).count().max(1)
-}
-
-impl Active {
-    /// Writes frames that end at `end`, and zeros behind them when the file is to be filled
-    /// ahead.
-    fn fill_and_write(
-        &mut self,
-        bytes: &[u8],
-        end: u64,
-        options: &WriterOptions,
-    ) -> Result<(), IoError> {
-        self.file.write(self.end, bytes)?;
-        self.filled = self.filled.max(end);
-        if self.filled == end { self.fill(end, options) } else { Ok(()) }
-    }
-
-    /// Writes zeros from where the file was written through to one step behind `from`.
-    fn fill(&mut self, from: u64, options: &WriterOptions) -> Result<(), IoError> {
-        let target = (from + options.fill_step).min(options.segment_bytes).max(from);
-        let zeros = zeros();
-        while self.filled < target {
-            let left = usize::try_from(target - self.filled).unwrap_or(usize::MAX);
-            let piece = zeros.get(..left.min(zeros.len())).unwrap_or_default();
-            self.file.write(self.filled, piece)?;
-            self.filled += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        }
-        Ok(())
-    }
-
-    /// Makes everything from `from` to `to` zero again, without a sync.
-    pub(super) fn erase(&mut self, from: u64, to: u64) -> Result<(), IoError> {
-        let to = to.min(self.file.size()?);
-        let zeros = zeros();
-        let mut at = from;
-        while at < to {
-            let left = usize::try_from(to - at).unwrap_or(usize::MAX);
-            let piece = zeros.get(..left.min(zeros.len())).unwrap_or_default();
-            self.file.write(at, piece)?;
-            at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        }
-        Ok(())
-    }
-}
-
-/// Zeros to write.
-pub(super) fn zeros() -> &'static [u8] {
-    static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
-    &ZEROS
 }
