@@ -52,6 +52,9 @@ _raftlog() {
             raftlog,restore)
                 cmd="raftlog__subcmd__restore"
                 ;;
+            raftlog,runbook)
+                cmd="raftlog__subcmd__runbook"
+                ;;
             raftlog,schema)
                 cmd="raftlog__subcmd__schema"
                 ;;
@@ -68,7 +71,7 @@ _raftlog() {
 
     case "${cmd}" in
         raftlog)
-            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate compare repair bench formats explain schema completions man"
+            opts="-h -V --color --help --version inspect verify migrate backup restore diff simulate compare repair runbook bench formats explain schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -520,6 +523,32 @@ _raftlog() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto plain never" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        raftlog__subcmd__runbook)
+            opts="-h --nodes --render --color --help dkron-fastlog dkron-boltdb redb-to-fastlog"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --nodes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --render)
+                    COMPREPLY=($(compgen -W "sh md" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -32,6 +32,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand simulate 'Show what a crash costs under each durability mode, tried on the shipped engine'
             cand compare 'Compare the logs of a cluster''s stopped nodes: where they part, who may lead'
             cand repair 'Take everything that can still be proven out of a damaged store into a new one'
+            cand runbook 'Print the script of a maintenance window: freeze, prove, convert, start, roll back'
             cand bench 'Measure the jobs against what this machine can do'
             cand formats 'List the formats that are recognised, read and written'
             cand explain 'Say what a code, an exit name or a loss means and what to do'
@@ -219,6 +220,13 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --quiet 'Only errors on stderr: no progress, notes or next steps'
             cand -v 'Also tell why a format was recognised, and how long it took'
             cand --verbose 'Also tell why a format was recognised, and how long it took'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'raftlog;runbook'= {
+            cand --nodes 'The nodes of the cluster, as NAME or NAME=DIR with the data directory [default: one node]'
+            cand --render 'sh: the script. md: the script with its explanation [default: sh]'
+            cand --color 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

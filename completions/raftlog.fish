@@ -38,6 +38,7 @@ complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "diff" -d 'Compare t
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "simulate" -d 'Show what a crash costs under each durability mode, tried on the shipped engine'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "compare" -d 'Compare the logs of a cluster\'s stopped nodes: where they part, who may lead'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "repair" -d 'Take everything that can still be proven out of a damaged store into a new one'
+complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "runbook" -d 'Print the script of a maintenance window: freeze, prove, convert, start, roll back'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "bench" -d 'Measure the jobs against what this machine can do'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "formats" -d 'List the formats that are recognised, read and written'
 complete -c raftlog -n "__fish_raftlog_needs_command" -f -a "explain" -d 'Say what a code, an exit name or a loss means and what to do'
@@ -308,6 +309,13 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l json -d 'Shor
 complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand runbook" -l nodes -d 'The nodes of the cluster, as NAME or NAME=DIR with the data directory [default: one node]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand runbook" -l render -d 'sh: the script. md: the script with its explanation [default: sh]' -r -f -a "sh\t''
+md\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand runbook" -l color -d 'When to use colour (auto also obeys NO_COLOR and CLICOLOR_FORCE)' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c raftlog -n "__fish_raftlog_using_subcommand runbook" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l workload -d 'Workloads [default: all]' -r -f -a "A\t''
 B\t''
 C\t''

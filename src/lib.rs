@@ -20,6 +20,7 @@ pub mod model;
 pub mod repair;
 pub mod report;
 pub mod rules;
+pub mod runbook;
 pub mod simulate;
 pub mod store;
 pub mod verify;

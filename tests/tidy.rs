@@ -28,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("compare", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("repair", &["model", "rules", "event", "vfs", "store", "decode"]),
     ("backup", &["model", "event", "vfs", "store", "archive"]),
+    ("runbook", &["model", "event", "vfs", "store", "archive"]),
     ("dual", &["model", "fastlog"]),
     ("bench", &["model", "event", "vfs", "fastlog", "store"]),
     ("simulate", &["model", "event", "vfs", "fastlog", "store"]),
@@ -42,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "report", "model", "event", "vfs", "store", "verify", "inspect", "migrate", "compare",
-            "repair", "backup", "bench", "simulate",
+            "repair", "backup", "bench", "simulate", "runbook",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! The command tree. Nothing here opens anything; a flag that a command does not use is not there.
 
 mod bench;
+mod cluster;
 mod shared;
 mod simulate;
 
@@ -15,6 +16,7 @@ use crate::model::{Code, Durability, EntryKind, Selection, TimeForm};
 use crate::store::{Format, Level, RedbFormat};
 
 pub use bench::Bench;
+pub use cluster::{Compare, Runbook};
 pub use shared::*;
 pub use simulate::Simulate;
 
@@ -56,6 +58,8 @@ pub enum Command {
     Compare(Compare),
     /// Take everything that can still be proven out of a damaged store into a new one
     Repair(Repair),
+    /// Print the script of a maintenance window: freeze, prove, convert, start, roll back
+    Runbook(Runbook),
     /// Measure the jobs against what this machine can do
     Bench(Bench),
     /// List the formats that are recognised, read and written
@@ -324,27 +328,6 @@ pub struct Diff {
     /// Which log.
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// How long to wait.
-    #[command(flatten)]
-    pub lock: LockArgs,
-    /// Shape.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Stderr.
-    #[command(flatten)]
-    pub tell: TellArgs,
-}
-
-/// Arguments of `compare`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::COMPARE)]
-pub struct Compare {
-    /// The nodes: stores or data directories, of any formats, every node once
-    #[arg(required = true, value_name = "NODE")]
-    pub nodes: Vec<PathBuf>,
-    /// Which group.
-    #[command(flatten)]
-    pub group: GroupArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,

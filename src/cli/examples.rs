@@ -90,6 +90,19 @@ Examples:
   raftlog repair raft.db --out new.db --json | jq '.result.holes'
 ";
 
+/// Examples of `runbook`.
+pub const RUNBOOK: &str = "\
+Examples:
+  raftlog runbook dkron-fastlog > dkron-fastlog.sh        one node, DATA is /var/lib/dkron
+  raftlog runbook dkron-fastlog --nodes n1=/mnt/n1,n2=/mnt/n2,n3=/mnt/n3 > dkron-fastlog.sh
+  raftlog runbook dkron-fastlog --nodes n1,n2,n3 --render md | less    what it does, and why
+  raftlog runbook dkron-boltdb --nodes n1,n2,n3 > dkron-boltdb.sh      the way back
+  raftlog runbook redb-to-fastlog > redb-to-fastlog.sh
+
+The script says in its first lines what to fill in. It may be given again after a failure, and
+`sh SCRIPT rollback` goes back from any step without losing an entry.
+";
+
 /// Examples of `bench`.
 pub const BENCH: &str = "\
 Examples:

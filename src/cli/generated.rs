@@ -24,6 +24,7 @@ const PAGES: &[(&str, &str)] = &[
     ("raftlog-repair.1", include_str!("../../man/raftlog-repair.1")),
     ("raftlog-diff.1", include_str!("../../man/raftlog-diff.1")),
     ("raftlog-compare.1", include_str!("../../man/raftlog-compare.1")),
+    ("raftlog-runbook.1", include_str!("../../man/raftlog-runbook.1")),
     ("raftlog-bench.1", include_str!("../../man/raftlog-bench.1")),
     ("raftlog-formats.1", include_str!("../../man/raftlog-formats.1")),
     ("raftlog-explain.1", include_str!("../../man/raftlog-explain.1")),
@@ -50,7 +51,7 @@ pub fn man(session: &Session, arguments: &Man) -> Exit {
     let dir = &arguments.dir;
     let mut text = String::new();
     let written = create(session, dir).and_then(|()| {
-        for (name, page) in PAGES {
+        for (name, page) in PAGES.iter().copied() {
             write_page(session, &dir.join(name), page)?;
             text.push_str(&format!("{}\n", words::path(&dir.join(name))));
         }

@@ -101,7 +101,7 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
             return session.answer(answer, shape, Some(arguments.tell));
         }
     };
-    let source = source_of(&opened.description);
+    let mut source = source_of(&opened.description);
     let view = match (arguments.state, arguments.stats) {
         (true, _) => View::State,
         (_, true) => View::Stats,
@@ -124,6 +124,10 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
             Answer::failed("inspect", Sources::One(source), failure)
         }
         Ok(outcome) => {
+            if let (Some(layout), Some(only)) = (&mut source.layout, outcome.overview.only_server())
+            {
+                layout.node.get_or_insert_with(|| only.to_owned());
+            }
             let verbose = arguments.tell.verbose;
             let text = overview::text(
                 view,

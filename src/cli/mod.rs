@@ -15,6 +15,7 @@ mod migrate;
 mod quote;
 mod reference;
 mod repair;
+mod runbook;
 mod session;
 mod simulate;
 mod values;
@@ -108,6 +109,7 @@ fn dispatch(session: &Session, command: Command) -> Exit {
         Command::Simulate(arguments) => simulate::run(session, &arguments),
         Command::Compare(arguments) => compare::run(session, &arguments),
         Command::Repair(arguments) => repair::run(session, &arguments),
+        Command::Runbook(arguments) => runbook::run(session, &arguments),
         Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Formats(arguments) => reference::formats(session, &arguments),
         Command::Explain(arguments) => reference::explain(session, &arguments),

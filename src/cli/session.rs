@@ -318,6 +318,7 @@ pub fn source_of(description: &Description) -> Source {
         layout: description.layout.as_ref().map(|layout| SourceLayout {
             product: layout.product.as_str().to_owned(),
             node: layout.node.clone(),
+            opened: layout.opened(&description.store, description.format).map(str::to_owned),
         }),
         files: description
             .files

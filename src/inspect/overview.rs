@@ -128,6 +128,7 @@ fn pieces<'s>(
 /// Adds what stands beside the log.
 fn with_snapshots(view: &mut GroupView, snapshots: &Snapshots) {
     view.snapshots = Some(snapshots.list().len() as u64);
+    view.recovery = snapshots.recovery().map(|fault| fault.kind.to_string());
     let Some(newest) = snapshots.list().first() else { return };
     if view.snapshot.as_ref().is_none_or(|known| known.index < newest.index) {
         let size_bytes = Some(newest.size_bytes);
@@ -270,6 +271,7 @@ impl Log {
             snapshot: state.snapshot.as_ref().map(Into::into),
             snapshots: None,
             membership,
+            recovery: None,
         }
     }
 }

@@ -25,6 +25,15 @@ pub struct Overview {
     pub stats: Option<Stats>,
 }
 
+impl Overview {
+    /// Id of the only server of the only group's membership: it can only be this node.
+    pub fn only_server(&self) -> Option<&str> {
+        let [group] = self.groups.as_slice() else { return None };
+        let [server] = group.membership.as_ref()?.servers.as_slice() else { return None };
+        Some(&server.id)
+    }
+}
+
 /// A group at a glance. `None` means that the store does not record it; 0 is a value.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct GroupView {
@@ -60,6 +69,8 @@ pub struct GroupView {
     pub snapshots: Option<u64>,
     /// The newest membership that decodes, in the log or in the snapshot.
     pub membership: Option<MembershipView>,
+    /// What the next start does about a `peers.json` beside the log; null where there is none.
+    pub recovery: Option<String>,
 }
 
 /// A stable value.

@@ -52,8 +52,10 @@ impl Source {
 pub struct SourceLayout {
     /// Whose.
     pub product: String,
-    /// Which node's, where the directory says so.
+    /// Which node's, where the directory says so, or a membership of one server.
     pub node: Option<String>,
+    /// When its server opens this store; null where no known server does.
+    pub opened: Option<String>,
 }
 
 /// A file of a source.

@@ -64,6 +64,9 @@ fn glance(
     );
     let mut line = |label: &str, value: &str| text.push_str(&labelled(paint, label, LABEL, value));
     line("log", &format!("{}   {format}   {}", files(source), words::size(source.size_bytes())));
+    if let Some(layout) = &source.layout {
+        line("opened", layout.opened.as_deref().unwrap_or("by no server that is known"));
+    }
     if shows_evidence {
         for (at, evidence) in source.evidence.iter().enumerate() {
             line(if at == 0 { "because" } else { "" }, &words::harmless(evidence));
@@ -108,10 +111,7 @@ fn glance(
 fn headline(source: &Source, format: &str) -> String {
     match &source.layout {
         Some(layout) => {
-            let mut product = words::escaped(&layout.product);
-            if let Some(first) = product.get_mut(0..1) {
-                first.make_ascii_uppercase();
-            }
+            let product = product(&layout.product);
             let node = layout
                 .node
                 .as_ref()
@@ -119,6 +119,22 @@ fn headline(source: &Source, format: &str) -> String {
             format!("{product} data directory{node}")
         }
         None => format!("Raft log in {format}"),
+    }
+}
+
+/// A program as it writes its own name.
+fn product(word: &str) -> String {
+    match word {
+        "openbao" => "OpenBao".to_owned(),
+        "etcd" | "raftlog" => word.to_owned(),
+        "hashicorp" => "hashicorp/raft".to_owned(),
+        other => {
+            let mut name = words::escaped(other);
+            if let Some(first) = name.get_mut(0..1) {
+                first.make_ascii_uppercase();
+            }
+            name
+        }
     }
 }
 
@@ -193,6 +209,9 @@ fn group_lines(group: &GroupView, line: &mut dyn FnMut(&str, &str)) {
         }
     }
     line("snapshot", &snapshot(group));
+    if let Some(recovery) = &group.recovery {
+        line("recovery", &words::escaped(recovery));
+    }
 }
 
 fn snapshot(group: &GroupView) -> String {

@@ -82,6 +82,14 @@ pub struct Layout {
     pub node: Option<String>,
 }
 
+impl Layout {
+    /// When the server of this directory opens the store in it, one line; `None` where no known
+    /// server does.
+    pub fn opened(&self, store: &Path, format: Format) -> Option<&'static str> {
+        layout::opened(self.product, format).filter(|_| layout::is_served(store, format))
+    }
+}
+
 /// What stands at a path, and how it was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
@@ -236,8 +244,12 @@ fn detect_directory(
         return Err(error);
     }
     let served = candidates.iter().any(Candidate::is_served);
-    let (mut chosen, others): (Vec<_>, Vec<_>) =
+    let (mut chosen, mut others): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| !served || candidate.is_served());
+    if let Some(log) = with_copies(&chosen) {
+        let log = chosen.swap_remove(log);
+        others.extend(std::mem::replace(&mut chosen, vec![log]));
+    }
     let candidate = match (chosen.pop(), chosen.is_empty()) {
         (Some(candidate), true) => candidate,
         (Some(last), false) => {
@@ -259,6 +271,23 @@ fn detect_directory(
         }
     }
     describe(fs, path, candidate, faults, options)
+}
+
+/// The log of which all others are named copies, by position: `LOG.fastlog` beside `LOG` is what a
+/// conversion wrote and was not put in its place yet, or the old log that was kept.
+fn with_copies(candidates: &[Candidate]) -> Option<usize> {
+    let is_copy = |of: &Path, other: &Path| {
+        let names = [of, other].map(|path| path.file_name().unwrap_or_default().to_string_lossy());
+        let [name, longer] = names;
+        let ending = longer.strip_prefix(&*name).filter(|ending| ending.len() > 1);
+        of.parent() == other.parent() && ending.is_some_and(|ending| ending.starts_with('.'))
+    };
+    let is_log = |(at, log): &(usize, &Candidate)| {
+        let mut others = candidates.iter().enumerate().filter(|(other, _)| other != at);
+        others.all(|(_, other)| is_copy(&log.path, &other.path))
+    };
+    let log = candidates.iter().enumerate().find(is_log)?.0;
+    (candidates.len() > 1).then_some(log)
 }
 
 fn total_bytes(files: &[StoreFile]) -> u64 {

@@ -53,12 +53,9 @@ pub fn inflated(path: &Path) -> Vec<u8> {
 
 /// Unpacks a fixture into `dir`.
 pub fn unpack(name: &str, dir: &Path) {
-    let of_snapshots = super::fixtures().join("snapshots").join(format!("{name}.tar.gz"));
-    let tar = match of_snapshots.is_file() {
-        true => of_snapshots,
-        false => fixture(&format!("{name}.tar.gz")),
-    };
-    if tar.is_file() {
+    let packed = |dir: &str| super::fixtures().join(dir).join(format!("{name}.tar.gz"));
+    let dirs = ["boltdb", "snapshots", "raft-fastlog", "raft-wal"].map(packed);
+    if let Some(tar) = dirs.into_iter().find(|tar| tar.is_file()) {
         tar::Archive::new(&inflated(&tar)[..]).unpack(dir).expect("unpack");
     } else {
         let bytes = inflated(&fixture(&format!("{name}.db.gz")));

@@ -19,6 +19,28 @@ pub(super) fn is_served(store: &Path, format: Format) -> bool {
     }
 }
 
+/// When the server of `product` opens a store of `format` that lies where it keeps its log.
+pub(super) fn opened(product: Product, format: Format) -> Option<&'static str> {
+    match (product, format) {
+        (_, Format::Redb | Format::FastLog) | (Product::Raftlog, _) => None,
+        (Product::Etcd, _) => Some("by etcd"),
+        (Product::Dkron, Format::RaftFastlog) => Some("by Dkron with its option for FastLog only"),
+        (_, Format::RaftFastlog) => Some("by servers on raft-fastlog"),
+        (Product::Dkron, _) => Some("by Dkron, unless its option for FastLog is given"),
+        (Product::Nomad, Format::BoltDb) => {
+            Some("by Nomad; with raft_logstore wal it refuses to start beside this file")
+        }
+        (Product::Nomad, _) => Some("by Nomad with raft_logstore wal, as there is no raft.db"),
+        (Product::Consul, Format::BoltDb) => Some("by Consul, whatever raft_logstore says"),
+        (Product::Consul, _) => Some("by Consul with raft_logstore wal, as there is no raft.db"),
+        (Product::Vault, Format::BoltDb) => Some("by Vault, whatever raft_wal says"),
+        (Product::Vault, _) => Some("by Vault with raft_wal, as there is no raft.db"),
+        (Product::OpenBao, _) => Some("by OpenBao"),
+        (Product::Hashicorp, Format::BoltDb) => Some("by servers on raft-boltdb"),
+        (Product::Hashicorp, _) => Some("by servers on raft-wal, as there is no raft.db"),
+    }
+}
+
 /// What each server does with both backends in one directory.
 pub(super) fn who_opens(store: &Path) -> &'static str {
     if store.ends_with("raft.db") {

@@ -82,6 +82,8 @@ pub struct Snapshots {
     /// Newest first, in the library's order.
     list: Vec<Snapshot>,
     faults: Vec<Fault>,
+    /// What the next start does about a `peers.json`.
+    recovery: Option<Fault>,
 }
 
 /// What checking the snapshots found.
@@ -136,7 +138,9 @@ impl Snapshots {
         if !is_directory(fs.as_ref(), &dir)? {
             return Ok(None);
         }
-        let mut found = Snapshots { fs: Arc::clone(fs), dir, list: Vec::new(), faults: Vec::new() };
+        let recovery = peers::beside(fs.as_ref(), raft, product)?;
+        let (list, faults) = (Vec::new(), Vec::new());
+        let mut found = Snapshots { fs: Arc::clone(fs), dir, list, faults, recovery };
         match vault {
             Some(Ok(snapshot)) => found.list.push(snapshot),
             Some(Err(fault)) => found.faults.push(*fault),
@@ -144,13 +148,18 @@ impl Snapshots {
         }
         let order = |one: &Snapshot| (one.term, one.index, one.id.clone());
         found.list.sort_by_key(|one| std::cmp::Reverse(order(one)));
-        found.faults.extend(peers::beside(fs.as_ref(), raft, product)?);
+        found.faults.extend(found.recovery.clone());
         Ok(Some(found))
     }
 
     /// Where they lie: `snapshots` beside the log, or the directory of Vault's state.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What the next start does about a `peers.json` beside the log, where there is one.
+    pub fn recovery(&self) -> Option<&Fault> {
+        self.recovery.as_ref()
     }
 
     /// Every snapshot, newest first, without any proof.
