@@ -4,7 +4,13 @@
 //	interop check  FILE                      bbolt's own check of pages, keys and freelist
 //	interop dump   v1|v2|fast old|new FILE   stable keys and entries as JSON lines
 //	interop append v1|v2|fast FILE COUNT     COUNT entries behind the last one, then the first one deleted
-//	interop elect  v1|v2|fast FILE           a node of hashicorp/raft on the file; prints the leader's term
+//	interop elect  v1|v2|fast FILE [DIR]     a node of hashicorp/raft on the file, with the snapshots in DIR;
+//	                                         prints the leader's term
+//	interop seed   v1|v2|fast old|new SHAPE SEED FILE    a log of a shape: mixed, sizes, late, novote, empty, nothing
+//	interop restored v1|v2|fast DIR          a node whose operator restored a snapshot: raft.db and snapshots in DIR
+//	interop fill   v1|v2 FILE COUNT SIZE     a long log, as a busy server writes one
+//	interop read   v1|v2|fast FILE           every entry through GetLog
+//	interop route  v1|v2|fast FILE v1|v2|fast FILE       a log moved as its libraries let one
 //	interop ghost  FILE                      raft-fastlog: the last five entries replaced by two of a new term
 //	interop shrink FILE                      raft-fastlog: its own rewrite of the file
 package main
@@ -52,13 +58,37 @@ func run(args []string) error {
 		}
 		return extend(args[1], args[2], count)
 	case len(args) == 3 && args[0] == "elect":
-		return elect(args[1], args[2])
+		return elect(args[1], args[2], "")
+	case len(args) == 4 && args[0] == "elect":
+		return elect(args[1], args[2], args[3])
+	case len(args) == 6 && args[0] == "seed":
+		number, err := strconv.ParseUint(args[4], 10, 64)
+		if err != nil {
+			return err
+		}
+		return seed(args[1], args[2], args[3], number, args[5])
+	case len(args) == 3 && args[0] == "restored":
+		return restored(args[1], args[2])
+	case len(args) == 5 && args[0] == "fill":
+		count, err := strconv.ParseUint(args[3], 10, 64)
+		if err != nil || count == 0 {
+			return fmt.Errorf("no count: %s", args[3])
+		}
+		size, err := strconv.Atoi(args[4])
+		if err != nil {
+			return err
+		}
+		return fill(args[1], args[2], count, size)
+	case len(args) == 3 && args[0] == "read":
+		return read(args[1], args[2])
+	case len(args) == 5 && args[0] == "route":
+		return route(args[1], args[2], args[3], args[4])
 	case len(args) == 2 && args[0] == "ghost":
 		return ghost(args[1])
 	case len(args) == 2 && args[0] == "shrink":
 		return shrink(args[1])
 	}
-	return fmt.Errorf("usage: interop check|dump|append|elect|ghost|shrink ...")
+	return fmt.Errorf("usage: interop check|dump|append|elect|seed|restored|fill|read|route|ghost|shrink ...")
 }
 
 func open(version string, newTime bool, path string) (store, error) {
@@ -202,45 +232,4 @@ func shrink(path string) error {
 	}
 	defer logs.Close()
 	return logs.Shrink()
-}
-
-type machine struct{ applied uint64 }
-
-func (m *machine) Apply(*raft.Log) any { m.applied++; return nil }
-
-func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return nil, fmt.Errorf("no snapshots here") }
-
-func (m *machine) Restore(in io.ReadCloser) error { return in.Close() }
-
-// elect starts the single voter of the log and appends one command through it.
-func elect(version, path string) error {
-	logs, err := open(version, false, path)
-	if err != nil {
-		return err
-	}
-	defer logs.Close()
-	config := raft.DefaultConfig()
-	config.LocalID = "n1"
-	config.LogOutput = io.Discard
-	config.HeartbeatTimeout, config.ElectionTimeout = 100*time.Millisecond, 100*time.Millisecond
-	config.LeaderLeaseTimeout, config.CommitTimeout = 50*time.Millisecond, 5*time.Millisecond
-	_, transport := raft.NewInmemTransport("n1")
-	fsm := &machine{}
-	node, err := raft.NewRaft(config, fsm, logs, logs, raft.NewInmemSnapshotStore(), transport)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-node.LeaderCh():
-	case <-time.After(10 * time.Second):
-		return fmt.Errorf("no leader after ten seconds")
-	}
-	if err := node.Apply([]byte("one more"), 10*time.Second).Error(); err != nil {
-		return err
-	}
-	if err := node.Barrier(10 * time.Second).Error(); err != nil {
-		return err
-	}
-	fmt.Printf("{\"term\":%s,\"last\":%d,\"applied\":%d}\n", node.Stats()["term"], node.LastIndex(), fsm.applied)
-	return node.Shutdown().Error()
 }
