@@ -3,62 +3,17 @@
 //! appending.
 //!
 //! Needs Go and the modules of `tests/interop/go.sum`; without them each test says so and passes.
-#![allow(clippy::disallowed_methods, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods)]
 
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::Command;
 
 use serde_json::Value;
 use support::bolt::{Bundled, DUMPED, dump, file};
+use support::go::{copied, done, go, interop, lines_of, raftlog_done, text};
 use support::{raft_fastlog, raftlog, told};
-
-/// The Go program, built once; `None` where that is not possible.
-fn interop() -> Option<&'static Path> {
-    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-        let built = Command::new("go")
-            .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
-            .args([program.as_path(), Path::new(".")])
-            .current_dir(source)
-            // A test reaches for no network: the modules are there, or it is skipped.
-            .env("GOPROXY", "off")
-            .env("GOFLAGS", "")
-            .output();
-        match built {
-            Ok(output) if output.status.success() => Some(program),
-            _ => None,
-        }
-    });
-    if built.is_none() {
-        eprintln!("skipped: no Go, or its modules are not there");
-    }
-    built.as_deref()
-}
-
-fn go(program: &Path, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).output().expect("the program runs")
-}
-
-fn done(program: &Path, arguments: &[&str]) -> String {
-    let (code, out, err) = told(&go(program, arguments));
-    assert_eq!(code, 0, "{arguments:?}: {err}");
-    out
-}
-
-fn raftlog_done(arguments: &[&str]) -> String {
-    let (code, out, err) = told(&raftlog(arguments));
-    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
-    out
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
 
 /// A bundled file written anew by raftlog, by way of fastlog.
 fn rewritten(bundled: &Bundled, dir: &Path) -> (PathBuf, PathBuf) {
@@ -69,12 +24,6 @@ fn rewritten(bundled: &Bundled, dir: &Path) -> (PathBuf, PathBuf) {
     raftlog_done(&["migrate", text(&path), text(&between), "--to", "fastlog"]);
     raftlog_done(&["migrate", text(&between), text(&target), "--to", "boltdb"]);
     (path, target)
-}
-
-fn copied(path: &Path, name: &str) -> PathBuf {
-    let copy = path.with_extension(name);
-    std::fs::copy(path, &copy).expect("copy");
-    copy
 }
 
 /// The versions of raft-boltdb that read the append times of a file: the first one reads only the
@@ -180,21 +129,16 @@ fn fast_rewritten(bundled: &raft_fastlog::Bundled, dir: &Path) -> PathBuf {
     target
 }
 
-fn lines_of(program: &Path, version: &str, path: &Path) -> Vec<Value> {
-    let out = done(program, &["dump", version, "old", text(path)]);
-    out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
 #[test]
 fn the_library_of_raft_fastlog_reads_what_raftlog_wrote_as_it_was_meant() {
     let Some(program) = interop() else { return };
     let dir = tempfile::tempdir().expect("directory");
     for bundled in &raft_fastlog::ALL {
         let target = fast_rewritten(bundled, dir.path());
-        let found = lines_of(program, "fast", &copied(&target, "ours"));
+        let found = lines_of(program, "fast", "old", &target);
         // What the library sees in the original, without what had been deleted.
         let original = raft_fastlog::file(bundled, dir.path());
-        let mut wanted = lines_of(program, "fast", &copied(&original, "theirs"));
+        let mut wanted = lines_of(program, "fast", "old", &original);
         wanted.retain(|line| {
             let index = line["index"].as_u64();
             index.is_none_or(|index| !bundled.ghosts.contains(&index))
@@ -240,7 +184,7 @@ fn boltdb_and_raft_fastlog_hold_the_same_log_to_both_libraries() {
             Some(key) => format!("{key} {}", line["hex"].as_str().expect("hex")),
         };
         let found: Vec<String> =
-            lines_of(program, "fast", &copied(&fast, "ours")).iter().map(plain).collect();
+            lines_of(program, "fast", "old", &fast).iter().map(plain).collect();
         assert!(found == wanted, "{}", bundled.file);
     }
 }
@@ -251,7 +195,7 @@ fn the_library_of_raft_fastlog_goes_on_writing_where_raftlog_ended() {
     let dir = tempfile::tempdir().expect("directory");
     for bundled in &raft_fastlog::ALL {
         let target = fast_rewritten(bundled, dir.path());
-        let before = lines_of(program, "fast", &copied(&target, "before")).len() as u64 - 3;
+        let before = lines_of(program, "fast", "old", &target).len() as u64 - 3;
         let grown = copied(&target, "grown");
         done(program, &["append", "fast", text(&grown), "150"]);
         let said = raftlog(["verify", "--json", text(&grown)]);
@@ -261,7 +205,7 @@ fn the_library_of_raft_fastlog_goes_on_writing_where_raftlog_ended() {
         let codes = said["findings"].as_array().expect("findings").iter();
         let ghosts = codes.filter(|finding| finding["code"] == "R104").count();
         assert_eq!(ghosts, 1, "{}", bundled.file);
-        assert_eq!(lines_of(program, "fast", &grown).len() as u64 - 3, before + 150);
+        assert_eq!(lines_of(program, "fast", "old", &grown).len() as u64 - 3, before + 150);
         // After its own rewrite nothing of that is left to see, and raftlog reads the same.
         done(program, &["shrink", text(&grown)]);
         let said = raftlog(["inspect", "--json", text(&grown)]);

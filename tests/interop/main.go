@@ -10,7 +10,8 @@
 //	interop restored v1|v2|fast DIR          a node whose operator restored a snapshot: raft.db and snapshots in DIR
 //	interop fill   v1|v2 FILE COUNT SIZE     a long log, as a busy server writes one
 //	interop read   v1|v2|fast FILE           every entry through GetLog
-//	interop route  v1|v2|fast FILE v1|v2|fast FILE       a log moved as its libraries let one
+//	interop route  v1|v2|fast FILE v1|v2|fast|fast-low FILE
+//	                                         a log moved as its libraries let one; fast-low syncs once, at the end
 //	interop ghost  FILE                      raft-fastlog: the last five entries replaced by two of a new term
 //	interop shrink FILE                      raft-fastlog: its own rewrite of the file
 package main
@@ -97,6 +98,8 @@ func open(version string, newTime bool, path string) (store, error) {
 		return boltdb1.NewBoltStore(path)
 	case "fast":
 		return raftfastlog.NewFastLogStore(path, raftfastlog.High, io.Discard)
+	case "fast-low":
+		return raftfastlog.NewFastLogStore(path, raftfastlog.Low, io.Discard)
 	}
 	return boltdb2.New(boltdb2.Options{Path: path, MsgpackUseNewTimeFormat: newTime})
 }
