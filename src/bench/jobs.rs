@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::bench::limits::{
     compressor, copy_and_sync, files_at, read_and_crc, settle, tar_and_compress,
 };
-use crate::bench::{BenchResult, JobRow, LogShape, Machine, Spread};
+use crate::bench::{BenchResult, JobRow, LogShape, Machine, Peer, Spread};
 use crate::event::{Event, Observer};
 use crate::model::IoError;
 use crate::store::target::remove_tree;
@@ -67,6 +67,8 @@ pub struct JobsOptions {
     pub logs: Vec<LogShape>,
     /// The machine, as far as the caller knows it.
     pub machine: Machine,
+    /// The program of `tests/interop`: what the Go libraries need for the same is measured too.
+    pub go: Option<PathBuf>,
 }
 
 /// What one run of a command took.
@@ -78,9 +80,9 @@ pub struct Launched {
     pub rss_bytes: Option<u64>,
 }
 
-/// Runs raftlog with these arguments in a fresh process, its output thrown away; the error is what
-/// it printed.
-pub type Launch<'a> = dyn FnMut(&[OsString]) -> Result<Launched, String> + 'a;
+/// Runs a program (raftlog where none is named) with these arguments in a fresh process, its output
+/// thrown away; the error is what it printed.
+pub type Launch<'a> = dyn FnMut(Option<&Path>, &[OsString]) -> Result<Launched, String> + 'a;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Limit {
@@ -91,11 +93,22 @@ enum Limit {
 
 struct Job {
     name: &'static str,
+    /// Who does it; raftlog where none is named.
+    program: Option<PathBuf>,
     arguments: Vec<OsString>,
     source: PathBuf,
     target: Option<PathBuf>,
     limit: Limit,
     target_times_limit: Option<f64>,
+    /// The job of another program that does the same, and how many times as fast this one must be.
+    peer: Option<(&'static str, Aim)>,
+}
+
+/// How many times as fast as its peer a job must be, with entries of 1 KiB or more, and smaller.
+#[derive(Clone, Copy)]
+struct Aim {
+    large: f64,
+    small: f64,
 }
 
 #[derive(Default)]
@@ -124,7 +137,14 @@ pub fn run_jobs(
     for shape in &options.logs {
         let dir = options.dir.join("raftlog-bench");
         fs.create_dir(&dir).map_err(|source| IoError::new("create", &dir, source))?;
-        let mut run = Run { fs, clock, dir: &dir, launch: &mut *launch, observer: &mut *observer };
+        let mut run = Run {
+            fs,
+            clock,
+            dir: &dir,
+            go: options.go.as_deref(),
+            launch: &mut *launch,
+            observer: &mut *observer,
+        };
         let rows = run.measure(shape, options.rounds);
         remove_tree(fs.as_ref(), &dir)?;
         result.jobs.extend(rows?);
@@ -136,6 +156,7 @@ struct Run<'a, 'l> {
     fs: &'a Arc<dyn Fs>,
     clock: &'a dyn Clock,
     dir: &'a Path,
+    go: Option<&'a Path>,
     launch: &'a mut Launch<'l>,
     observer: &'a mut dyn Observer,
 }
@@ -145,8 +166,10 @@ impl Run<'_, '_> {
         self.tell(&Event::Noted { message: format!("making a log of {}", shape.words()) })?;
         shape.write(self.fs, Format::Redb, &self.dir.join("log.redb"))?;
         shape.write(self.fs, Format::FastLog, &self.dir.join("log.fastlog"))?;
+        shape.write(self.fs, Format::BoltDb, &self.dir.join("log.boltdb"))?;
         self.make_archive()?;
-        let jobs = jobs_in(self.dir);
+        let mut jobs = jobs_in(self.dir);
+        jobs.extend(boltdb_jobs(self.dir, self.go));
         let mut measured: Vec<Measured> = jobs.iter().map(|_| Measured::default()).collect();
         for round in 1..=rounds {
             for (job, measured) in jobs.iter().zip(&mut measured) {
@@ -155,14 +178,30 @@ impl Run<'_, '_> {
                 self.once(job, measured)?;
             }
         }
-        jobs.iter().zip(measured).map(|(job, measured)| self.row(job, shape, measured)).collect()
+        let peer_of = |job: &Job| {
+            let (name, aim) = job.peer?;
+            let at = jobs.iter().position(|other| other.name == name)?;
+            let aim = if shape.payload_bytes < 1024 { aim.small } else { aim.large };
+            Some((name, aim, measured.get(at)?))
+        };
+        jobs.iter()
+            .zip(&measured)
+            .map(|(job, own)| {
+                let peer = peer_of(job).map(|(name, target, peer)| {
+                    let times_faster = Spread::of_ratios(&peer.seconds, &own.seconds);
+                    let met = times_faster.median >= target;
+                    Peer { job: name.to_owned(), times_faster, target, met }
+                });
+                self.row(job, shape, own, peer)
+            })
+            .collect()
     }
 
     /// Makes what `restore` reads.
     fn make_archive(&mut self) -> Result<(), Error> {
         let (store, archive) = (self.dir.join("log.fastlog"), archive_in(self.dir));
         let arguments = ["backup".into(), store.into_os_string(), archive.into_os_string()];
-        (self.launch)(&arguments)
+        (self.launch)(None, &arguments)
             .map_err(|message| Error::Job { job: "backup".to_owned(), message })?;
         Ok(())
     }
@@ -174,7 +213,7 @@ impl Run<'_, '_> {
             None => 0,
         };
         settle(self.fs.as_ref(), &scratch, writing_bytes)?;
-        let launched = (self.launch)(&job.arguments)
+        let launched = (self.launch)(job.program.as_deref(), &job.arguments)
             .map_err(|message| Error::Job { job: job.name.to_owned(), message })?;
         measured.seconds.push(launched.elapsed.as_secs_f64());
         measured.rss_bytes = measured.rss_bytes.max(launched.rss_bytes);
@@ -196,7 +235,13 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    fn row(&self, job: &Job, shape: &LogShape, measured: Measured) -> Result<JobRow, Error> {
+    fn row(
+        &self,
+        job: &Job,
+        shape: &LogShape,
+        measured: &Measured,
+        peer: Option<Peer>,
+    ) -> Result<JobRow, Error> {
         let times_limit = Spread::of_ratios(&measured.seconds, &measured.limit_seconds);
         let files = files_at(self.fs.as_ref(), &job.source)?;
         Ok(JobRow {
@@ -210,6 +255,7 @@ impl Run<'_, '_> {
             times_limit,
             target_times_limit: job.target_times_limit,
             met: job.target_times_limit.map(|target| times_limit.median <= target),
+            peer,
             rss_bytes: measured.rss_bytes,
         })
     }
@@ -236,14 +282,11 @@ fn archive_in(dir: &Path) -> PathBuf {
     dir.join("archive.tar.gz")
 }
 
-/// The jobs and their limits.
-fn jobs_in(dir: &Path) -> Vec<Job> {
-    let redb = dir.join("log.redb");
-    let fastlog = dir.join("log.fastlog");
-    let archive = archive_in(dir);
-    let scratch = dir.join("scratch");
-    let job = |name, words: &[&str], paths: &[&Path], rest: &[&str]| Job {
+/// A job that only reads; the first path is its source.
+fn job(name: &'static str, words: &[&str], paths: &[&Path], rest: &[&str]) -> Job {
+    Job {
         name,
+        program: None,
         arguments: words
             .iter()
             .map(OsString::from)
@@ -254,13 +297,21 @@ fn jobs_in(dir: &Path) -> Vec<Job> {
         target: None,
         limit: Limit::ReadAndCrc,
         target_times_limit: None,
-    };
-    let writes = |job: Job, target: &Path, limit, target_times_limit| Job {
-        target: Some(target.to_owned()),
-        limit,
-        target_times_limit,
-        ..job
-    };
+        peer: None,
+    }
+}
+
+/// A job that writes `target`.
+fn writes(job: Job, target: &Path, limit: Limit, target_times_limit: Option<f64>) -> Job {
+    Job { target: Some(target.to_owned()), limit, target_times_limit, ..job }
+}
+
+/// The jobs and their limits.
+fn jobs_in(dir: &Path) -> Vec<Job> {
+    let redb = dir.join("log.redb");
+    let fastlog = dir.join("log.fastlog");
+    let archive = archive_in(dir);
+    let scratch = dir.join("scratch");
     let entries = ["inspect", "--entries", "--format", "jsonl"];
     let verify = job("verify fastlog", &["verify"], &[&fastlog], &[]);
     let reopen = job("reopen fastlog with its index", &["inspect"], &[&fastlog], &[]);
@@ -282,4 +333,35 @@ fn jobs_in(dir: &Path) -> Vec<Job> {
         // Compared with copying what comes out of the archive, not the archive.
         Job { source: fastlog.clone(), ..writes(restore, &scratch, Limit::CopyAndSync, None) },
     ]
+}
+
+/// What is done with a file of raft-boltdb, and what the Go libraries need for the same.
+fn boltdb_jobs(dir: &Path, go: Option<&Path>) -> Vec<Job> {
+    const GO_READ: &str = "Go: read boltdb";
+    const GO_FAST: &str = "Go: boltdb to raft-fastlog";
+    let log = dir.join("log.boltdb");
+    let scratch = dir.join("scratch");
+    let copies = |name, from: &Path, rest: &[&str]| {
+        let migrate = job(name, &["migrate"], &[from, &scratch], rest);
+        writes(migrate, &scratch, Limit::CopyAndSync, None)
+    };
+    let than = |peer, large, small, job| Job { peer: Some((peer, Aim { large, small })), ..job };
+    let entries = ["inspect", "--entries", "--format", "jsonl"];
+    let fast = ["--to", "raft-fastlog", "--allow-loss", "appended-at"];
+    let mut jobs = vec![
+        than(GO_READ, 4.0, 4.0, job("verify boltdb", &["verify"], &[&log], &[])),
+        job("inspect --entries boltdb", &entries, &[&log], &[]),
+        than(GO_FAST, 1.2, 2.5, copies("migrate boltdb to fastlog", &log, &["--to", "fastlog"])),
+        than(GO_FAST, 1.2, 2.5, copies("migrate boltdb to raft-fastlog", &log, &fast)),
+        copies("migrate boltdb to redb", &log, &["--to", "redb"]),
+        copies("migrate redb to boltdb", &dir.join("log.redb"), &["--to", "boltdb"]),
+    ];
+    if let Some(go) = go {
+        let read = job(GO_READ, &["read", "v2"], &[&log], &[]);
+        let mut route = copies(GO_FAST, &log, &[]);
+        route.arguments = ["route".into(), "v2".into(), log.clone().into_os_string()].into();
+        route.arguments.extend(["fast-low".into(), scratch.clone().into_os_string()]);
+        jobs.extend([read, route].map(|job| Job { program: Some(go.to_owned()), ..job }));
+    }
+    jobs
 }

@@ -66,8 +66,23 @@ pub struct JobRow {
     pub target_times_limit: Option<f64>,
     /// Whether the median is within the target.
     pub met: Option<bool>,
+    /// Another program that did the same in the same rounds, where one was given.
+    pub peer: Option<Peer>,
     /// Peak memory of the job's process, where the system tells.
     pub rss_bytes: Option<u64>,
+}
+
+/// How a job stands against another program that does the same.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub struct Peer {
+    /// The row of that program.
+    pub job: String,
+    /// Its time divided by the job's, round by round.
+    pub times_faster: Spread,
+    /// The smallest median that is good enough.
+    pub target: f64,
+    /// Whether it is reached.
+    pub met: bool,
 }
 
 /// What `bench` found.

@@ -179,10 +179,11 @@ fn jobs(session: &Session, arguments: &Bench) -> Answer<BenchResult> {
         rounds: arguments.rounds,
         logs,
         machine: machine(&arguments.dir),
+        go: arguments.go.clone(),
     };
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
-    let mut launch = |words: &[OsString]| launch(session, words);
+    let mut launch = |program: Option<&Path>, words: &[OsString]| launch(session, program, words);
     let done = bench::run_jobs(&session.fs, &session.clock, &options, &mut launch, &mut watch);
     watch.end();
     match done {
@@ -227,9 +228,17 @@ fn launch_cell(session: &Session, cell: &Cell, dir: &Path) -> Result<Outcome, St
     }
 }
 
-/// Runs raftlog with `words`, its result thrown away; the error is what it said.
-fn launch(session: &Session, words: &[OsString]) -> Result<Launched, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+/// Runs a program, or raftlog itself, with `words`, its result thrown away; the error is what it
+/// said.
+fn launch(
+    session: &Session,
+    program: Option<&Path>,
+    words: &[OsString],
+) -> Result<Launched, String> {
+    let program = match program {
+        Some(program) => program.to_owned(),
+        None => std::env::current_exe().map_err(|error| error.to_string())?,
+    };
     let start = session.clock.monotonic();
     let mut child = Command::new(program)
         .args(words)

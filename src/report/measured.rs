@@ -30,6 +30,7 @@ pub fn text(result: &BenchResult, paint: Paint) -> String {
         rows.iter().for_each(|row| grid.row(cells(row)));
         text.push_str(&grid.render(paint, "  "));
         text.push_str(&limits(&rows));
+        rows.iter().for_each(|row| text.push_str(&peer(row)));
     }
     text
 }
@@ -46,6 +47,17 @@ fn limits(rows: &[&JobRow]) -> String {
     let line =
         |(limit, jobs): &(&str, Vec<&str>)| format!("  limit of {}: {limit}\n", jobs.join(", "));
     limits.iter().map(line).collect()
+}
+
+/// How a job stands against another program.
+fn peer(row: &JobRow) -> String {
+    let Some(peer) = &row.peer else { return String::new() };
+    let times = &peer.times_faster;
+    let met = if peer.met { "met" } else { "MISSED" };
+    format!(
+        "  {} is {:.2} ({:.2}-{:.2}) times as fast as {}; target {:.1} {met}\n",
+        row.job, times.median, times.min, times.max, peer.job, peer.target
+    )
 }
 
 fn machine(machine: &Machine, rounds: u64) -> String {
