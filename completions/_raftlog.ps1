@@ -254,6 +254,7 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             [CompletionResult]::new('--rounds', '--rounds', [CompletionResultType]::ParameterName, 'Rounds; everything that is compared takes turns once a round')
             [CompletionResult]::new('--seconds', '--seconds', [CompletionResultType]::ParameterName, 'Seconds that each engine is measured in each round [default: 0.25]')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]')
+            [CompletionResult]::new('--go', '--go', [CompletionResultType]::ParameterName, 'With --jobs: the built program of tests/interop, to measure what the Go libraries need for the same')
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Directory to work in; what is made there is removed')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Also write the result as a page with charts; FILE must not exist yet')
             [CompletionResult]::new('--cell', '--cell', [CompletionResultType]::ParameterName, 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler')

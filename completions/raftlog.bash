@@ -123,7 +123,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__bench)
-            opts="-q -v -h --workload --engine --value-size --durability --strategy --flush --jobs --rounds --seconds --log --dir --report --cell --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --workload --engine --value-size --durability --strategy --flush --jobs --rounds --seconds --log --go --dir --report --cell --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +162,10 @@ _raftlog() {
                     return 0
                     ;;
                 --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --go)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

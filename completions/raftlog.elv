@@ -240,6 +240,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --rounds 'Rounds; everything that is compared takes turns once a round'
             cand --seconds 'Seconds that each engine is measured in each round [default: 0.25]'
             cand --log 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]'
+            cand --go 'With --jobs: the built program of tests/interop, to measure what the Go libraries need for the same'
             cand --dir 'Directory to work in; what is made there is removed'
             cand --report 'Also write the result as a page with charts; FILE must not exist yet'
             cand --cell 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler'

@@ -346,6 +346,7 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l flush -d 'Flus
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; everything that is compared takes turns once a round' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l seconds -d 'Seconds that each engine is measured in each round [default: 0.25]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l go -d 'With --jobs: the built program of tests/interop, to measure what the Go libraries need for the same' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l dir -d 'Directory to work in; what is made there is removed' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l report -d 'Also write the result as a page with charts; FILE must not exist yet' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l cell -d 'Measure this one cell, in --dir, which must be empty: for the processes that bench starts, and to look at one of them with a profiler' -r

@@ -308,3 +308,39 @@ fn ctrl_c_prints_what_was_done_and_leaves_nothing() {
 fn names_or_none(dir: &Path) -> Vec<String> {
     if dir.is_dir() { names(dir) } else { Vec::new() }
 }
+
+#[test]
+fn jobs_run_on_every_format_and_stand_beside_the_go_libraries() {
+    let place = Place::new();
+    let go = support::go::interop();
+    let mut arguments = "--jobs --log 300x128 --rounds 1 --json".to_owned();
+    if let Some(go) = go {
+        arguments.push_str(&format!(" --go {}", go.display()));
+    }
+    let (code, stdout, stderr) = place.bench(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    let value: Value = serde_json::from_str(&stdout).expect("one object");
+    assert_fits(&value);
+    let jobs = value["result"]["jobs"].as_array().expect("jobs");
+    let names: Vec<&str> = jobs.iter().map(|job| job["job"].as_str().expect("a name")).collect();
+    for format in ["redb", "fastlog", "boltdb"] {
+        assert!(names.contains(&format!("verify {format}").as_str()), "{names:?}");
+        assert!(names.contains(&format!("inspect --entries {format}").as_str()), "{names:?}");
+    }
+    let peers: Vec<(&str, &str)> = jobs
+        .iter()
+        .filter_map(|job| Some((job["job"].as_str()?, job["peer"]["job"].as_str()?)))
+        .collect();
+    let wanted = [
+        ("verify boltdb", "Go: read boltdb"),
+        ("migrate boltdb to fastlog", "Go: boltdb to raft-fastlog"),
+        ("migrate boltdb to raft-fastlog", "Go: boltdb to raft-fastlog"),
+    ];
+    match go {
+        Some(_) => assert_eq!(peers, wanted),
+        None => assert_eq!(peers, []),
+    }
+    for row in jobs {
+        assert!(row["times_limit"]["median"].as_f64() > Some(0.0), "{row}");
+    }
+}

@@ -48,8 +48,8 @@ pub struct Bench {
     /// --jobs also 1000000x128]
     #[arg(long, value_name = "LOG", value_delimiter = ',')]
     pub log: Vec<LogShape>,
-    /// With --jobs: the built program of tests/interop, to measure what the Go libraries need for the
-    /// same
+    /// With --jobs: the built program of tests/interop, to measure what the Go libraries need for
+    /// the same
     #[arg(long, value_name = "PROGRAM", requires = "jobs")]
     pub go: Option<PathBuf>,
     /// Directory to work in; what is made there is removed
