@@ -17,12 +17,18 @@ pub enum Align {
 pub struct Grid {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
+    gap: u16,
 }
 
 impl Grid {
     /// A table with these headings.
     pub fn new(columns: &[(&'static str, Align)]) -> Grid {
-        Grid { columns: columns.to_vec(), rows: Vec::new() }
+        Grid { columns: columns.to_vec(), rows: Vec::new(), gap: 3 }
+    }
+
+    /// With columns closer together, for a table of many.
+    pub fn close(self) -> Grid {
+        Grid { gap: 2, ..self }
     }
 
     /// Adds a row with a cell for every heading.
@@ -39,7 +45,7 @@ impl Grid {
     /// wider than the terminal.
     pub fn render(&self, paint: Paint, indent: &str) -> String {
         let lines = self.aligned();
-        let widest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        let widest = lines.iter().map(|line| line.trim_end().chars().count()).max().unwrap_or(0);
         match paint.width {
             Some(width) if indent.len() + widest > width => self.list(paint, indent),
             _ => {
@@ -64,7 +70,7 @@ impl Grid {
         }
         for (at, (_, align)) in self.columns.iter().enumerate() {
             if let Some(column) = table.column_mut(at) {
-                column.set_padding((0, 3));
+                column.set_padding((0, self.gap));
                 column.set_cell_alignment(match align {
                     Align::Left => CellAlignment::Left,
                     Align::Right => CellAlignment::Right,

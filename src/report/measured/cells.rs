@@ -142,7 +142,7 @@ fn inverse(ratio: &Spread) -> Spread {
 
 fn table(rows: &[&Row]) -> Grid {
     let columns = Columns::of(rows);
-    let mut grid = Grid::new(&columns.titles());
+    let mut grid = Grid::new(&columns.titles()).close();
     let mut before = String::new();
     for row in rows.iter().filter(|row| row.not_measured.is_none()) {
         let subject = subject(row);
