@@ -238,7 +238,7 @@ fn tail_and_proof(code: Code) -> Explanation {
             "Behind the end of the log the server sees a last index that does not exist in the \
              cluster: with entries missing before it, it stops (`panic: log not found`); right \
              behind the end, it takes a stale entry for its own. In front of the log it is \
-             harmless.",
+             harmless, and a warning: every compaction leaves one there.",
             "`raftlog migrate SRC DST --to raft-fastlog` writes the log that was meant, without \
              ghosts and without anything that could bring them back. `--reading loader` shows and \
              moves what the server would see instead.",

@@ -1,5 +1,7 @@
 //! Entries that were deleted and that the format's own loader brings back (R104), each with what a
 //! server does that sees it.
+//!
+//! Every healthy server has some in front of its log, one for each compaction: these are warnings.
 
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Severity, Term};
 use crate::store::raft_fastlog::Reading;
@@ -33,10 +35,14 @@ pub fn tell(
         };
         let mut fault = Fault::new(Code::R104, kind).in_group(&GroupId::Unnamed);
         fault.place = head.place;
+        if meant.bounds().is_some_and(|(first, _)| head.index.0 < first) {
+            fault.severity = Severity::Warning;
+        }
         faults.push(fault.at_index(head.index).at_term(head.term));
     }
     let more = ghosts.entries().saturating_sub(faults.len() as u64);
     if more > 0 {
+        // Ghosts come in index order, so that those in front may hide worse ones here.
         let found = format!("{more} more deleted entries that the loader brings back");
         let kind = FaultKind::Note { found };
         faults.push(Fault::new(Code::R104, kind).in_group(&GroupId::Unnamed));
