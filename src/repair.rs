@@ -233,17 +233,9 @@ impl Job<'_> {
     fn covered(&self, observer: &mut dyn Observer) -> Result<Option<LogIndex>, Error> {
         let Some(snapshots) = self.snapshots else { return Ok(None) };
         let total = snapshots.list().iter().map(|snapshot| snapshot.size_bytes).sum();
-        let mut meter = Meter::start(Phase::Verifying, Some(total), None, observer)?;
-        let mut stopped = Ok(());
-        let checked = snapshots.check(Level::Full, &mut |bytes| {
-            stopped = meter.reached(bytes, observer);
-            match stopped {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(Stopped) => ControlFlow::Break(()),
-            }
-        });
-        stopped?;
-        meter.finish(observer)?;
+        let checked = Meter::over(Phase::Verifying, total, observer, |progress| {
+            snapshots.check(Level::Full, progress)
+        })?;
         Ok(checked?.newest.map(|newest| newest.index))
     }
 
