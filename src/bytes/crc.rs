@@ -34,6 +34,13 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
+/// CRC-32C (Castagnoli, as raft-wal's commits and etcd's records) of `bytes` that follow bytes of
+/// checksum `crc`; 0 where none do.
+#[inline]
+pub fn crc32c_resumed(crc: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc, bytes)
+}
+
 /// CRC-64/XZ (ECMA-182 reflected, as hashicorp/raft's snapshots) over bytes that arrive in parts.
 #[derive(Clone, Default)]
 pub struct Crc64 {
@@ -68,6 +75,13 @@ mod tests {
         crc.update(b"1234");
         crc.update(b"56789");
         assert_eq!(crc.value(), 0x995d_c9bb_df19_39fa);
+    }
+
+    #[test]
+    fn the_checksum_of_commits_is_castagnolis_and_goes_on_where_another_ended() {
+        assert_eq!(crc32c_resumed(0, b"123456789"), 0xe306_9283);
+        assert_eq!(crc32c_resumed(crc32c_resumed(0, b"1234"), b"56789"), 0xe306_9283);
+        assert_eq!(crc32c_resumed(7, b""), 7);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod le;
 mod protobuf;
 mod varint;
 
-pub use crc::{Crc32, Crc64, crc32};
+pub use crc::{Crc32, Crc64, crc32, crc32c_resumed};
 pub use cursor::Cursor;
 pub use error::BytesError;
 pub use le::{u16_at, u32_at, u64_at, u128_at};
