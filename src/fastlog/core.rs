@@ -6,12 +6,12 @@
 mod memory;
 mod purge;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::fastlog::batch::Batch;
 use crate::fastlog::format::{GroupNo, Settings};
+use crate::fastlog::gather::GatherEvent;
 use crate::fastlog::marks::{OpNo, Watermarks};
 use crate::fastlog::memtable::Memtable;
 use crate::fastlog::open::Opened;
@@ -22,6 +22,7 @@ use crate::fastlog::policy::{Ack, Durability, Promise};
 use crate::fastlog::queue::{Outcome, Queue, Room, Told, Waiting, Watcher};
 use crate::fastlog::read::{RangeReader, Source};
 use crate::fastlog::resident::Resident;
+use crate::fastlog::sleepers::Sleepers;
 use crate::fastlog::spare::Shelf;
 use crate::fastlog::steady::Steady;
 use crate::fastlog::syncs::Syncs;
@@ -40,10 +41,8 @@ pub(super) struct Core {
     writer: Mutex<Writer>,
     tables: RwLock<Tables>,
     queue: Mutex<Queue>,
-    /// Operations got somewhere.
-    moved: Condvar,
-    /// Threads that wait for that; counted with the queue locked. Waking nobody costs a call too.
-    sleepers: AtomicUsize,
+    /// Threads that wait until operations got somewhere; to bed they go with the queue locked.
+    sleepers: Sleepers,
     /// The thread has something to do.
     work: Condvar,
     syncs: Arc<Syncs>,
@@ -93,8 +92,7 @@ impl Core {
             writer: Mutex::new(writer),
             tables: RwLock::new(tables),
             queue: Mutex::new(queue),
-            moved: Condvar::new(),
-            sleepers: AtomicUsize::new(0),
+            sleepers: Sleepers::default(),
             work: Condvar::new(),
             time,
             source,
@@ -217,7 +215,7 @@ impl Core {
         }
         queue.flushing = true;
         drop(queue);
-        self.flush()
+        self.flush(0)
     }
 
     /// Waits until `op` is at `mark`, or has failed. Whoever comes first flushes, and syncs where
@@ -230,6 +228,12 @@ impl Core {
         deadline: Option<Duration>,
     ) -> Option<Result<(), Error>> {
         loop {
+            // What is known of it is that a flush of it ended.
+            if mark <= self.promise.flush_to
+                && let Some(known) = outcome.get()
+            {
+                return Some(known.clone());
+            }
             let mut queue = locked(&self.queue);
             if let Some(known) = queue.reached(op, mark, outcome) {
                 return Some(known);
@@ -248,17 +252,36 @@ impl Core {
                 }
                 continue;
             }
-            let until = match queue.flush_due(now) {
+            let mut due = queue.flush_due(now);
+            let gathers = due == Due::Now && !queue.flushing && {
+                let waiting = queue.len();
+                due = queue.gather.step(now, GatherEvent::Waiting(waiting));
+                matches!(due, Due::At(_))
+            };
+            let until = match due {
                 Due::Now if !queue.flushing => {
                     queue.flushing = true;
                     drop(queue);
-                    let _told_by_the_outcome = self.flush();
+                    let _told_by_the_outcome = self.flush(1);
                     continue;
                 }
                 Due::At(due) => Some(deadline.map_or(due, |deadline| deadline.min(due))),
                 Due::Now | Due::Never => deadline,
             };
             self.pause(queue, now, until);
+            if gathers {
+                self.stop_gathering(until == deadline);
+            }
+        }
+    }
+
+    /// Lets another keep the time until which a flush waits for company; wakes them for that when
+    /// this thread has no time to see to it itself.
+    fn stop_gathering(&self, leaves: bool) {
+        let now = self.now();
+        locked(&self.queue).gather.step(now, GatherEvent::Left);
+        if leaves {
+            self.sleepers.wake();
         }
     }
 
@@ -279,12 +302,9 @@ impl Core {
 
     /// Waits until operations got somewhere, or for `timeout`.
     fn sleep(&self, queue: MutexGuard<'_, Queue>, timeout: Option<Duration>) {
-        self.sleepers.fetch_add(1, Ordering::SeqCst);
-        match timeout {
-            Some(timeout) => drop(self.moved.wait_timeout(queue, timeout)),
-            None => drop(self.moved.wait(queue)),
-        }
-        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+        let bedtime = self.sleepers.go_to_bed();
+        drop(queue);
+        self.sleepers.sleep(bedtime, timeout);
     }
 
     /// Has `watcher` told when its operation is where it waits for, or has failed.
@@ -316,9 +336,7 @@ impl Core {
     }
 
     fn tell(&self, told: Vec<Told>) {
-        if self.sleepers.load(Ordering::SeqCst) > 0 {
-            self.moved.notify_all();
-        }
+        self.sleepers.wake();
         for (callback, result) in told {
             callback(result);
         }
@@ -332,15 +350,20 @@ impl Core {
     }
 
     /// Writes everything that waits, and syncs it where the mode or one of them asks for it.
-    fn flush(&self) -> Result<(), Error> {
+    /// `waiting` counts the caller if it waits for that.
+    fn flush(&self, waiting: usize) -> Result<(), Error> {
         let mut writer = locked(&self.writer);
-        let (outcome, told) = self.flush_with(&mut writer);
+        let (outcome, told) = self.flush_with(&mut writer, waiting);
         drop(writer);
         self.tell(told);
         outcome
     }
 
-    fn flush_with(&self, writer: &mut Writer) -> (Result<(), Error>, Vec<Told>) {
+    fn flush_with(
+        &self,
+        writer: &mut Writer,
+        waiting: usize,
+    ) -> (Result<(), Error>, Vec<Told>) {
         let now = self.now();
         let taken = locked(&self.queue).take(now);
         let (mut count, mut went) = (0, Way::Cached);
@@ -378,7 +401,12 @@ impl Core {
             outcome = Err(self.syncs.poisoned(Arc::clone(cause)));
         }
         let mut queue = locked(&self.queue);
-        let ended = if self.follows_load { self.now() } else { now };
+        let syncs = reached == Ack::Durable;
+        let ended = if self.follows_load || syncs { self.now() } else { now };
+        if syncs {
+            let waiting = self.sleepers.count() + waiting;
+            queue.gather.step(ended, GatherEvent::Flushed { begun: now, waiting });
+        }
         queue.flushed(ended, done, reached);
         if planted(Bug::CommitsLatecomers) && reached == Ack::Durable {
             let accepted = queue.marks().accepted;
@@ -431,7 +459,7 @@ impl Core {
 
     /// See [`FastLog::sync`](crate::fastlog::FastLog::sync).
     pub(super) fn sync(&self) -> Result<Watermarks, Error> {
-        self.flush()?;
+        self.flush(0)?;
         self.sync_written()?;
         if self.level == Durability::Low {
             let proven = locked(&self.writer).prove(self.now());
@@ -448,7 +476,7 @@ impl Core {
             queue.flushing = true;
             drop(queue);
             // Other errors are told to those concerned, and the log goes on.
-            if let Err(error @ Error::Poisoned { .. }) = self.flush() {
+            if let Err(error @ Error::Poisoned { .. }) = self.flush(0) {
                 return Err(error);
             }
             queue = locked(&self.queue);
@@ -513,7 +541,7 @@ impl Core {
     pub(super) fn close(&self) -> Result<(), Error> {
         let mut writer = locked(&self.writer);
         locked(&self.queue).closed = true;
-        let (flushed, mut told) = self.flush_with(&mut writer);
+        let (flushed, mut told) = self.flush_with(&mut writer, 0);
         let sealed = flushed.and_then(|()| writer.seal(self.now(), false));
         let mut queue = locked(&self.queue);
         if sealed.is_ok() {
@@ -533,7 +561,7 @@ impl Core {
         let mut writer = locked(&self.writer);
         let was_closed = std::mem::replace(&mut locked(&self.queue).closed, true);
         if !was_closed {
-            let (_told_by_the_outcome, mut told) = self.flush_with(&mut writer);
+            let (_told_by_the_outcome, mut told) = self.flush_with(&mut writer, 0);
             told.extend(locked(&self.queue).told(Some(&Error::Closed)));
             drop(writer);
             self.tell(told);

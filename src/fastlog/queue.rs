@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::fastlog::batch::{Batch, Effect, Ends};
 use crate::fastlog::format::{GroupNo, Payload, Sequence, TooLarge};
+use crate::fastlog::gather::Gather;
 use crate::fastlog::marks::{OpNo, Trail, Watermarks};
 use crate::fastlog::pace::{Due, FlushPace, QueueEvent, SyncPace, WrittenEvent};
 use crate::fastlog::plan::{Placed, Plan};
@@ -109,6 +110,8 @@ pub(super) struct Queue {
     plan: Plan,
     pace: FlushPace,
     sync_pace: SyncPace,
+    /// Whether those who could flush wait for company.
+    pub(super) gather: Gather,
     watchers: Vec<Watcher>,
     /// Somebody flushes, or is about to.
     pub(super) flushing: bool,
@@ -141,6 +144,7 @@ impl Queue {
             plan,
             pace,
             sync_pace,
+            gather: Gather::default(),
             watchers: Vec::new(),
             flushing: false,
             paused: false,
@@ -157,6 +161,11 @@ impl Queue {
     pub(super) fn group_marks(&self, group: GroupNo) -> Watermarks {
         let known = self.groups.get(&group);
         known.map(|known| known.trail.watermarks(&self.marks)).unwrap_or_default()
+    }
+
+    /// How many operations wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -24,7 +24,7 @@ impl Core {
     /// Nothing is accepted meanwhile, so the state of the groups is that of the end of the log.
     fn purge_with(&self, writer: &mut Writer, told: &mut Vec<Told>) -> Result<u64, Error> {
         let mut flush = |writer: &mut Writer| {
-            let (outcome, more) = self.flush_with(writer);
+            let (outcome, more) = self.flush_with(writer, 0);
             told.extend(more);
             outcome
         };
