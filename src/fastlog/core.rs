@@ -5,6 +5,7 @@
 
 mod memory;
 mod purge;
+mod wait;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -18,8 +19,8 @@ use crate::fastlog::open::Opened;
 use crate::fastlog::pace::{Due, FlushPace, SyncPace};
 use crate::fastlog::plan::Placed;
 use crate::fastlog::planted::{Bug, planted};
-use crate::fastlog::policy::{Ack, Durability, Promise};
-use crate::fastlog::queue::{Outcome, Queue, Room, Told, Waiting, Watcher};
+use crate::fastlog::policy::{Ack, Durability, Flush, Promise};
+use crate::fastlog::queue::{Queue, Room, Told, Waiting, Watcher};
 use crate::fastlog::read::{RangeReader, Source};
 use crate::fastlog::resident::Resident;
 use crate::fastlog::sleepers::Sleepers;
@@ -56,6 +57,12 @@ pub(super) struct Core {
     lock: Mutex<Option<Box<dyn Held>>>,
 }
 
+/// How long an entry may wait for others that are written with it, where no age is promised.
+const COLLECT: Duration = Duration::from_millis(1);
+
+/// A batch that was accepted, when, and the queue that it is to be put into.
+type Accepted<'c> = (Duration, Waiting, MutexGuard<'c, Queue>);
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -84,6 +91,8 @@ impl Core {
         let entries = u64::from(promise.unflushed_entries);
         let (entry_bytes, groups) = (options.entry_bytes_max, options.groups_max);
         let room = Room { entries, bytes: options.queue_bytes, entry_bytes, groups };
+        let collects = options.stepping == Stepping::Thread && level == Durability::Low;
+        let flush = if collects { collecting(flush, &promise) } else { flush };
         let pace = FlushPace::new(flush, options.follow_load);
         let queue = Queue::new(writer.plan(), tables.next_group(), pace, sync_pace, room);
         Core {
@@ -140,21 +149,22 @@ impl Core {
 
     /// Accepts a batch; makes room first when too much is not flushed.
     pub(super) fn submit(self: &Arc<Self>, batch: Batch) -> Result<Ticket, Error> {
-        self.syncs.check()?;
-        let (waiting, mut queue) = match self.promise.visible {
+        let (now, waiting, mut queue) = match self.promise.visible {
             Ack::Accepted => self.accept_visibly(batch)?,
             Ack::Written | Ack::Durable => self.accept_quietly(batch)?,
         };
         let (op, ack, outcome) = (waiting.op, waiting.ack, Arc::clone(&waiting.outcome));
         queue.push(waiting);
-        if self.promise.visible == Ack::Accepted && queue.flush_due(self.now()) != Due::Never {
+        let spent = queue.take_spent();
+        if self.promise.visible == Ack::Accepted && queue.sleeps_past_flush(now) {
             self.rouse(&mut queue);
         }
         drop(queue);
+        drop(spent);
         Ok(Ticket { core: Arc::clone(self), op, ack, outcome })
     }
 
-    fn accept_quietly(&self, batch: Batch) -> Result<(Waiting, MutexGuard<'_, Queue>), Error> {
+    fn accept_quietly(&self, batch: Batch) -> Result<Accepted<'_>, Error> {
         loop {
             let tables = self.tables();
             let queue = locked(&self.queue);
@@ -164,13 +174,14 @@ impl Core {
                 continue;
             }
             let mut queue = queue;
-            let waiting = self.accept(&tables, &mut queue, batch)?;
-            return Ok((waiting, queue));
+            let now = self.now();
+            let waiting = self.accept(now, &tables, &mut queue, batch)?;
+            return Ok((now, waiting, queue));
         }
     }
 
     /// As [`Core::accept_quietly`], for readers to see at once.
-    fn accept_visibly(&self, batch: Batch) -> Result<(Waiting, MutexGuard<'_, Queue>), Error> {
+    fn accept_visibly(&self, batch: Batch) -> Result<Accepted<'_>, Error> {
         loop {
             let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
             let queue = locked(&self.queue);
@@ -180,10 +191,11 @@ impl Core {
                 continue;
             }
             let mut queue = queue;
-            let waiting = self.accept(&tables, &mut queue, batch)?;
+            let now = self.now();
+            let waiting = self.accept(now, &tables, &mut queue, batch)?;
             self.source.unwritten.insert(&waiting.placed);
             apply(&mut tables, &waiting.placed).map_err(|_| self.inconsistent())?;
-            return Ok((waiting, queue));
+            return Ok((now, waiting, queue));
         }
     }
 
@@ -195,9 +207,15 @@ impl Core {
         Ok(queue.has_room(batch))
     }
 
-    fn accept(&self, tables: &Tables, queue: &mut Queue, batch: Batch) -> Result<Waiting, Error> {
+    fn accept(
+        &self,
+        now: Duration,
+        tables: &Tables,
+        queue: &mut Queue,
+        batch: Batch,
+    ) -> Result<Waiting, Error> {
         let checked = queue.check(tables, self.promise.visible, &batch)?;
-        queue.accept(self.now(), batch, checked, self.syncs.durable(), &self.promise)
+        queue.accept(now, batch, checked, self.syncs.durable(), &self.promise)
     }
 
     /// What was checked could not be applied: nothing can be built on that.
@@ -218,95 +236,6 @@ impl Core {
         self.flush(0)
     }
 
-    /// Waits until `op` is at `mark`, or has failed. Whoever comes first flushes, and syncs where
-    /// that is what is waited for, for all.
-    pub(super) fn wait(
-        &self,
-        op: OpNo,
-        mark: Ack,
-        outcome: &Outcome,
-        deadline: Option<Duration>,
-    ) -> Option<Result<(), Error>> {
-        loop {
-            // What is known of it is that a flush of it ended.
-            if mark <= self.promise.flush_to
-                && let Some(known) = outcome.get()
-            {
-                return Some(known.clone());
-            }
-            let mut queue = locked(&self.queue);
-            if let Some(known) = queue.reached(op, mark, outcome) {
-                return Some(known);
-            }
-            if queue.closed {
-                return Some(Err(Error::Closed));
-            }
-            let now = self.now();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                return None;
-            }
-            if queue.marks().written >= op {
-                drop(queue);
-                if let Err(error) = self.sync_written() {
-                    return Some(Err(error));
-                }
-                continue;
-            }
-            let mut due = queue.flush_due(now);
-            let gathers = due == Due::Now && !queue.flushing && {
-                let waiting = queue.len();
-                due = queue.gather.step(now, GatherEvent::Waiting(waiting));
-                matches!(due, Due::At(_))
-            };
-            let until = match due {
-                Due::Now if !queue.flushing => {
-                    queue.flushing = true;
-                    drop(queue);
-                    let _told_by_the_outcome = self.flush(1);
-                    continue;
-                }
-                Due::At(due) => Some(deadline.map_or(due, |deadline| deadline.min(due))),
-                Due::Now | Due::Never => deadline,
-            };
-            self.pause(queue, now, until);
-            if gathers {
-                self.stop_gathering(until == deadline);
-            }
-        }
-    }
-
-    /// Lets another keep the time until which a flush waits for company; wakes them for that when
-    /// this thread has no time to see to it itself.
-    fn stop_gathering(&self, leaves: bool) {
-        let now = self.now();
-        locked(&self.queue).gather.step(now, GatherEvent::Left);
-        if leaves {
-            self.sleepers.wake();
-        }
-    }
-
-    /// Lets others work until something changes or `until` is reached.
-    fn pause(&self, mut queue: MutexGuard<'_, Queue>, now: Duration, until: Option<Duration>) {
-        let timeout = until.map(|until| until.saturating_sub(now));
-        match (self.stepping, timeout) {
-            // Somebody else is at it, and says so when it is done.
-            (Stepping::Caller, Some(timeout)) if !queue.flushing => {
-                let due = at(self.due(&mut queue), now).unwrap_or(Duration::MAX);
-                drop(queue);
-                self.time.sleep(timeout.min(due.saturating_sub(now)));
-                let _told_to_those_concerned = self.step();
-            }
-            (_, timeout) => self.sleep(queue, timeout),
-        }
-    }
-
-    /// Waits until operations got somewhere, or for `timeout`.
-    fn sleep(&self, queue: MutexGuard<'_, Queue>, timeout: Option<Duration>) {
-        let bedtime = self.sleepers.go_to_bed();
-        drop(queue);
-        self.sleepers.sleep(bedtime, timeout);
-    }
-
     /// Has `watcher` told when its operation is where it waits for, or has failed.
     pub(super) fn watch(&self, watcher: Watcher) {
         let broken = self.syncs.check().err();
@@ -321,8 +250,7 @@ impl Core {
 
     /// Wakes the thread, where it sleeps.
     fn rouse(&self, queue: &mut Queue) {
-        if queue.dozing {
-            queue.dozing = false;
+        if queue.dozes_until.take().is_some() {
             self.work.notify_one();
         }
     }
@@ -359,11 +287,7 @@ impl Core {
         outcome
     }
 
-    fn flush_with(
-        &self,
-        writer: &mut Writer,
-        waiting: usize,
-    ) -> (Result<(), Error>, Vec<Told>) {
+    fn flush_with(&self, writer: &mut Writer, waiting: usize) -> (Result<(), Error>, Vec<Told>) {
         let now = self.now();
         let taken = locked(&self.queue).take(now);
         let (mut count, mut went) = (0, Way::Cached);
@@ -420,6 +344,9 @@ impl Core {
             self.rouse(&mut queue);
         }
         let told = queue.told(self.syncs.check().err().as_ref());
+        if self.promise.visible == Ack::Accepted {
+            queue.spend(taken);
+        }
         (outcome, told)
     }
 
@@ -519,10 +446,10 @@ impl Core {
         let until = at(self.due(&mut queue), now);
         let timeout = until.map_or(longest, |until| until.saturating_sub(now).min(longest));
         if !queue.stopping && !timeout.is_zero() {
-            queue.dozing = true;
+            queue.dozes_until = Some(now.saturating_add(timeout));
             let woken = self.work.wait_timeout(queue, timeout);
             queue = woken.unwrap_or_else(PoisonError::into_inner).0;
-            queue.dozing = false;
+            queue.dozes_until = None;
         }
         !queue.stopping
     }
@@ -567,6 +494,18 @@ impl Core {
             self.tell(told);
         }
         drop(locked(&self.lock).take());
+    }
+}
+
+/// Where only the number of entries that wait is bounded, not their age, they wait for others for
+/// a moment: half the queue is written with few calls.
+fn collecting(flush: Flush, promise: &Promise) -> Flush {
+    match flush {
+        Flush::Immediate if promise.visible == Ack::Accepted => {
+            let threshold_entries = (promise.unflushed_entries / 2).max(1);
+            Flush::Batch { threshold_entries, interval: COLLECT }
+        }
+        flush => flush,
     }
 }
 

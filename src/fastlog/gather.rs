@@ -43,7 +43,11 @@ impl Gather {
                 Due::Never
             }
             GatherEvent::Waiting(waiting) if waiting < self.expected && now < self.until => {
-                if std::mem::replace(&mut self.kept, true) { Due::Never } else { Due::At(self.until) }
+                if std::mem::replace(&mut self.kept, true) {
+                    Due::Never
+                } else {
+                    Due::At(self.until)
+                }
             }
             GatherEvent::Waiting(_) => Due::Now,
             GatherEvent::Left => {

@@ -37,6 +37,9 @@ pub(super) struct Load {
     bytes: u64,
 }
 
+/// Bytes of batches that were flushed and not freed.
+const SPENT_BYTES: u64 = 1 << 20;
+
 /// Somebody who wants to know when an operation got somewhere.
 pub(super) struct Watcher {
     pub(super) op: OpNo,
@@ -113,13 +116,17 @@ pub(super) struct Queue {
     /// Whether those who could flush wait for company.
     pub(super) gather: Gather,
     watchers: Vec<Watcher>,
+    /// What was flushed and is to be freed, and its bytes.
+    spent: Vec<Waiting>,
+    spent_bytes: u64,
     /// Somebody flushes, or is about to.
     pub(super) flushing: bool,
     /// Nothing is accepted for a moment.
     pub(super) paused: bool,
     pub(super) closed: bool,
-    /// The thread sleeps, or is to end.
-    pub(super) dozing: bool,
+    /// The thread sleeps, and until when.
+    pub(super) dozes_until: Option<Duration>,
+    /// It is to end.
     pub(super) stopping: bool,
 }
 
@@ -146,10 +153,12 @@ impl Queue {
             sync_pace,
             gather: Gather::default(),
             watchers: Vec::new(),
+            spent: Vec::new(),
+            spent_bytes: 0,
             flushing: false,
             paused: false,
             closed: false,
-            dozing: false,
+            dozes_until: None,
             stopping: false,
         }
     }
@@ -330,6 +339,27 @@ impl Queue {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Leaves what was flushed to those who accept, to be freed: they asked for that memory, and
+    /// will ask for more. Freed by another thread, both would wait for each other in the allocator.
+    pub(super) fn spend(&mut self, flushed: Vec<Waiting>) {
+        for waiting in flushed {
+            if self.spent_bytes.saturating_add(waiting.load.bytes) <= SPENT_BYTES {
+                self.spent_bytes += waiting.load.bytes;
+                self.spent.push(waiting);
+            }
+        }
+    }
+
+    /// Something to free, when there is.
+    pub(super) fn take_spent(&mut self) -> [Option<Waiting>; 2] {
+        let mut next = || {
+            let waiting = self.spent.pop()?;
+            self.spent_bytes = self.spent_bytes.saturating_sub(waiting.load.bytes);
+            Some(waiting)
+        };
+        [next(), next()]
+    }
+
     /// Takes note of what was flushed; the last of `done` and all before it are `reached`.
     pub(super) fn flushed(&mut self, now: Duration, done: &[Waiting], reached: Ack) {
         self.pace.step(now, QueueEvent::Flushed);
@@ -375,9 +405,23 @@ impl Queue {
         self.marks.durable = self.marks.durable.max(op);
     }
 
+    /// Whether the thread sleeps longer than until the next flush.
+    pub(super) fn sleeps_past_flush(&mut self, now: Duration) -> bool {
+        let Some(until) = self.dozes_until else { return false };
+        match self.flush_due(now) {
+            Due::Now => true,
+            Due::At(due) => due < until,
+            Due::Never => false,
+        }
+    }
+
     /// When to flush.
     pub(super) fn flush_due(&mut self, now: Duration) -> Due {
-        self.pace.step(now, QueueEvent::Tick)
+        match self.pace.step(now, QueueEvent::Tick) {
+            // Few large ones are as much as many small ones.
+            Due::At(_) if self.unflushed.bytes >= self.room.bytes / 2 => Due::Now,
+            due => due,
+        }
     }
 
     /// When to sync: as the level says, or at once when somebody who does not wait wants it.

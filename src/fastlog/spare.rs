@@ -35,6 +35,8 @@ pub(super) struct Shelf {
     files: Arc<Files>,
     state: Mutex<State>,
     work: Condvar,
+    /// A piece was written.
+    written: Condvar,
 }
 
 struct State {
@@ -45,6 +47,8 @@ struct State {
     /// Size through which the next one is to be written, when it is wanted.
     wanted: Option<u64>,
     making: Option<Making>,
+    /// A piece of it is being written just now.
+    writing: bool,
     stopping: bool,
 }
 
@@ -61,8 +65,8 @@ impl Shelf {
     /// An empty one; `next` is the number of the next segment.
     pub(super) fn new(files: Arc<Files>, next: SegmentNo) -> Shelf {
         let (ready, making) = (VecDeque::new(), None);
-        let state = State { next, ready, wanted: None, making, stopping: false };
-        Shelf { files, state: Mutex::new(state), work: Condvar::new() }
+        let state = State { next, ready, wanted: None, making, writing: false, stopping: false };
+        Shelf { files, state: Mutex::new(state), work: Condvar::new(), written: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,7 +109,9 @@ impl Shelf {
         let complete = written.is_ok() && making.filled >= making.size;
         let named = if complete { self.files.sync_dir() } else { Ok(()) };
         let mut state = self.state();
-        // A segment that was needed meanwhile took the name.
+        state.writing = false;
+        self.written.notify_all();
+        // A segment of a purge took the name meanwhile.
         let ours = state.making.take_if(|known| known.number == making.number).is_some();
         // Names that others wait for may be lost with this one.
         named.map_err(|error| syncs.poisoned(error))?;
@@ -138,6 +144,7 @@ impl Shelf {
             let file = Arc::new(self.create(number).ok()?);
             state.making = Some(Making { number, file, filled: 0, size });
         }
+        state.writing = state.making.is_some();
         state.making.clone()
     }
 
@@ -150,16 +157,21 @@ impl Shelf {
         let _stays_and_is_ignored = self.files.remove(number);
     }
 
-    /// The file of the next segment, whose number is `number`: a spare, or one made now.
+    /// The file of the next segment, whose number is `number`: a spare, the one that is being made
+    /// as far as it is, or one made now.
     pub(super) fn take(&self, number: SegmentNo) -> Result<Spare, IoError> {
         let mut state = self.state();
+        // Once the piece is written nobody else writes to the file.
+        while state.writing && state.making.as_ref().is_some_and(|m| m.number == number) {
+            state = self.written.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
         (state.next, state.wanted) = (number.next(), None);
         let begun = state.making.take_if(|making| making.number <= number);
         if let Some(spare) = state.ready.pop_front() {
             return Ok(spare);
         }
-        if begun.is_some() {
-            self.remove(number);
+        if let Some(Making { file, filled, .. }) = begun {
+            return Ok(Spare { file, filled, recycled: false, named: false });
         }
         let file = match self.create(number) {
             Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -184,13 +196,11 @@ impl Shelf {
     /// under its old name then, or gone.
     pub(super) fn recycle(&self, purged: SegmentNo) -> Option<SegmentNo> {
         let mut state = self.state();
-        let waiting = state.ready.len() + usize::from(state.making.is_some());
-        let behind = u64::try_from(waiting).unwrap_or(u64::MAX);
-        let number = SegmentNo(state.next.0.checked_add(behind)?);
-        // The one that is being made comes first, and may never be ready.
-        if waiting >= SPARES_MAX || state.making.is_some() {
+        if state.ready.len() >= SPARES_MAX {
             return None;
         }
+        let behind = u64::try_from(state.ready.len()).unwrap_or(u64::MAX);
+        let number = SegmentNo(state.next.0.checked_add(behind)?);
         let file = self.files.open(&self.files.segment_path(purged), OpenMode::ReadWrite).ok()?;
         let filled = file.size().ok()?;
         let head = usize::try_from(FRAMES_OFFSET).unwrap_or(usize::MAX);
@@ -199,6 +209,10 @@ impl Shelf {
         // zeros whoever looks before that sees a spare.
         file.sync().ok()?;
         drop(file);
+        // This one is ready, and takes the place of one that is not.
+        if let Some(making) = state.making.take() {
+            self.remove(making.number);
+        }
         if self.files.rename(purged, number).is_err() {
             self.remove(number);
             return None;

@@ -100,7 +100,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.outcome.get().is_none() {
+        // Who flushes what is acknowledged when it is accepted was told then.
+        if self.ack != Ack::Accepted && self.outcome.get().is_none() {
             self.core.abandon(self.op);
         }
     }

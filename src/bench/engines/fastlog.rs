@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use crate::bench::Error;
-use crate::bench::cell::{Engine, Operation, SEGMENT_BYTES};
+use crate::bench::cell::{Engine, Operation, SEGMENT_BYTES, ValueBytes};
 use crate::bench::engines::{Ground, place_of};
+use crate::bench::measure::values::Values;
 use crate::fastlog::format::GroupNo;
 use crate::fastlog::policy::{Ack, Durability, Strategy};
-use crate::fastlog::{AppliedAndSynced, Batch, FastLog, Options};
+use crate::fastlog::{
+    AppliedAndSynced, Batch, FastLog, Memory, Options, PastCache,
+    SEGMENT_BYTES as SEGMENT_BYTES_DEFAULT,
+};
 use crate::model::{Entry, GroupId, IndexRange, LogId, LogIndex, StableValue, Term};
 
 /// An open log with its groups.
@@ -15,6 +19,19 @@ pub(super) struct Log {
     log: FastLog,
     groups: Vec<GroupNo>,
     drains: bool,
+    /// Whether what one call writes is so much that it matters what state the files are in.
+    settles: bool,
+}
+
+/// From so many bytes a call on, the state of the files matters.
+const SETTLED_FROM_BYTES: u64 = 64 << 10;
+
+/// Where a node reads its log, it has it in memory; where it only writes, that is not measured.
+fn memory_of(ground: &Ground<'_>) -> Memory {
+    match ground.cell.operation {
+        Operation::RandomRead | Operation::RangeRead | Operation::GetLog => Memory::EAGER,
+        _ => Memory::Index,
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
@@ -39,6 +56,9 @@ impl Log {
             strategy: Some(mode.strategy),
             flush: Some(mode.flush),
             segment_bytes,
+            // As the guide tells a node to.
+            past_cache: PastCache::Measured,
+            memory: memory_of(ground),
             ..Options::default()
         };
         let vfs = Arc::clone(ground.fs);
@@ -49,7 +69,29 @@ impl Log {
             .map(|number| log.create_group(&GroupId::named(&format!("group-{number}"))))
             .collect();
         let drains = mode.strategy == Strategy::MemFirst;
-        Ok(Log { groups: groups.map_err(failed)?, log, drains })
+        let at_once = u64::from(ground.cell.batch) * u64::from(ground.cell.writers);
+        let at_once = at_once * ground.cell.value.0 as u64;
+        let settles = level == Durability::High && at_once >= SETTLED_FROM_BYTES;
+        Ok(Log { groups: groups.map_err(failed)?, log, drains, settles })
+    }
+
+    /// Fills a segment with entries of a group that is not there any more afterwards, so that it
+    /// serves again.
+    fn fill_segment(&self) -> Result<(), Error> {
+        let group = self.log.create_group(&GroupId::named("before")).map_err(failed)?;
+        let mut values = Values::new(ValueBytes(1 << 20), 8);
+        let mut filled = 0;
+        while filled <= SEGMENT_BYTES_DEFAULT {
+            let mut batch = Batch::new();
+            filled += values.bytes();
+            batch.append(group, values.take()).map_err(failed)?;
+            self.log.write(batch).map_err(failed)?;
+        }
+        let mut batch = Batch::new();
+        batch.remove_group(group);
+        self.log.write(batch).map_err(failed)?;
+        self.log.purge().map_err(failed)?;
+        Ok(())
     }
 
     fn group(&self, group: u32) -> GroupNo {
@@ -63,6 +105,24 @@ impl super::Log for Log {
         let mut batch = Batch::new();
         batch.append(self.group(group), entries).map_err(failed)?;
         self.log.write(batch).map_err(failed)
+    }
+
+    fn settle(&self) -> Result<(), Error> {
+        match self.settles {
+            // The first one is filled with zeros while it is written; the next ones are not.
+            true => self.fill_segment().and_then(|()| self.fill_segment()),
+            false => Ok(()),
+        }
+    }
+
+    fn snapshot_taken(&self, group: u32, through: LogIndex) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        let last_dropped = LogId { index: through, term: Term(1) };
+        let applied = AppliedAndSynced::through(through);
+        batch.compact(self.group(group), last_dropped, applied);
+        self.log.write(batch).map_err(failed)?;
+        self.log.purge().map_err(failed)?;
+        Ok(())
     }
 
     fn drain(&self) -> Result<(), Error> {
@@ -124,27 +184,25 @@ impl super::Log for Log {
 pub(super) struct Reopened {
     _log: FastLog,
     entries: u64,
-    _resident: Vec<Entry>,
 }
 
 impl Reopened {
     pub(super) fn open(ground: &Ground<'_>, entries: bool) -> Result<Reopened, Error> {
         let dir = place_of(Engine::FastLog, ground.dir);
         let (vfs, clock) = (Arc::clone(ground.fs), Arc::clone(ground.clock));
-        let log = FastLog::open(vfs, clock, &dir, &Options::default()).map_err(failed)?;
-        let mut found = 0;
-        let mut resident = Vec::new();
-        for (_, group) in log.groups() {
-            let Some(bounds) = log.state(group).and_then(|state| state.bounds) else { continue };
-            found += bounds.count();
-            if entries {
-                resident.reserve(usize::try_from(bounds.count()).unwrap_or_default());
-                for placed in log.entries(group, bounds) {
-                    resident.push(placed.map_err(failed)?.entry);
-                }
-            }
+        let budget_bytes = ground.cell.extent.saturating_mul(ground.cell.value.0 as u64 + 256);
+        let memory = match entries {
+            true => Memory::Eager { budget_bytes },
+            false => Memory::Index,
+        };
+        let options = Options { memory, ..Options::default() };
+        let log = FastLog::open(vfs, clock, &dir, &options).map_err(failed)?;
+        let bounds = |(_, group)| log.state(group).and_then(|state| state.bounds);
+        let found = log.groups().into_iter().filter_map(bounds).map(IndexRange::count).sum();
+        if entries && log.kept_bytes() < found * ground.cell.value.0 as u64 {
+            return Err(failed("not every entry is in memory"));
         }
-        Ok(Reopened { _log: log, entries: found, _resident: resident })
+        Ok(Reopened { _log: log, entries: found })
     }
 }
 

@@ -23,6 +23,18 @@ pub(super) trait Log: Send + Sync {
     /// Appends to a group, acknowledged as the cell's durability says.
     fn append(&self, group: u32, entries: &[Entry]) -> Result<(), Error>;
 
+    /// Brings files into the state that they are in when the log has been in use for a while, where
+    /// that makes a difference.
+    fn settle(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Drops everything of a group through an index, as a node does after a snapshot. Engines
+    /// that have no room to give back for it, or none that they use again, need not.
+    fn snapshot_taken(&self, _group: u32, _through: LogIndex) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Waits until the operating system has everything that was acknowledged. The clock runs until
     /// then: memory that still fills is no throughput.
     fn drain(&self) -> Result<(), Error> {

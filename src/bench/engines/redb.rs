@@ -84,8 +84,8 @@ impl Log {
         })
     }
 
-    fn drop_range(&self, first: u64, last: u64) -> Result<(), Error> {
-        let name = self.name(0)?;
+    fn drop_range(&self, group: u32, first: u64, last: u64) -> Result<(), Error> {
+        let name = self.name(group)?;
         self.write(self.syncs.now(), |transaction| {
             let mut table = transaction.open_table(table(name)).map_err(failed)?;
             table.retain_in(first..=last, |_, _| false).map_err(failed)
@@ -106,11 +106,15 @@ impl super::Log for Log {
     }
 
     fn truncate(&self, first_removed: LogIndex) -> Result<(), Error> {
-        self.drop_range(first_removed.0, u64::MAX)
+        self.drop_range(0, first_removed.0, u64::MAX)
+    }
+
+    fn snapshot_taken(&self, group: u32, through: LogIndex) -> Result<(), Error> {
+        self.drop_range(group, 0, through.0)
     }
 
     fn compact(&self, through: LogIndex) -> Result<(), Error> {
-        self.drop_range(0, through.0)
+        self.drop_range(0, 0, through.0)
     }
 
     fn read(&self, range: IndexRange) -> Result<u64, Error> {

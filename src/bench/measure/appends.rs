@@ -18,6 +18,10 @@ const TRUNCATED: u64 = 4;
 const COMPACT_EVERY: u64 = 1_024;
 const KEPT: u64 = 256;
 
+/// Bytes after which a node that syncs takes a snapshot: its log is not kept for ever, and engines
+/// that use their files again may do so.
+const SNAPSHOT_EVERY_BYTES: u64 = 16 << 20;
+
 /// All writers begin to count together; the time ends when the system has what the last of them
 /// appended.
 pub(super) fn side_by_side(log: &dyn Log, ground: &Ground<'_>) -> Result<Outcome, Error> {
@@ -30,11 +34,14 @@ pub(super) fn side_by_side(log: &dyn Log, ground: &Ground<'_>) -> Result<Outcome
     let clock = ground.clock.as_ref();
     let timed = Timed::new(clock, cell, cell.durability == Durability::High).shared_by(writers);
     let begin = Barrier::new(usize::try_from(writers).unwrap_or(1));
+    let snapshots = (cell.durability == Durability::High)
+        .then(|| SNAPSHOT_EVERY_BYTES / u64::from(writers.max(1)));
+    log.settle()?;
     let tallies: Result<Vec<Tally>, Error> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..writers)
             .map(|group| {
                 let (values, begin) = (Values::new(cell.value, batch), &begin);
-                scope.spawn(move || write(log, group, values, timed, begin))
+                scope.spawn(move || write(log, group, values, timed, begin, snapshots))
             })
             .collect();
         threads.into_iter().map(joined).collect()
@@ -59,9 +66,19 @@ fn write(
     mut values: Values,
     timed: Timed<'_>,
     begin: &Barrier,
+    snapshot_every_bytes: Option<u64>,
 ) -> Result<Tally, Error> {
     let step = Step { operations: values.len(), bytes: values.bytes() };
-    let mut append = || log.append(group, values.take()).map(|()| Some(step));
+    let mut since_snapshot = 0;
+    let mut append = || {
+        log.append(group, values.take())?;
+        since_snapshot += step.bytes;
+        if snapshot_every_bytes.is_some_and(|every| since_snapshot >= every) {
+            since_snapshot = 0;
+            log.snapshot_taken(group, LogIndex(values.next().0 - 1))?;
+        }
+        Ok(Some(step))
+    };
     let warm = timed.warm_up(&mut append);
     // Also after an error: the others wait for all.
     begin.wait();

@@ -7,7 +7,7 @@ mod pair;
 mod reads;
 mod table;
 mod timed;
-mod values;
+pub(super) mod values;
 
 use std::path::Path;
 use std::sync::Arc;

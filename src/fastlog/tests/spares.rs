@@ -26,16 +26,17 @@ fn view(fs: &SimFs) -> LogView {
     LogView::open(Arc::new(fs.clone()), Path::new(DIR)).expect("opens")
 }
 
+fn is_begun(fs: &SimFs, number: u64) -> bool {
+    fs.open(&segment(number), OpenMode::Read).is_ok_and(|file| {
+        let mut sector = [0; 512];
+        read_exact_at(file.as_ref(), 0, &mut sector).is_ok()
+            && SegmentHeader::decode(&sector).is_ok()
+    })
+}
+
 /// Appends entries of 1000 bytes until the log stands in segment `number`; returns the next index.
 fn fill_to(fs: &SimFs, log: &FastLog, group: GroupNo, mut index: u64, number: u64) -> u64 {
-    let begun = |fs: &SimFs| {
-        fs.open(&segment(number), OpenMode::Read).is_ok_and(|file| {
-            let mut sector = [0; 512];
-            read_exact_at(file.as_ref(), 0, &mut sector).is_ok()
-                && SegmentHeader::decode(&sector).is_ok()
-        })
-    };
-    while !begun(fs) {
+    while !is_begun(fs, number) {
         log.write(appended(group, &[entry(index, 1, 1000)])).expect("written");
         index += 1;
     }
@@ -71,6 +72,66 @@ fn the_next_segment_is_made_ahead_and_taken_without_a_sync_of_the_directory() {
     });
     assert_eq!(on_names.count(), 0, "{calls:?}");
     assert!(!header(&fs, 2).recycled);
+}
+
+/// Segments that take several pieces to make.
+fn large() -> Options {
+    Options { segment_bytes: Some(4 << 20), ..options() }
+}
+
+/// As [`fill_to`], with entries of 100 KiB.
+fn fill_large(fs: &SimFs, log: &FastLog, group: GroupNo, mut index: u64, number: u64) -> u64 {
+    while !is_begun(fs, number) {
+        log.write(appended(group, &[entry(index, 1, 100 << 10)])).expect("written");
+        index += 1;
+    }
+    index
+}
+
+#[test]
+fn a_segment_that_is_being_made_is_taken_as_far_as_it_is() {
+    for level in [Durability::High, Durability::Mid] {
+        let (fs, log, group) = fresh(&Options { level: Some(level), ..large() });
+        let mut next = 1;
+        while names(&fs).len() == 2 {
+            log.write(appended(group, &[entry(next, 1, 100 << 10)])).expect("written");
+            next += 1;
+            log.step().expect("stepped");
+        }
+        let made = fs.open(&segment(2), OpenMode::Read).expect("there").size().expect("known");
+        assert!(made > 0 && made < 4 << 20, "{made}: a piece of it");
+        fs.start_trace();
+        let next = fill_large(&fs, &log, group, next, 2);
+        let calls = fs.take_trace();
+        let creates = Operation::Open(OpenMode::CreateNew);
+        assert!(calls.iter().all(|call| call.operation != creates), "{level:?}: {calls:?}");
+        log.sync().expect("synced");
+        log.step().expect("stepped");
+        drop(log);
+        let log = sim_log(&fs, &options()).expect("opens");
+        assert_eq!((log.recovery().torn.as_ref(), all(&log, group).len() as u64), (None, next - 1));
+    }
+}
+
+#[test]
+fn a_purged_segment_takes_the_place_of_one_that_is_being_made() {
+    let (fs, log, group) = fresh(&large());
+    let mut next = fill_large(&fs, &log, group, 1, 2);
+    while names(&fs).len() == 3 {
+        log.write(appended(group, &[entry(next, 1, 100 << 10)])).expect("written");
+        next += 1;
+        log.step().expect("stepped");
+    }
+    log.write(compacted(group, next - 1)).expect("compacted");
+    log.purge().expect("purged");
+    assert_eq!(names(&fs), ["00000002.seg", "00000003.seg", "anchor.fastlog"]);
+    let first = next;
+    let next = fill_large(&fs, &log, group, next, 3);
+    assert!(header(&fs, 3).recycled);
+    drop(log);
+    let log = sim_log(&fs, &options()).expect("opens");
+    let expected: Vec<Entry> = (first..next).map(|i| entry(i, 1, 100 << 10)).collect();
+    assert_eq!(all(&log, group), expected);
 }
 
 #[test]

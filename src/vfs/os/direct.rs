@@ -24,6 +24,9 @@ struct Room {
     memory: Vec<u8>,
     /// The last page that was written, by its offset, and what it holds.
     last: Option<(u64, Box<[u8]>)>,
+    /// How long the file is known to be at least. Asking each time would be dear: whoever asks
+    /// makes the system write down the exact time of the next write.
+    len: u64,
 }
 
 impl Direct {
@@ -32,7 +35,7 @@ impl Direct {
         let flags = OFlags::DIRECT | OFlags::DSYNC | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
         options.write(true).custom_flags(flags.bits().cast_signed());
-        let room = Mutex::new(Room { memory: Vec::new(), last: None });
+        let room = Mutex::new(Room { memory: Vec::new(), last: None, len: 0 });
         // Not by its name, which may be that of another file by now.
         let file = options.open(format!("/proc/self/fd/{}", cached.as_raw_fd()))?;
         Ok(Direct { file, room })
@@ -43,6 +46,11 @@ impl Direct {
         self.room.lock().unwrap_or_else(PoisonError::into_inner).last = None;
     }
 
+    /// Forgets how long the file is, as somebody made it shorter.
+    pub(super) fn forget_len(&self) {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner).len = 0;
+    }
+
     /// Writes `bytes`; `Unsupported`, with nothing done, where the pages reach behind the end of
     /// the file. What they hold beside the new bytes is read from `cached`, which is the same file.
     pub(super) fn write(&self, cached: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -51,13 +59,17 @@ impl Direct {
         let first = offset - offset % page;
         let end = offset.checked_add(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         let behind = end.next_multiple_of(page);
-        if behind > cached.metadata()?.len() {
+        if behind > room.len {
+            room.len = cached.metadata()?.len();
+        }
+        if behind > room.len {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let len = usize::try_from(behind - first).map_err(io::Error::other)?;
         let skip = usize::try_from(offset - first).map_err(io::Error::other)?;
         let last = room.last.take();
-        let pages = aligned(&mut room.memory, len)?;
+        let Room { memory, last: kept, .. } = &mut *room;
+        let pages = aligned(memory, len)?;
         // The first page, where it does not begin with new bytes, and the last one.
         let ends = [(skip > 0).then_some(first), (end < behind).then_some(behind - page)];
         for at in ends.into_iter().flatten() {
@@ -71,7 +83,7 @@ impl Direct {
         pages.get_mut(skip..skip + bytes.len()).unwrap_or_default().copy_from_slice(bytes);
         self.file.write_all_at(pages, first)?;
         let held = pages.get(len - PAGE..).unwrap_or_default();
-        room.last = Some((behind - page, Box::from(held)));
+        *kept = Some((behind - page, Box::from(held)));
         Ok(())
     }
 }

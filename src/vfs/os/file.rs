@@ -137,6 +137,9 @@ impl VfsFile for OsFile {
 
     fn set_size(&self, size: u64) -> io::Result<()> {
         self.cached_write();
+        if let Some(Some(direct)) = self.direct.get() {
+            direct.forget_len();
+        }
         self.file.set_len(size)
     }
 

@@ -9,7 +9,7 @@ use raft_engine::{Config, Engine, LogBatch, MessageExt, ReadableSize};
 use crate::bench::Error;
 use crate::bench::cell;
 use crate::bench::engines::{Ground, Syncs, peers::of_group};
-use crate::model::{Entry, IndexRange};
+use crate::model::{Entry, IndexRange, LogIndex};
 
 /// How much is filled ahead.
 const FILLED: ReadableSize = ReadableSize::mb(256);
@@ -78,6 +78,13 @@ impl super::super::Log for Log {
         let mut batch = LogBatch::default();
         batch.add_entries::<Indexed>(u64::from(group) + 1, &known).map_err(failed)?;
         self.engine.write(&mut batch, self.syncs.now()).map_err(failed)?;
+        Ok(())
+    }
+
+    fn snapshot_taken(&self, group: u32, through: LogIndex) -> Result<(), Error> {
+        let next = through.0.saturating_add(1);
+        self.engine.compact_to(u64::from(group) + 1, next);
+        self.engine.purge_expired_files().map_err(failed)?;
         Ok(())
     }
 
