@@ -245,15 +245,15 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             break
         }
         'raftlog;bench' {
-            [CompletionResult]::new('--workload', '--workload', [CompletionResultType]::ParameterName, 'Workloads [default: all]')
+            [CompletionResult]::new('--workload', '--workload', [CompletionResultType]::ParameterName, 'Workloads [default: a tour of two minutes through all of them; who chooses gets all of it]')
             [CompletionResult]::new('--engine', '--engine', [CompletionResultType]::ParameterName, 'Engines; limit and limit-direct are the machine itself [default: all that were built in]')
             [CompletionResult]::new('--value-size', '--value-size', [CompletionResultType]::ParameterName, 'Sizes of a value: 128, 4KiB, 1MiB [default: as each workload has them]')
             [CompletionResult]::new('--durability', '--durability', [CompletionResultType]::ParameterName, 'Levels: -1 (low), 0 (mid), 1 (high) [default: as each workload has them]')
             [CompletionResult]::new('--strategy', '--strategy', [CompletionResultType]::ParameterName, 'Strategies of FastLog: disk-first, mem-first')
             [CompletionResult]::new('--flush', '--flush', [CompletionResultType]::ParameterName, 'Flush policies of FastLog: immediate, batch, batch:ENTRIES,MS')
             [CompletionResult]::new('--rounds', '--rounds', [CompletionResultType]::ParameterName, 'Rounds; everything that is compared takes turns once a round')
-            [CompletionResult]::new('--seconds', '--seconds', [CompletionResultType]::ParameterName, 'Seconds that each engine is measured in each round [default: 0.25]')
-            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]')
+            [CompletionResult]::new('--seconds', '--seconds', [CompletionResultType]::ParameterName, 'Seconds that each engine is measured in each round [default: 0.15]')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, on the tour 262144x1KiB, with --jobs also 1000000x128]')
             [CompletionResult]::new('--go', '--go', [CompletionResultType]::ParameterName, 'With --jobs: the built program of tests/interop, to measure what the Go libraries need for the same')
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Directory to work in; what is made there is removed')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Also write the result as a page with charts; FILE must not exist yet')

@@ -316,7 +316,7 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand runbook" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c raftlog -n "__fish_raftlog_using_subcommand runbook" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l workload -d 'Workloads [default: all]' -r -f -a "A\t''
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l workload -d 'Workloads [default: a tour of two minutes through all of them; who chooses gets all of it]' -r -f -a "A\t''
 B\t''
 C\t''
 D\t''
@@ -344,8 +344,8 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l strategy -d 'S
 mem-first\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l flush -d 'Flush policies of FastLog: immediate, batch, batch:ENTRIES,MS' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l rounds -d 'Rounds; everything that is compared takes turns once a round' -r
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l seconds -d 'Seconds that each engine is measured in each round [default: 0.25]' -r
-complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with --jobs also 1000000x128]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l seconds -d 'Seconds that each engine is measured in each round [default: 0.15]' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l log -d 'Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, on the tour 262144x1KiB, with --jobs also 1000000x128]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l go -d 'With --jobs: the built program of tests/interop, to measure what the Go libraries need for the same' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l dir -d 'Directory to work in; what is made there is removed' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand bench" -l report -d 'Also write the result as a page with charts; FILE must not exist yet' -r -F

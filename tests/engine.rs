@@ -101,6 +101,46 @@ fn writers_that_wait_share_one_write_and_one_sync_and_readers_wait_for_neither()
     assert_eq!(log.watermarks().durable, log.watermarks().accepted);
 }
 
+/// A flush waits for those whom the last one released; whoever keeps the time may give up, end or
+/// come late, and nobody is left behind.
+#[test]
+fn writers_that_come_and_go_leave_nobody_waiting() {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let log = Arc::new(open_os(scratch.path()).expect("opens"));
+    let writers = 12u64;
+    let threads: Vec<_> = (1..=writers)
+        .map(|number| {
+            let log = Arc::clone(&log);
+            let group = log.create_group(&GroupId::named(&number.to_string())).expect("created");
+            std::thread::spawn(move || {
+                for index in 1..=number * 10 {
+                    let ticket = log.submit(appended(group, &[entry(index, 100)])).expect("taken");
+                    // Every third one gives up at once, or in the middle of a flush.
+                    let patience = Duration::from_micros(index % 7 * 40);
+                    if index % 3 == 0
+                        && ticket.wait_until(ticket.ack(), log.now() + patience).is_some()
+                    {
+                        continue;
+                    }
+                    if index % 5 != 0 {
+                        ticket.wait().expect("written");
+                    }
+                    if number % 4 == 0 {
+                        std::thread::sleep(Duration::from_micros(300));
+                    }
+                }
+                group
+            })
+        })
+        .collect();
+    let groups: Vec<GroupNo> = threads.into_iter().map(|t| t.join().expect("ended")).collect();
+    log.sync().expect("synced");
+    for (number, group) in (1..).zip(groups) {
+        let bounds = log.state(group).and_then(|state| state.bounds);
+        assert_eq!(bounds, IndexRange::new(LogIndex(1), LogIndex(number * 10)), "writer {number}");
+    }
+}
+
 #[test]
 fn at_level_0_writers_go_on_while_the_timer_syncs() {
     let gated = Gated::new(SimFs::new(Profile::StrictPosix));

@@ -6,7 +6,7 @@ use crate::fastlog::policy::{Flush, Strategy};
 use crate::model::Durability;
 
 /// Seconds that a cell is measured, when nothing else is said.
-pub const SECONDS: f64 = 0.25;
+pub const SECONDS: f64 = 0.15;
 
 const B128: ValueBytes = ValueBytes(128);
 const KIB1: ValueBytes = ValueBytes(1 << 10);
@@ -19,8 +19,9 @@ const READ_ENTRIES: u64 = 65_536;
 /// Entries of the log that workload I works on, and of the one of which it drops.
 const TABLE_ENTRIES: u64 = 4_096;
 const DROPPED_ENTRIES: u64 = 100_000;
-/// The log that is opened: 1 GiB.
+/// The log that is opened: 1 GiB, and on the tour a quarter of that.
 const OPENED: LogShape = LogShape { entries: 1 << 20, payload_bytes: 1 << 10 };
+const OPENED_ON_THE_TOUR: LogShape = LogShape { entries: 1 << 18, payload_bytes: 1 << 10 };
 
 /// The operations of workload I.
 const TABLE: [Operation; 10] = [
@@ -51,7 +52,7 @@ pub struct Choice {
     pub strategies: Vec<Strategy>,
     /// Flush policies of FastLog; both where that says something.
     pub flushes: Vec<Flush>,
-    /// The logs that are opened; one of 1 GiB.
+    /// The logs that are opened; one of 1 GiB, on the tour of 256 MiB.
     pub opened: Vec<LogShape>,
     /// Seconds a cell.
     pub seconds: f64,
@@ -145,7 +146,8 @@ impl Choice {
 
     fn opened(&self, operations: &[Operation]) -> Vec<Cell> {
         let mut cells = Vec::new();
-        for log in or(&self.opened, &[OPENED]) {
+        let usual = if self.is_tour() { OPENED_ON_THE_TOUR } else { OPENED };
+        for log in or(&self.opened, &[usual]) {
             for operation in operations {
                 let shape = Shape::of(Workload::G, *operation, Durability::High);
                 let shape = Shape { extent: log.entries, ..shape };
@@ -175,19 +177,42 @@ impl Choice {
         }
     }
 
-    /// The tour takes of the weaker levels, and of pairs one after the other, only as much as shows
-    /// them; who chooses gets all.
+    /// Of a tour of two minutes each workload has only as much as shows it; who chooses gets all.
     fn is_on_the_tour(&self, shape: Shape, value: ValueBytes) -> bool {
-        let narrow = match shape.workload {
-            Workload::D => shape.batch > 1 || shape.durability == Durability::Mid,
-            Workload::H => shape.operation == Operation::Sequential,
-            _ => false,
-        };
-        !(narrow && self.is_tour()) || value == KIB1
+        use Operation::{DeleteRange, Get, GetLog, Set, StoreLog};
+        if !self.is_tour() {
+            return true;
+        }
+        match shape.workload {
+            Workload::B | Workload::C => value == KIB1 || value == KIB64,
+            Workload::D if shape.batch > 1 => value == KIB1 && shape.durability == Durability::Low,
+            Workload::D if shape.durability == Durability::Mid => value == KIB1,
+            Workload::D => value != KIB4,
+            Workload::H => value == KIB1,
+            Workload::I => {
+                matches!(shape.operation, Set | Get | DeleteRange | GetLog | StoreLog)
+            }
+            // Nothing, and much.
+            Workload::S => match shape.operation {
+                Operation::AfterEntries => shape.extent != 100_000,
+                Operation::AfterGroups => shape.extent != 1_000,
+                _ => shape.extent != 16,
+            },
+            _ => true,
+        }
+    }
+
+    /// Whether the tour shows more than FastLog and its limit: with 1 KiB it does.
+    fn shows_peers(&self, shape: Shape, value: ValueBytes) -> bool {
+        let sizes = matches!(shape.workload, Workload::A | Workload::B | Workload::C | Workload::D);
+        !(self.is_tour() && sizes) || value == KIB1
     }
 
     fn is_tour(&self) -> bool {
-        self.workloads.is_empty() && self.values.is_empty() && self.durabilities.is_empty()
+        self.workloads.is_empty()
+            && self.engines.is_empty()
+            && self.values.is_empty()
+            && self.durabilities.is_empty()
     }
 
     fn side_by_side(&self, shape: Shape, value: ValueBytes, cells: &mut Vec<Cell>) {
@@ -204,6 +229,10 @@ impl Choice {
             seconds: self.seconds,
         };
         for engine in Engine::ALL.iter().copied().filter(|engine| self.has(*engine, shape)) {
+            let is_peer = !matches!(engine, Engine::Limit | Engine::FastLog);
+            if is_peer && !self.shows_peers(shape, value) {
+                continue;
+            }
             match engine {
                 Engine::FastLog => {
                     let modes = self.modes(shape, value);
@@ -319,7 +348,7 @@ mod tests {
         };
         let cells = choice.cells();
         assert_eq!(cells.len(), 1);
-        assert_eq!(cells[0].to_string(), "C append fastlog -1 mem-first batch 7 64 1 0 0.25");
+        assert_eq!(cells[0].to_string(), "C append fastlog -1 mem-first batch 7 64 1 0 0.15");
         let opened = Choice {
             workloads: vec![Workload::G],
             opened: vec![LogShape { entries: 9, payload_bytes: 8 }],
@@ -327,11 +356,11 @@ mod tests {
         };
         let cells: Vec<String> = opened.cells().iter().map(Cell::to_string).collect();
         let wanted = [
-            "G open-index limit 1 - - 8 1 1 9 0.25",
-            "G open-index fastlog 1 disk-first immediate 8 1 1 9 0.25",
-            "G open-index redb 1 - - 8 1 1 9 0.25",
-            "G open-entries fastlog 1 disk-first immediate 8 1 1 9 0.25",
-            "G open-entries redb 1 - - 8 1 1 9 0.25",
+            "G open-index limit 1 - - 8 1 1 9 0.15",
+            "G open-index fastlog 1 disk-first immediate 8 1 1 9 0.15",
+            "G open-index redb 1 - - 8 1 1 9 0.15",
+            "G open-entries fastlog 1 disk-first immediate 8 1 1 9 0.15",
+            "G open-entries redb 1 - - 8 1 1 9 0.15",
         ];
         assert_eq!(cells, wanted);
         let direct = Choice {

@@ -20,6 +20,7 @@ pub mod measure;
 pub mod rounds;
 mod row;
 mod spread;
+mod values;
 
 use serde::Serialize;
 

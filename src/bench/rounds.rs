@@ -19,7 +19,7 @@ use crate::store::target::remove_tree;
 use crate::vfs::Fs;
 
 /// Seconds that a cell takes beside the time in which it is measured.
-const OVERHEAD_SECONDS: f64 = 0.1;
+const OVERHEAD_SECONDS: f64 = 0.3;
 /// Memory that is touched before a cell, so that none of them pays for it.
 const SETTLED_BYTES: u64 = 32 << 20;
 

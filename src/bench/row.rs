@@ -193,9 +193,11 @@ fn target_ratio(cell: &Cell) -> Option<f64> {
         Workload::G if cell.operation == Operation::OpenIndex => return Some(1.0 / OPEN_INDEX),
         Workload::G => return Some(1.0 / OPEN_ENTRIES),
         Workload::D if cell.durability == Durability::Low && cell.batch == 1 => {
-            match mode.strategy {
-                Strategy::MemFirst => D_MEM,
-                Strategy::DiskFirst => D_DISK,
+            match (mode.strategy, mode.flush) {
+                (Strategy::MemFirst, _) => D_MEM,
+                (Strategy::DiskFirst, Flush::Immediate) => D_DISK,
+                // One writer waits for the interval each time.
+                (Strategy::DiskFirst, Flush::Batch { .. }) => return None,
             }
         }
         _ => return None,

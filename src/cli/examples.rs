@@ -108,6 +108,7 @@ pub const BENCH: &str = "\
 Examples:
   raftlog bench                                           every workload here, about two minutes
   raftlog bench --dir /var/lib/raft --rounds 5            on the disk that matters
+  raftlog bench --workload A,B,C,D,E,F,G,H,I,S            all of it, about five minutes
   raftlog bench --workload A --value-size 1KiB,64KiB --seconds 2
   raftlog bench --workload D --durability -1,0 --strategy mem-first --flush batch:100,20
   raftlog bench --report bench.html                       and a page with charts

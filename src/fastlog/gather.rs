@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::fastlog::pace::Due;
 
 /// Decides whether a thread that could flush waits for others first. It waits for those who were
-/// there when the last flush ended, and at most half as long as that took from its end: so who is
-/// alone waits for nobody, and who comes later waits for nobody either.
+/// there when the last flush ended, and from its end at most as long as that took: so who is alone
+/// waits for nobody, and who comes later waits for nobody either.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Gather {
     /// Threads that waited when the last flush ended, the one that flushed included.
@@ -39,7 +39,7 @@ impl Gather {
         match event {
             GatherEvent::Flushed { begun, waiting } => {
                 self.expected = waiting;
-                self.until = now.saturating_add(now.saturating_sub(begun) / 2);
+                self.until = now.saturating_add(now.saturating_sub(begun));
                 Due::Never
             }
             GatherEvent::Waiting(waiting) if waiting < self.expected && now < self.until => {
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_flush_waits_until_all_are_back_who_were_there() {
         let mut gather = after_a_flush(16);
-        assert_eq!(gather.step(us(1210), GatherEvent::Waiting(15)), Due::At(us(1300)));
+        assert_eq!(gather.step(us(1210), GatherEvent::Waiting(15)), Due::At(us(1400)));
         assert_eq!(gather.step(us(1220), GatherEvent::Waiting(16)), Due::Now);
         assert_eq!(gather.step(us(1220), GatherEvent::Waiting(20)), Due::Now);
     }
@@ -91,18 +91,18 @@ mod tests {
     #[test]
     fn one_of_them_keeps_the_time() {
         let mut gather = after_a_flush(16);
-        assert_eq!(gather.step(us(1210), GatherEvent::Waiting(1)), Due::At(us(1300)));
+        assert_eq!(gather.step(us(1210), GatherEvent::Waiting(1)), Due::At(us(1400)));
         assert_eq!(gather.step(us(1211), GatherEvent::Waiting(2)), Due::Never);
         gather.step(us(1212), GatherEvent::Left);
-        assert_eq!(gather.step(us(1213), GatherEvent::Waiting(3)), Due::At(us(1300)));
+        assert_eq!(gather.step(us(1213), GatherEvent::Waiting(3)), Due::At(us(1400)));
     }
 
     #[test]
-    fn a_flush_waits_half_as_long_as_the_last_one_took_and_then_for_those_who_are_left() {
+    fn a_flush_waits_as_long_as_the_last_one_took_and_then_for_those_who_are_left() {
         let mut gather = after_a_flush(16);
-        assert_eq!(gather.step(us(1300), GatherEvent::Waiting(9)), Due::Now);
-        gather.step(us(1500), GatherEvent::Flushed { begun: us(1300), waiting: 9 });
-        assert_eq!(gather.step(us(1501), GatherEvent::Waiting(9)), Due::Now, "it has learned");
+        assert_eq!(gather.step(us(1400), GatherEvent::Waiting(9)), Due::Now);
+        gather.step(us(1600), GatherEvent::Flushed { begun: us(1400), waiting: 9 });
+        assert_eq!(gather.step(us(1601), GatherEvent::Waiting(9)), Due::Now, "it has learned");
         assert_eq!(after_a_flush(16).step(us(9000), GatherEvent::Waiting(1)), Due::Now, "late");
     }
 }

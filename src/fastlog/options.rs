@@ -65,7 +65,7 @@ pub enum PastCache {
     /// Never.
     #[default]
     Never,
-    /// Where it is quicker: both ways are tried in turn while the log is used, now and then again.
+    /// Where it is quicker: both ways are tried while the log is used, now and then again.
     Measured,
     /// Wherever it is possible.
     Always,

@@ -1,5 +1,5 @@
 //! Which way to the disk is quicker here: through the system's cache and a sync, or past the cache
-//! with each write. Nobody can tell beforehand, so both are tried in turn while the log is used.
+//! with each write. Nobody can tell beforehand, so both are tried while the log is used.
 
 use std::time::Duration;
 

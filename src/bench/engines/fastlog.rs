@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::bench::Error;
 use crate::bench::cell::{Engine, Operation, SEGMENT_BYTES, ValueBytes};
 use crate::bench::engines::{Ground, place_of};
-use crate::bench::measure::values::Values;
+use crate::bench::values::Values;
 use crate::fastlog::format::GroupNo;
 use crate::fastlog::policy::{Ack, Durability, Strategy};
 use crate::fastlog::{

@@ -8,7 +8,7 @@ use crate::bench::engines::{Ground, Log};
 use crate::bench::histogram::Histogram;
 use crate::bench::measure::Outcome;
 use crate::bench::measure::timed::{Step, Tally, Timed};
-use crate::bench::measure::values::Values;
+use crate::bench::values::Values;
 use crate::model::{Durability, LogIndex};
 
 /// Calls between two truncations of the mixed workload, and how many entries each removes.

@@ -5,7 +5,7 @@ use crate::bench::cell::{Engine, Operation, SEGMENT_BYTES, Workload};
 use crate::bench::engines::{Ground, Log};
 use crate::bench::measure::Outcome;
 use crate::bench::measure::timed::{Step, Timed};
-use crate::bench::measure::values::Values;
+use crate::bench::values::Values;
 use crate::model::{Entry, LogIndex};
 
 /// Entries appended at a time before the measuring.

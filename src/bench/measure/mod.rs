@@ -7,7 +7,6 @@ mod pair;
 mod reads;
 mod table;
 mod timed;
-pub(super) mod values;
 
 use std::path::Path;
 use std::sync::Arc;

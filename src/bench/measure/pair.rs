@@ -7,7 +7,7 @@ use crate::bench::cell::Operation;
 use crate::bench::engines::{Ground, Pair, open_pair};
 use crate::bench::measure::Outcome;
 use crate::bench::measure::timed::{Step, Tally, Timed};
-use crate::bench::measure::values::Values;
+use crate::bench::values::Values;
 use crate::model::LogIndex;
 
 /// Measures both forms: in turn, and one after the other.

@@ -7,7 +7,7 @@ use crate::bench::measure::Outcome;
 use crate::bench::measure::growth::fill;
 use crate::bench::measure::reads::Anywhere;
 use crate::bench::measure::timed::{Step, Timed};
-use crate::bench::measure::values::Values;
+use crate::bench::values::Values;
 use crate::model::{Durability, IndexRange, LogIndex};
 
 const KEY: &[u8] = b"LastVoteCand";

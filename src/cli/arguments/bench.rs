@@ -12,7 +12,7 @@ use crate::model::Durability;
 #[derive(Debug, Args)]
 #[command(before_long_help = examples::BENCH)]
 pub struct Bench {
-    /// Workloads [default: all]
+    /// Workloads [default: a tour of two minutes through all of them; who chooses gets all of it]
     #[arg(long, value_name = "W", value_delimiter = ',', conflicts_with = "jobs")]
     #[arg(value_parser = values::words(Workload::ALL, Workload::as_str))]
     pub workload: Vec<Workload>,
@@ -41,11 +41,11 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100))]
     pub rounds: u64,
-    /// Seconds that each engine is measured in each round [default: 0.25]
+    /// Seconds that each engine is measured in each round [default: 0.15]
     #[arg(long, value_name = "S", conflicts_with = "jobs", value_parser = values::seconds)]
     pub seconds: Option<f64>,
-    /// Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, with
-    /// --jobs also 1000000x128]
+    /// Logs that workload G opens and --jobs work on, as ENTRIESxSIZE [default: 1048576x1KiB, on
+    /// the tour 262144x1KiB, with --jobs also 1000000x128]
     #[arg(long, value_name = "LOG", value_delimiter = ',')]
     pub log: Vec<LogShape>,
     /// With --jobs: the built program of tests/interop, to measure what the Go libraries need for

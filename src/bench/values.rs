@@ -3,14 +3,14 @@ use crate::bench::logs::noise;
 use crate::model::{Entry, EntryExtra, EntryKind, LogIndex, SharedBytes, Term};
 
 /// Entries that are appended again and again, under new indexes.
-pub(in crate::bench) struct Values {
+pub(super) struct Values {
     entries: Vec<Entry>,
     next: u64,
 }
 
 impl Values {
     /// `batch` entries at a time, from index 1 on.
-    pub(in crate::bench) fn new(value: ValueBytes, batch: u32) -> Values {
+    pub(super) fn new(value: ValueBytes, batch: u32) -> Values {
         let (noise, value_bytes) = (noise(), value.0);
         let room = noise.len().saturating_sub(value_bytes).max(1);
         let payload = |number: usize| {
@@ -22,7 +22,7 @@ impl Values {
     }
 
     /// The next batch.
-    pub(in crate::bench) fn take(&mut self) -> &[Entry] {
+    pub(super) fn take(&mut self) -> &[Entry] {
         for entry in &mut self.entries {
             entry.index = LogIndex(self.next);
             self.next += 1;
@@ -31,22 +31,22 @@ impl Values {
     }
 
     /// The next index.
-    pub(in crate::bench) fn next(&self) -> LogIndex {
+    pub(super) fn next(&self) -> LogIndex {
         LogIndex(self.next)
     }
 
     /// Goes on at another index.
-    pub(in crate::bench) fn go_to(&mut self, next: LogIndex) {
+    pub(super) fn go_to(&mut self, next: LogIndex) {
         self.next = next.0;
     }
 
     /// Entries of a batch.
-    pub(in crate::bench) fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.entries.len() as u64
     }
 
     /// Bytes of a batch's values.
-    pub(in crate::bench) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.entries.iter().map(|entry| entry.payload_bytes().len() as u64).sum()
     }
 }
