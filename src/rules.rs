@@ -21,6 +21,8 @@ pub struct Surroundings {
     pub membership_in_snapshot: bool,
     /// How far the entries were applied, where that is recorded.
     pub applied: Option<LogIndex>,
+    /// Whether the program that owns the log really writes lower terms behind higher ones.
+    pub terms_may_fall: bool,
 }
 
 impl Surroundings {
@@ -36,6 +38,7 @@ impl Surroundings {
             snapshots_in_view: false,
             membership_in_snapshot: false,
             applied: applied.map(LogIndex),
+            terms_may_fall: false,
         }
     }
 }
@@ -281,7 +284,11 @@ impl<'s> Checker<'s> {
         );
         let values =
             (format!("term {} or above", before.term), Some(format!("term {}", head.term)));
-        findings.add(self.fault(Code::R102, found, values, Some(head)));
+        let fault = self.fault(Code::R102, found, values, Some(head));
+        findings.add(match self.around.terms_may_fall {
+            true => fault.as_severity(Severity::Warning),
+            false => fault,
+        });
     }
 
     fn commit(&self, last: Option<LogId>, findings: &mut Findings) {

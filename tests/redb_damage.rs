@@ -147,6 +147,52 @@ fn files_cut_anywhere_are_refused_or_found_damaged() {
     }
 }
 
+/// Cuts and flips of each file: all of them when asked for, else a part.
+fn of_each() -> (u64, u64) {
+    match std::env::var_os("RAFTLOG_DAMAGE") {
+        Some(_) => (1_000, 10_000),
+        None => (40, 120),
+    }
+}
+
+#[test]
+fn files_of_other_schemas_are_read_honestly_whatever_is_cut_or_flipped() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (cuts, flips) = of_each();
+    let (mut files, mut read_whole) = (0, 0);
+    for archive in ["redb-schema", "redb-real"] {
+        for name in support::redb_names(archive) {
+            let (path, file, bytes) = copy_of(dir.path(), archive, &name);
+            let sound = read(&path);
+            assert_eq!(sound.is_none(), matches!(&*name, "not-raft" | "schema-multimap"), "{name}");
+            // What is no log stays none: nothing that is cut or flipped makes one of it.
+            let sound = sound.unwrap_or_default();
+            assert!(!sound.findings && !sound.fallback, "{name}");
+            let len = bytes.len() as u64;
+            let mut numbers = Numbers(len + files);
+            for round in 0..flips {
+                // Most of a file is room that was never used.
+                let end = if round % 4 == 0 { len } else { len.min(300_000) };
+                let (at, change) = (numbers.next(end), 1u8 << numbers.next(8));
+                let before = bytes[at as usize];
+                file.write_all_at(&[before ^ change], at).expect("flip");
+                assert_honest(&sound, &path, &format!("{name}: byte {at} ^ {change:#04x}"));
+                read_whole += u64::from(read(&path).is_some());
+                file.write_all_at(&[before], at).expect("flip back");
+            }
+            for _ in 0..cuts {
+                let cut = numbers.next(len);
+                file.set_len(cut).expect("cut");
+                assert_honest(&sound, &path, &format!("{name} cut to {cut}"));
+                file.write_all_at(&bytes[cut as usize..], cut).expect("make whole");
+            }
+            files += 1;
+        }
+    }
+    assert_eq!(files, 20);
+    assert!(read_whole > 15 * flips, "most flips leave something to read: {read_whole}");
+}
+
 #[test]
 fn changed_pages_with_fitting_checksums_do_not_lead_astray() {
     // Pages whose checksum was made to fit: only their structure can tell.

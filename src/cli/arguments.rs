@@ -122,6 +122,9 @@ pub struct Inspect {
     /// Which log.
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -156,6 +159,9 @@ pub struct Verify {
     /// Which log.
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -218,6 +224,9 @@ pub struct Migrate {
     /// Which log.
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -328,6 +337,9 @@ pub struct Diff {
     /// Which log.
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,

@@ -25,7 +25,8 @@ pub fn run(session: &Session, arguments: &Diff) -> Exit {
 fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
     let mut sources = vec![unknown_source(&arguments.a), unknown_source(&arguments.b)];
     let mut stores = Vec::new();
-    let options = OpenOptions { reading: arguments.reading.reading, ..OpenOptions::default() };
+    let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
+    let options = OpenOptions { reading, redb, ..OpenOptions::default() };
     for (path, source) in [&arguments.a, &arguments.b].into_iter().zip(&mut sources) {
         match opened(session, path, arguments.lock, &options) {
             Ok(opened) => {

@@ -85,7 +85,8 @@ pub(super) fn opened(
 
 /// How the store is opened.
 fn options(arguments: &Inspect) -> OpenOptions {
-    OpenOptions { reading: arguments.reading.reading, ..OpenOptions::default() }
+    let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
+    OpenOptions { reading, redb, ..OpenOptions::default() }
 }
 
 fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {

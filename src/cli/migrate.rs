@@ -9,6 +9,7 @@ use crate::cli::session::{Answer, Session, source_of, usage};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
 use crate::model::{Code, Fault, Findings, Severity};
 use crate::report::{Exit, Source, Sources, migration};
+use crate::store::open::redb_schema_of;
 use crate::store::target::Target;
 use crate::store::{Format, OpenOptions, Opened, SinkOptions, StoreError};
 
@@ -47,8 +48,8 @@ fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
 fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     let path = &arguments.source;
     let context = session.context(path);
-    let reading = arguments.reading.reading;
-    let open = OpenOptions { format: arguments.from, reading, ..OpenOptions::default() };
+    let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
+    let open = OpenOptions { format: arguments.from, reading, redb, ..OpenOptions::default() };
     let opened = match opened(session, path, arguments.lock, &open) {
         Ok(opened) => opened,
         Err(error) => {
@@ -70,7 +71,13 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
             return Answer::failed("migrate", Sources::One(source), failure);
         }
     };
-    let options = options(arguments, &opened);
+    let options = match options(arguments, &opened) {
+        Ok(options) => options,
+        Err(error) => {
+            let failure = advice::of_store(error, &context);
+            return Answer::failed("migrate", Sources::One(source), failure);
+        }
+    };
     let doors = Doors { fs: &session.fs, clock: &session.clock };
     let time = session.time();
     let mut watch = session.watch(arguments.tell, &time);
@@ -93,13 +100,20 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     }
 }
 
-fn options(arguments: &Migrate, opened: &Opened) -> Options {
+/// How a redb target is written: in the schema that was told, else in the one the log was read in.
+fn options(arguments: &Migrate, opened: &Opened) -> Result<Options, StoreError> {
+    let is_redb = arguments.to == Format::Redb;
+    let own = if is_redb { redb_schema_of(opened.store.as_ref())? } else { None };
+    let (own, own_format) = own.unzip();
+    let told = arguments.redb.told();
     let sink = SinkOptions {
-        redb_format: arguments.redb_format.unwrap_or_default(),
+        redb_format: arguments.redb_format.or(own_format).unwrap_or_default(),
+        redb_schema: told.schema.clone().or(own),
+        redb: told,
         durability: arguments.durability,
         page_bytes: opened.store.page_bytes(),
     };
-    Options {
+    Ok(Options {
         to: arguments.to,
         sink,
         group: arguments.group.chosen(),
@@ -108,7 +122,7 @@ fn options(arguments: &Migrate, opened: &Opened) -> Options {
         dry_run: arguments.dry_run,
         time_form: arguments.time_form,
         product: opened.description.layout.as_ref().map(|layout| layout.product),
-    }
+    })
 }
 
 /// A target that may be written, after asking for what an interrupted run left.

@@ -8,9 +8,11 @@ use crate::cli::session::{Answer, Session, usage, write_out};
 use crate::report::explain::Topic;
 use crate::report::output::tell;
 use crate::report::{
-    Exit, FormatLimits, FormatLine, Formats as FormatList, Groups, Sources, document, schema,
+    Exit, FormatLimits, FormatLine, Formats as FormatList, Groups, SchemaLine, Sources, document,
+    schema,
 };
-use crate::store::{Format, Holds, open};
+use crate::store::redb::schemas;
+use crate::store::{Format, Holds, SinkOptions, open};
 
 /// Runs `formats`.
 pub fn formats(session: &Session, arguments: &Formats) -> Exit {
@@ -18,16 +20,28 @@ pub fn formats(session: &Session, arguments: &Formats) -> Exit {
         Ok(shape) => shape,
         Err(failure) => return usage(&failure, session.err),
     };
-    let list = FormatList { formats: Format::ALL.into_iter().map(format_line).collect() };
+    let list = FormatList {
+        formats: Format::ALL.into_iter().map(format_line).collect(),
+        redb_schemas: schemas::all().map(schema_line).collect(),
+    };
     let mut answer = Answer::new("formats", Sources::None);
     answer.text = list.text(session.out);
     answer.result = Some(list);
     session.answer(answer, shape, None)
 }
 
+fn schema_line(schema: &'static schemas::Schema) -> SchemaLine {
+    SchemaLine {
+        name: schema.name(),
+        project: schema.project,
+        codec: schema.codec.as_str(),
+        known: schema.known,
+    }
+}
+
 /// What this build really does with a format: asked from the store room, not from a list.
 fn format_line(format: Format) -> FormatLine {
-    let profile = open::target_profile(format, Path::new("")).ok();
+    let profile = open::target_profile(format, &SinkOptions::default(), Path::new("")).ok();
     FormatLine {
         id: format.as_str(),
         read: open::reads(format),

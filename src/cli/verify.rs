@@ -121,8 +121,9 @@ fn new_beside(path: &Path) -> PathBuf {
 
 fn judge(session: &Session, arguments: &Verify, path: &Path) -> Judged {
     let began = session.elapsed_ms();
-    let reading = arguments.reading.reading;
-    let options = OpenOptions { alone: arguments.alone, reading, ..OpenOptions::default() };
+    let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
+    let alone = arguments.alone;
+    let options = OpenOptions { alone, reading, redb, ..OpenOptions::default() };
     let mut judged = match detect::detect(&session.fs, path, &options) {
         Ok(Detected::Archive { evidence }) => judge_archive(session, arguments, path, evidence),
         Ok(Detected::Store(_)) => judge_store(session, arguments, path, &options),

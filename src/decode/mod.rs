@@ -2,6 +2,8 @@
 //! decoder answers only when the entry's kind says what the payload is and every byte of it fits.
 
 mod hashicorp;
+mod msgpack;
+mod openraft;
 mod program;
 
 use serde_json::Value;
@@ -56,7 +58,9 @@ pub fn must_be_membership(kind: EntryKind, kind_code: Option<u32>) -> bool {
 /// or none that a decoder knows.
 pub fn membership(kind: EntryKind, payload: &[u8]) -> Option<Membership> {
     match kind {
-        EntryKind::Configuration => hashicorp::configuration(payload),
+        EntryKind::Configuration => {
+            hashicorp::configuration(payload).or_else(|| openraft::membership(payload))
+        }
         EntryKind::AddPeer | EntryKind::RemovePeer => hashicorp::peers(payload),
         _ => None,
     }

@@ -17,7 +17,7 @@ pub struct Doors<'d> {
 
 impl Ends for Doors<'_> {
     fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError> {
-        target_profile(options.to, target)
+        target_profile(options.to, &options.sink, target)
     }
 
     fn room(&self, options: &Options) -> Room {
@@ -32,9 +32,10 @@ impl Ends for Doors<'_> {
         create_sink(options.to, target, &options.sink)
     }
 
-    fn reopen(&self, _options: &Options, partial: &Path) -> Result<Box<dyn Store>, StoreError> {
+    fn reopen(&self, options: &Options, partial: &Path) -> Result<Box<dyn Store>, StoreError> {
         // The format is not named: what was written must be recognised by its content.
-        let alone = OpenOptions { alone: true, ..OpenOptions::default() };
+        let redb = options.sink.redb.clone();
+        let alone = OpenOptions { alone: true, redb, ..OpenOptions::default() };
         Ok(open(self.fs, self.clock, partial, &alone)?.store)
     }
 }

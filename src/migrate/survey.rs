@@ -11,6 +11,7 @@ use crate::model::{
     Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState, TimeForm,
 };
 use crate::rules::{Checker, Surroundings};
+use crate::store::open::terms_may_fall;
 use crate::store::{Profile, Room, Store, StoreError};
 
 /// A group that is about to be written, with what one pass over it tells.
@@ -72,10 +73,16 @@ impl<'s> Survey<'s> {
         let around = Surroundings {
             snapshots_in_view: stated.snapshots_in_view,
             membership_in_snapshot: stated.membership_in_snapshot,
+            terms_may_fall: terms_may_fall(state),
             ..Surroundings::of(state, usual_min, source.entry_bytes_max)
         };
         let mut lost = BTreeMap::new();
         fit.state_losses(state, |name, count| *lost.entry(name).or_default() += count);
+        // Where the source says nothing of terms, those that are written are no terms.
+        let termless = state.bounds.filter(|_| !source.holds.terms && target.holds.terms);
+        if let Some(bounds) = termless {
+            lost.insert(LossName::Term, bounds.count());
+        }
         let nameless = group.name().is_some() && !target.holds.many_groups;
         if nameless {
             lost.insert(LossName::Groups, 1);

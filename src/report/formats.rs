@@ -11,6 +11,21 @@ use crate::report::{Paint, words};
 pub struct Formats {
     /// Every format that is recognised.
     pub formats: Vec<FormatLine>,
+    /// Schemas of redb files, by which a log is found in one.
+    pub redb_schemas: Vec<SchemaLine>,
+}
+
+/// A schema of redb files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SchemaLine {
+    /// Its name, as `--redb-schema` takes it.
+    pub name: &'static str,
+    /// Whose it is.
+    pub project: &'static str,
+    /// Encoding of its entries, as `--redb-codec` takes it.
+    pub codec: &'static str,
+    /// Its tables are always those of this project; else they may have any name.
+    pub known: bool,
 }
 
 /// A format.
@@ -87,6 +102,17 @@ impl Formats {
             let holds = format!("{} holds {}{limit}", format.id, format.holds.join(", "));
             text.push_str(&format!("\n{}\n", wrap(&holds, paint.width).join("\n  ")));
         }
+        text.push_str(&format!("\nSchemas of redb files:\n\n{}", self.schemas(paint)));
         text
+    }
+
+    fn schemas(&self, paint: Paint) -> String {
+        let columns = ["schema", "codec", "whose"].map(|name| (name, Align::Left));
+        let mut grid = Grid::new(&columns);
+        for schema in &self.redb_schemas {
+            let row = [schema.name, schema.codec, schema.project];
+            grid.row(row.map(str::to_owned).to_vec());
+        }
+        grid.render(paint, "")
     }
 }

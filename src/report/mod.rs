@@ -29,7 +29,7 @@ pub use envelope::{
     Sources, Summary, SummaryLine, Tool, document, line,
 };
 pub use exit::{Exit, ExitNote};
-pub use formats::{FormatLimits, FormatLine, Formats, Groups};
+pub use formats::{FormatLimits, FormatLine, Formats, Groups, SchemaLine};
 pub use output::Output;
 pub use progress::Progress;
 pub use style::{Color, Paint, Stream};

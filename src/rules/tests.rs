@@ -7,6 +7,7 @@ const AROUND: Surroundings = Surroundings {
     snapshots_in_view: false,
     membership_in_snapshot: false,
     applied: None,
+    terms_may_fall: false,
 };
 
 fn head(index: u64, term: u64) -> EntryHead {
@@ -369,4 +370,22 @@ fn expected_and_found_are_values_and_never_the_message_again() {
     assert_eq!(of(Code::R105), [one("at most 43", "99")]);
     assert_eq!(of(Code::R106), [one("at least 2", "1"), one("at most 1", "9")]);
     assert_eq!(of(Code::R127), [one("at least 1", "0")]);
+}
+
+#[test]
+fn a_falling_term_is_a_warning_where_its_program_really_writes_them() {
+    let state = LogState::default();
+    let around = Surroundings { terms_may_fall: true, ..AROUND };
+    for (around, severity) in [(AROUND, Severity::Error), (around, Severity::Warning)] {
+        let mut findings = Findings::default();
+        let mut checker = Checker::new(&GroupId::Unnamed, &state, around);
+        checker.entry(&head(1, 2), &mut findings);
+        checker.entry(&head(2, 1), &mut findings);
+        let found: Vec<Severity> = findings
+            .kept()
+            .filter(|fault| fault.code == Code::R102)
+            .map(|fault| fault.severity)
+            .collect();
+        assert_eq!(found, [severity]);
+    }
 }

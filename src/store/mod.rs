@@ -48,7 +48,7 @@ use crate::vfs::Holder;
 
 pub use detect::{Description, Detected, Layout, Product};
 pub use open::Damaged;
-pub use open::{OpenOptions, Opened, RedbFormat, SinkOptions};
+pub use open::{OpenOptions, Opened, RedbFormat, RedbSchema, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
 pub use raft_fastlog::Reading;
 pub use room::Room;

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::Durability;
+use crate::model::{Durability, LogState};
 use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
+use crate::store::codec::ValueCodec;
 use crate::store::detect::{Description, Detected, detect, product_by_content};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
 };
-use crate::store::redb::{PROFILE as REDB_PROFILE, RedbSink, RedbStore};
+use crate::store::redb::schemas::{self, Schema};
+use crate::store::redb::{RedbSink, RedbStore};
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
@@ -32,6 +34,23 @@ pub struct OpenOptions {
     pub alone: bool,
     /// Which log is meant, where a file stands for two; other formats have one reading.
     pub reading: Reading,
+    /// Where the log lies in a redb file, as far as the operator told; else it is found by proof.
+    pub redb: RedbSchema,
+}
+
+/// Which tables of a redb file are a Raft log, and how its entries are encoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedbSchema {
+    /// Name of a schema.
+    pub schema: Option<String>,
+    /// Name of the table with the entries.
+    pub logs_table: Option<String>,
+    /// Name of the table with what lies beside them; `{}` stands for the group.
+    pub conf_table: Option<String>,
+    /// Encoding of the entries.
+    pub codec: Option<ValueCodec>,
+    /// Name of the tables with the entries of each group, `{}` standing for the group.
+    pub group_pattern: Option<String>,
 }
 
 /// An opened source.
@@ -134,7 +153,7 @@ fn open_described(
     match description.format {
         Format::Redb => {
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
-            let store = RedbStore::open(fs.as_ref(), &description.store, lock)?;
+            let store = RedbStore::open(fs.as_ref(), &description.store, &options.redb, lock)?;
             description.evidence.extend_from_slice(store.evidence());
             Ok(Box::new(store))
         }
@@ -165,6 +184,13 @@ fn open_described(
         }
         Format::RaftWal | Format::EtcdWal => Err(unread(description)),
     }
+}
+
+/// Whether the program that wrote a log, wherever it lies now, really writes entries of lower terms
+/// behind higher ones, so that one is worth a word and no damage.
+pub fn terms_may_fall(state: &LogState) -> bool {
+    let schema = state.schema.as_deref().and_then(schemas::named);
+    schema.is_some_and(|schema| schema.terms_may_fall)
 }
 
 /// Waits until no process is seen that has `path` open for writing, where its owner takes no lock;
@@ -241,6 +267,10 @@ pub enum RedbFormat {
 pub struct SinkOptions {
     /// File format, where the target is redb.
     pub redb_format: RedbFormat,
+    /// Name of the schema, where the target is redb; the default without.
+    pub redb_schema: Option<String>,
+    /// How the target is read again, where the target is redb and not found by proof.
+    pub redb: RedbSchema,
     /// Level with which the target's engine opens it when nothing else is said; fastlog only.
     pub durability: Option<Durability>,
     /// Bytes of a page, where the target is boltdb; 4096 without.
@@ -251,14 +281,48 @@ pub struct SinkOptions {
 ///
 /// # Errors
 /// `Unsupported` for a format that is not written.
-pub fn target_profile(format: Format, target: &Path) -> Result<&'static Profile, StoreError> {
+pub fn target_profile(
+    format: Format,
+    options: &SinkOptions,
+    target: &Path,
+) -> Result<&'static Profile, StoreError> {
     match format {
-        Format::Redb => Ok(&REDB_PROFILE),
+        Format::Redb => Ok(&redb_schema(options).profile),
         Format::FastLog => Ok(&FASTLOG_PROFILE),
         Format::BoltDb => Ok(&BOLTDB_PROFILE),
         Format::RaftFastlog => Ok(&RAFT_FASTLOG_PROFILE),
         Format::RaftWal | Format::EtcdWal => Err(unwritten(format, target)),
     }
+}
+
+/// The schema of a redb target.
+fn redb_schema(options: &SinkOptions) -> &'static Schema {
+    let named = options.redb_schema.as_deref().and_then(schemas::named);
+    named.unwrap_or_else(schemas::default)
+}
+
+/// The schema of redb files that the groups of a source were read in, in whatever format they lie
+/// now, with the file format that its project reads.
+///
+/// # Errors
+/// When the state of a group cannot be read for another reason than damage.
+pub fn redb_schema_of(store: &dyn Store) -> Result<Option<(String, RedbFormat)>, StoreError> {
+    let mut common = None;
+    for group in store.groups()? {
+        let state = match store.state(&group) {
+            Ok(state) => state,
+            Err(StoreError::Fault(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        let Some(schema) = state.schema.as_deref().and_then(schemas::named) else {
+            return Ok(None);
+        };
+        if common.is_some_and(|other: &Schema| other.name() != schema.name()) {
+            return Ok(None);
+        }
+        common = Some(schema);
+    }
+    Ok(common.map(|schema| (schema.name().to_owned(), schema.redb_format)))
 }
 
 /// How much room a target of `format` takes.
@@ -268,12 +332,19 @@ pub fn target_room(format: Format, options: &SinkOptions) -> Room {
 
 /// What an operator must know about a target of `format` before it is written, one line each.
 pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
+    let schema = redb_schema(options);
+    let in_schema = || {
+        (schema.name() != schemas::default().name())
+            .then(|| format!("schema {}: {}", schema.name(), schema.project))
+    };
     match (format, options.redb_format) {
         (Format::Redb, RedbFormat::V3) => {
-            vec!["file format 3: needs redb 3.0 or newer; redb 2 panics on it".to_owned()]
+            let note = "file format 3: needs redb 3.0 or newer; redb 2 panics on it";
+            [note.to_owned()].into_iter().chain(in_schema()).collect()
         }
         (Format::Redb, RedbFormat::V2) => {
-            vec!["file format 2: for programs on redb 2; newer ones refuse it".to_owned()]
+            let note = "file format 2: for programs on redb 2; newer ones refuse it";
+            [note.to_owned()].into_iter().chain(in_schema()).collect()
         }
         (Format::RaftFastlog, _) => vec![
             "opens with tidwall/raft-fastlog 0.1.0; no deletions, so both readings agree"
@@ -296,7 +367,10 @@ pub fn create_sink(
     options: &SinkOptions,
 ) -> Result<Box<dyn LogSink>, StoreError> {
     match format {
-        Format::Redb => Ok(Box::new(RedbSink::create(target, options.redb_format)?)),
+        Format::Redb => {
+            let schema = redb_schema(options);
+            Ok(Box::new(RedbSink::create(target, schema, options.redb_format)?))
+        }
         Format::FastLog => Ok(Box::new(FastLogSink::create(target, options.durability)?)),
         Format::BoltDb => Ok(Box::new(BoltDbSink::create(target, options.page_bytes)?)),
         Format::RaftFastlog => Ok(Box::new(RaftFastlogSink::create(target)?)),

@@ -11,6 +11,7 @@ use crate::model::{
     Code, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex, LogState,
 };
 use crate::rules::{Checker, Surroundings};
+use crate::store::open::terms_may_fall;
 use crate::store::snapshots::Checked as CheckedSnapshots;
 use crate::store::{
     Checked, Description, HeadPiece, Level, LocatedHead, Opened, Snapshots, Store, StoreError,
@@ -266,6 +267,7 @@ impl Job<'_> {
         let profile = self.store.profile();
         let usual_min = LogIndex(profile.index_usual_min);
         let mut around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
+        around.terms_may_fall = terms_may_fall(state);
         if let Some(seen) = self.seen.as_ref().filter(|_| *group == GroupId::Unnamed) {
             around.snapshots_in_view = true;
             around.membership_in_snapshot = seen.has_membership();

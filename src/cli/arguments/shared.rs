@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use crate::cli::values;
 use crate::model::GroupId;
 use crate::report::{Color, progress};
-use crate::store::Reading;
+use crate::store::codec::ValueCodec;
+use crate::store::redb::schemas::{self, Schema};
+use crate::store::{Reading, RedbSchema};
 
 /// When colour is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -105,6 +108,41 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "READING", default_value = "meant")]
     #[arg(value_parser = values::words(&Reading::ALL, Reading::as_str))]
     pub reading: Reading,
+}
+
+/// Where the log lies in a redb file whose tables are not found by proof.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RedbArgs {
+    /// Schema of a redb file instead of the one found by proof; `raftlog formats` lists them
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = PossibleValuesParser::new(schemas::all().map(Schema::name)))]
+    pub redb_schema: Option<String>,
+    /// Table with the entries
+    #[arg(long, value_name = "TABLE", conflicts_with = "redb_group_pattern")]
+    pub redb_logs_table: Option<String>,
+    /// Table with vote, term and other state; {} stands for the group
+    #[arg(long, value_name = "TABLE")]
+    pub redb_conf_table: Option<String>,
+    /// Encoding of the entries
+    #[arg(long, value_name = "CODEC")]
+    #[arg(value_parser = values::words(&ValueCodec::ALL, ValueCodec::as_str))]
+    pub redb_codec: Option<ValueCodec>,
+    /// Names of the tables with the entries of each group, {} standing for the group: log-{}
+    #[arg(long, value_name = "PATTERN")]
+    pub redb_group_pattern: Option<String>,
+}
+
+impl RedbArgs {
+    /// What the operator told.
+    pub fn told(&self) -> RedbSchema {
+        RedbSchema {
+            schema: self.redb_schema.clone(),
+            logs_table: self.redb_logs_table.clone(),
+            conf_table: self.redb_conf_table.clone(),
+            codec: self.redb_codec,
+            group_pattern: self.redb_group_pattern.clone(),
+        }
+    }
 }
 
 /// Which group.

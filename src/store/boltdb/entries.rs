@@ -2,11 +2,13 @@
 
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex};
 use crate::store::bolt::{Damaged, Element, Leaf, Pages, Root, Visit, Walk};
-use crate::store::codec::{decode_in, entry_faults};
+use crate::store::codec::{INDEX_USUAL_MIN, decode_in, entry_faults};
 use crate::store::{Located, LocatedHead, StoreError};
 
 /// The only group.
 const GROUP: GroupId = GroupId::Unnamed;
+/// Lowest index that raft-boltdb's users write.
+const USUAL_MIN: LogIndex = LogIndex(INDEX_USUAL_MIN);
 
 /// The index that a key is.
 pub fn index_of(key: &[u8]) -> Option<LogIndex> {
@@ -96,7 +98,7 @@ pub(super) fn entry_at(
     }
     match decode_in(leaf.buffer(), element.value.clone(), index) {
         Ok(decoded) => {
-            let faults = entry_faults(&decoded, &place, &GROUP);
+            let faults = entry_faults(&decoded, USUAL_MIN, &place, &GROUP);
             Ok(Located { entry: decoded.entry, place: Some(place), faults })
         }
         Err(kind) => {

@@ -1,13 +1,18 @@
 //! What is wrong with an entry although it decoded.
 
-use crate::model::{Code, Fault, FaultKind, GroupId, Place};
+use crate::model::{Code, Fault, FaultKind, GroupId, LogIndex, Place};
 use crate::store::codec::DecodedLog;
 
 /// Lowest index that hashicorp/raft ever writes.
 pub const INDEX_USUAL_MIN: u64 = 1;
 
-/// What is wrong with an entry that was decoded.
-pub fn entry_faults(decoded: &DecodedLog, place: &Place, group: &GroupId) -> Vec<Fault> {
+/// What is wrong with an entry that was decoded; indexes below `usual_min` are odd.
+pub fn entry_faults(
+    decoded: &DecodedLog,
+    usual_min: LogIndex,
+    place: &Place,
+    group: &GroupId,
+) -> Vec<Fault> {
     let entry = &decoded.entry;
     let mut faults = Vec::new();
     let mut add = |code, what, expected: String, found: String| {
@@ -23,8 +28,8 @@ pub fn entry_faults(decoded: &DecodedLog, place: &Place, group: &GroupId) -> Vec
         let found = format!("{} more bytes", decoded.trailing_bytes);
         add(Code::R124, "what follows the encoded entry", "nothing".to_owned(), found);
     }
-    if entry.index.0 < INDEX_USUAL_MIN {
-        let expected = format!("{} or more", INDEX_USUAL_MIN);
+    if entry.index < usual_min {
+        let expected = format!("{usual_min} or more");
         add(Code::R127, "index of an entry", expected, entry.index.to_string());
     }
     faults

@@ -164,6 +164,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether nil comes next; takes it then.
+    pub(super) fn nil(&mut self) -> bool {
+        let nil = self.bytes.get(self.at) == Some(&Marker::Null.to_u8());
+        self.at += usize::from(nil);
+        nil
+    }
+
     /// Steps over one whole value, nested ones included, without recursion.
     ///
     /// # Errors

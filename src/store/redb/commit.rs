@@ -12,6 +12,7 @@ use crate::store::redb::format::{
     SLOT_BYTES, SLOTS_AT, Slot,
 };
 use crate::store::redb::pages::Pages;
+use crate::store::redb::schema::Roles;
 use crate::store::redb::survey::survey;
 use crate::store::{Level, StoreError};
 
@@ -216,8 +217,18 @@ fn newest_that_verifies(pages: &Pages, newer: Slot, older: Slot) -> Result<Chose
     Ok(only(newer, fault))
 }
 
-fn first_damage(pages: &Pages, commit: &Slot) -> Result<Option<Box<Fault>>, StoreError> {
-    let found = survey(pages, commit, Level::Full, &mut |_| ControlFlow::Continue(()))?;
+/// The first page that does not verify among those that a commit reaches.
+///
+/// # Errors
+/// Only when the file cannot be read.
+pub fn first_damage(pages: &Pages, commit: &Slot) -> Result<Option<Box<Fault>>, StoreError> {
+    let found =
+        survey(
+            pages,
+            (commit, &Roles::default()),
+            Level::Full,
+            &mut |_| ControlFlow::Continue(()),
+        )?;
     let Some(found) = found.filter(|found| found.damaged) else { return Ok(None) };
     let page = found.faults.into_iter().find(|fault| fault.severity == Severity::Error);
     Ok(page.map(Box::new))

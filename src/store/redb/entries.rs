@@ -1,11 +1,11 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
-use crate::bytes::u64_at;
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
-use crate::store::codec::{decode_in, entry_faults};
+use crate::store::codec::entry_faults;
+use crate::store::redb::layout::KeyForm;
 use crate::store::redb::page::Leaf;
 use crate::store::redb::pages::Pages;
-use crate::store::redb::tables::Table;
+use crate::store::redb::schema::Logs;
 use crate::store::redb::tree::{Damaged, Visit, Walk};
 use crate::store::{Located, LocatedHead, StoreError};
 
@@ -15,7 +15,8 @@ pub const LOG_PAGE: &str = "a page of a log table";
 /// Walks the entries of a log table inside a range of indexes.
 pub struct EntryWalk<'p> {
     pages: &'p Pages,
-    walk: Walk<'p>,
+    /// The log, which has a walk where it has a page.
+    log: Option<(Logs, Walk<'p>)>,
     group: GroupId,
     range: IndexRange,
     leaf: Option<(Leaf, usize)>,
@@ -26,43 +27,55 @@ impl<'p> EntryWalk<'p> {
     /// Begins with the first entry of `group` inside `range`; a missing table has none.
     pub fn new(
         pages: &'p Pages,
-        logs: Option<&Table>,
+        logs: Option<&Logs>,
         group: &GroupId,
         range: IndexRange,
     ) -> EntryWalk<'p> {
-        let shape = logs.map_or(crate::store::redb::tables::TABLE_TREE, |t| t.shape(LOG_PAGE));
-        let walk = Walk::new(pages, shape, logs.and_then(Table::root))
-            .starting_at(&range.first().0.to_le_bytes());
-        EntryWalk { pages, walk, group: group.clone(), range, leaf: None, ended: false }
+        let log = logs.map(|logs| {
+            let from = logs.key.key(logs.within, range.first());
+            (logs.clone(), walk_of(pages, logs).starting_at(&from))
+        });
+        EntryWalk { pages, log, group: group.clone(), range, leaf: None, ended: false }
     }
 
     /// The next entry, or the finding that stands for one or for a whole page of them.
     fn advance(&mut self) -> Option<Result<Located, StoreError>> {
+        let (logs, walk) = self.log.as_mut()?;
         while !self.ended {
             if let Some((leaf, row)) = &mut self.leaf {
                 if *row < leaf.rows() {
                     let at = *row;
                     *row += 1;
-                    let key = LogIndex(leaf.key_u64(at));
-                    if key > self.range.last() {
-                        self.ended = true;
-                    } else if key >= self.range.first() {
-                        return Some(entry_at(self.pages, leaf, at, &self.group));
+                    match position(logs, leaf.key(at), self.range) {
+                        Position::Before => {}
+                        Position::Behind => self.ended = true,
+                        Position::Within(index) => {
+                            return Some(entry_at(
+                                self.pages,
+                                (leaf, at),
+                                index,
+                                logs,
+                                &self.group,
+                            ));
+                        }
+                        Position::Nowhere => {
+                            return Some(Err(no_index(self.pages, (leaf, at), &self.group)));
+                        }
                     }
                     continue;
                 }
                 self.leaf = None;
             }
-            match self.walk.step()? {
+            match walk.step()? {
                 Ok(Visit::Branch(_) | Visit::Unread(..)) => {}
                 Ok(Visit::Leaf(leaf)) => self.leaf = Some((leaf, 0)),
                 Ok(Visit::Damaged(damaged)) => {
-                    let first = first_missing(&damaged);
-                    if first.is_some_and(|first| first > self.range.last()) {
+                    let first = first_missing(&damaged, logs.key);
+                    if behind(logs, &damaged) || first.is_some_and(|f| f > self.range.last()) {
                         self.ended = true;
                         return None;
                     }
-                    return Some(Err(missing_fault(damaged, &self.group).into()));
+                    return Some(Err(missing_fault(damaged, logs.key, &self.group).into()));
                 }
                 Err(error) => {
                     self.ended = true;
@@ -74,18 +87,49 @@ impl<'p> EntryWalk<'p> {
     }
 }
 
+fn walk_of<'p>(pages: &'p Pages, logs: &Logs) -> Walk<'p> {
+    Walk::new(pages, logs.table.shape(LOG_PAGE), logs.table.root())
+}
+
+/// Where a row lies as seen from a range of a group's log.
+enum Position {
+    Before,
+    Within(LogIndex),
+    Behind,
+    /// Its key names no index.
+    Nowhere,
+}
+
+fn position(logs: &Logs, key: &[u8], range: IndexRange) -> Position {
+    let Some(index) = logs.key.index(key) else { return Position::Nowhere };
+    let group = logs.key.group(key);
+    if group < logs.within || group == logs.within && index < range.first() {
+        Position::Before
+    } else if group > logs.within || index > range.last() {
+        Position::Behind
+    } else {
+        Position::Within(index)
+    }
+}
+
+/// Whether a damaged page can only hold rows of later groups.
+fn behind(logs: &Logs, damaged: &Damaged) -> bool {
+    let above = damaged.above.as_deref().and_then(|above| logs.key.group(above));
+    above.is_some_and(|group| Some(group) > logs.within)
+}
+
 /// The lowest index that a damaged page could hold.
-pub fn first_missing(damaged: &Damaged) -> Option<LogIndex> {
-    LogIndex(u64_at(damaged.above.as_deref()?, 0)?).next()
+pub fn first_missing(damaged: &Damaged, key: KeyForm) -> Option<LogIndex> {
+    key.above(damaged.above.as_deref()?)
 }
 
 /// The highest index that a damaged page could hold.
-pub fn last_missing(damaged: &Damaged) -> Option<LogIndex> {
-    u64_at(damaged.through.as_deref()?, 0).map(LogIndex)
+pub fn last_missing(damaged: &Damaged, key: KeyForm) -> Option<LogIndex> {
+    key.through(damaged.through.as_deref()?)
 }
 
-fn missing_fault(damaged: Damaged, group: &GroupId) -> Fault {
-    let first = first_missing(&damaged);
+fn missing_fault(damaged: Damaged, key: KeyForm, group: &GroupId) -> Fault {
+    let first = first_missing(&damaged, key);
     let fault = damaged.fault.in_group(group);
     match first {
         Some(first) => fault.at_index(first),
@@ -93,21 +137,41 @@ fn missing_fault(damaged: Damaged, group: &GroupId) -> Fault {
     }
 }
 
-/// Decodes the row `at` of a leaf, whose key is its index.
-fn entry_at(pages: &Pages, leaf: &Leaf, at: usize, group: &GroupId) -> Result<Located, StoreError> {
-    let key = LogIndex(leaf.key_u64(at));
-    let value = leaf.value_range(at).unwrap_or_default();
+fn place_of(pages: &Pages, leaf: &Leaf, value: &std::ops::Range<usize>) -> Place {
     let start = leaf.offset_bytes.saturating_add(value.start as u64);
-    let place = pages.place(start, value.len() as u64);
-    match decode_in(leaf.buffer(), value, key) {
+    pages.place(start, value.len() as u64)
+}
+
+/// Decodes a row of a leaf, whose key is its index.
+fn entry_at(
+    pages: &Pages,
+    (leaf, at): (&Leaf, usize),
+    key: LogIndex,
+    logs: &Logs,
+    group: &GroupId,
+) -> Result<Located, StoreError> {
+    let value = leaf.value_range(at).unwrap_or_default();
+    let place = place_of(pages, leaf, &value);
+    match logs.codec.decode_in(leaf.buffer(), value, key) {
         Ok(decoded) => {
-            let faults = entry_faults(&decoded, &place, group);
+            let faults = entry_faults(&decoded, logs.index_usual_min, &place, group);
             Ok(Located { entry: decoded.entry, place: Some(place), faults })
         }
         Err(kind) => {
             Err(Fault::new(Code::R122, kind).at(place).in_group(group).at_index(key).into())
         }
     }
+}
+
+/// That the key of a row is no index.
+fn no_index(pages: &Pages, (leaf, at): (&Leaf, usize), group: &GroupId) -> StoreError {
+    let value = leaf.value_range(at).unwrap_or_default();
+    let kind = FaultKind::Field {
+        what: "key of an entry",
+        expected: "an index of 8 bytes".to_owned(),
+        found: format!("{} bytes", leaf.key(at).len()),
+    };
+    Fault::new(Code::R122, kind).at(place_of(pages, leaf, &value)).in_group(group).into()
 }
 
 impl Iterator for EntryWalk<'_> {
@@ -131,13 +195,15 @@ impl<'p> HeadWalk<'p> {
     /// As [`EntryWalk::new`].
     pub fn new(
         pages: &'p Pages,
-        logs: Option<&Table>,
+        logs: Option<&Logs>,
         group: &GroupId,
         range: IndexRange,
     ) -> HeadWalk<'p> {
-        let whole = logs.filter(|_| range == IndexRange::ALL);
-        let recorded = whole
-            .and_then(|logs| Some((logs.definition.rows, pages.page_place(logs.root()?.page))));
+        let whole = logs.filter(|logs| range == IndexRange::ALL && logs.within.is_none());
+        let recorded = whole.and_then(|logs| {
+            let root = logs.table.root()?;
+            Some((logs.table.definition.rows, pages.page_place(root.page)))
+        });
         HeadWalk { walk: EntryWalk::new(pages, logs, group, range), recorded, rows: 0 }
     }
 
@@ -172,41 +238,59 @@ impl Iterator for HeadWalk<'_> {
 ///
 /// # Errors
 /// Only when the file cannot be read.
-pub fn bounds(pages: &Pages, logs: Option<&Table>) -> Result<Option<IndexRange>, StoreError> {
-    let Some(table) = logs else { return Ok(None) };
-    let Some(first) = first_readable(pages, table)? else { return Ok(None) };
-    let last = last_readable(pages, table)?.unwrap_or(first);
+pub fn bounds(pages: &Pages, logs: Option<&Logs>) -> Result<Option<IndexRange>, StoreError> {
+    let Some(logs) = logs else { return Ok(None) };
+    let Some(first) = first_readable(pages, logs)? else { return Ok(None) };
+    let last = last_readable(pages, logs)?.unwrap_or(first);
     Ok(IndexRange::new(first, last))
 }
 
-fn first_readable(pages: &Pages, logs: &Table) -> Result<Option<LogIndex>, StoreError> {
-    let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root());
+/// Indexes of a leaf that belong to a log.
+pub fn indexes<'l>(
+    logs: &'l Logs,
+    leaf: &'l Leaf,
+) -> impl DoubleEndedIterator<Item = LogIndex> + 'l {
+    let own = move |row: &usize| logs.key.group(leaf.key(*row)) == logs.within;
+    (0..leaf.rows()).filter(own).filter_map(move |row| logs.key.index(leaf.key(row)))
+}
+
+fn first_readable(pages: &Pages, logs: &Logs) -> Result<Option<LogIndex>, StoreError> {
+    let from = logs.key.key(logs.within, LogIndex(0));
+    let mut walk = walk_of(pages, logs).starting_at(&from);
     while let Some(visit) = walk.step() {
         if let Visit::Leaf(leaf) = visit? {
-            return Ok(Some(LogIndex(leaf.key_u64(0))));
+            let first = indexes(logs, &leaf).next();
+            let last = leaf.rows().checked_sub(1).and_then(|row| logs.key.group(leaf.key(row)));
+            if first.is_some() || last > logs.within {
+                return Ok(first);
+            }
         }
     }
     Ok(None)
 }
 
 /// Goes to the leaf of the largest key; where that is damaged, to the one before it.
-fn last_readable(pages: &Pages, logs: &Table) -> Result<Option<LogIndex>, StoreError> {
-    let mut from = u64::MAX.to_le_bytes().to_vec();
+fn last_readable(pages: &Pages, logs: &Logs) -> Result<Option<LogIndex>, StoreError> {
+    let mut from = logs.key.key(logs.within, LogIndex(u64::MAX));
     loop {
-        let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root()).starting_at(&from);
-        let damaged = loop {
+        let mut walk = walk_of(pages, logs).starting_at(&from);
+        // The first page that may hold the key, or else what lies before it.
+        let above = loop {
             match walk.step().transpose()? {
                 Some(Visit::Branch(_) | Visit::Unread(..)) => {}
                 Some(Visit::Leaf(leaf)) => {
-                    return Ok(u64_at(leaf.last_key(), 0).map(LogIndex));
+                    if let Some(last) = indexes(logs, &leaf).next_back() {
+                        return Ok(Some(last));
+                    }
+                    break walk.above();
                 }
-                Some(Visit::Damaged(damaged)) => break damaged,
+                Some(Visit::Damaged(damaged)) => break damaged.above,
                 None => return Ok(None),
             }
         };
-        match damaged.above {
-            Some(above) => from = above,
-            None => return Ok(None),
+        match above {
+            Some(above) if above < from || logs.key != KeyForm::Bytes => from = above,
+            _ => return Ok(None),
         }
     }
 }

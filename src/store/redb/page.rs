@@ -14,6 +14,8 @@ use crate::store::redb::format::{
 pub enum KeyOrder {
     /// Little-endian numbers of eight bytes, by value.
     U64,
+    /// Two such numbers, by the first and then by the second.
+    Pair,
     /// Byte by byte.
     Bytes,
     /// Not known; the order of keys is not checked.
@@ -262,22 +264,12 @@ impl Leaf {
         self.keys.range(&self.bytes, n).and_then(|range| self.bytes.get(range)).unwrap_or_default()
     }
 
-    /// Key of the n-th row as a number.
-    pub fn key_u64(&self, n: usize) -> u64 {
-        u64_at(self.key(n), 0).unwrap_or_default()
-    }
-
     /// The keys in their order, where all of them are numbers.
     pub fn keys_u64(&self) -> Option<impl Iterator<Item = u64>> {
         let Layout::Fixed { width: 8 } = self.keys.layout else { return None };
         let end = self.keys.end(&self.bytes, self.rows.checked_sub(1)?)?;
         let (keys, _) = self.bytes.get(self.keys.start..end)?.as_chunks::<8>();
         Some(keys.iter().map(|key| u64::from_le_bytes(*key)))
-    }
-
-    /// Key of the last row.
-    pub fn last_key(&self) -> &[u8] {
-        self.key(self.rows.saturating_sub(1))
     }
 
     /// Where the n-th value lies in the page.

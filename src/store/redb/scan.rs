@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::model::{GroupId, IndexRange, LogIndex};
+use crate::model::{GroupId, IndexRange};
 use crate::store::redb::entries::{first_missing, last_missing};
 use crate::store::redb::format::{Child, HEADER_BYTES, Header, Root, SLOT_BYTES, SLOTS_AT, Slot};
+use crate::store::redb::layout::KeyForm;
 use crate::store::redb::page::Shape;
 use crate::store::redb::pages::Pages;
-use crate::store::redb::schema::{Role, role};
+use crate::store::redb::schema::{Role, Roles};
 use crate::store::redb::tables::{FREED_TREE, TABLE_TREE, Table, read_tables};
 use crate::store::redb::tree::{Seen, Visit, Walk};
 use crate::store::{Record, RecordChecksum, RecordStatus, StoreError};
@@ -21,16 +22,17 @@ type Going = Result<ControlFlow<()>, StoreError>;
 /// Only when the file cannot be read.
 pub fn scan(
     pages: &Pages,
-    header: &Header,
+    (header, roles): (&Header, &Roles),
     commit: &Slot,
     visit: &mut Visitor<'_>,
 ) -> Result<(), StoreError> {
-    let mut scan = Scan { pages, seen: Seen::default(), visit };
+    let mut scan = Scan { pages, roles, seen: Seen::default(), visit };
     scan.run(header, commit).map(|_| ())
 }
 
 struct Scan<'a, 'v> {
     pages: &'a Pages,
+    roles: &'a Roles,
     seen: Seen,
     visit: &'a mut Visitor<'v>,
 }
@@ -38,22 +40,25 @@ struct Scan<'a, 'v> {
 /// Whose pages are being shown.
 struct Subject {
     words: String,
-    logs: bool,
+    /// The keys, where they name indexes of the group.
+    logs: Option<KeyForm>,
     group: Option<GroupId>,
 }
 
 impl Subject {
     fn plain(words: &str) -> Subject {
-        Subject { words: words.to_owned(), logs: false, group: None }
+        Subject { words: words.to_owned(), logs: None, group: None }
     }
 
-    fn of(table: &Table) -> Subject {
-        match role(&table.name) {
-            Some(Role::Logs(group)) => {
-                Subject { words: "logs".to_owned(), logs: true, group: Some(group) }
+    fn of(table: &Table, roles: &Roles) -> Subject {
+        let logs = roles.key(&table.name);
+        let group = |role: Role| role.group().cloned();
+        match roles.of(&table.name) {
+            Some(role @ (Role::Logs(_) | Role::LogsOfMany)) => {
+                Subject { words: "logs".to_owned(), logs, group: group(role) }
             }
-            Some(Role::Conf(group)) => {
-                Subject { words: "conf".to_owned(), logs: false, group: Some(group) }
+            Some(role @ Role::Conf(_)) => {
+                Subject { words: "conf".to_owned(), logs: None, group: group(role) }
             }
             None => Subject::plain(&format!("table {}", table.name.escape_debug())),
         }
@@ -113,7 +118,7 @@ impl Scan<'_, '_> {
         for table in tables.iter().filter(|table| !table.definition.multimap) {
             let subject = match own {
                 true => Subject::plain(&format!("system table {}", table.name.escape_debug())),
-                false => Subject::of(table),
+                false => Subject::of(table, self.roles),
             };
             if self.tree(table.root(), table.shape("page"), &subject)?.is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -163,9 +168,11 @@ impl Scan<'_, '_> {
                 record.kind = format!("leaf {}", subject.words);
                 record.place = self.pages.place(leaf.offset_bytes, leaf.used_bytes());
                 record.entries = leaf.rows() as u64;
-                if subject.logs {
-                    let last = leaf.key_u64(leaf.rows().saturating_sub(1));
-                    record.range = IndexRange::new(LogIndex(leaf.key_u64(0)), LogIndex(last));
+                if let Some(key) = subject.logs {
+                    let index = |row| key.index(leaf.key(row));
+                    record.range = index(0)
+                        .zip(index(leaf.rows().saturating_sub(1)))
+                        .and_then(|(first, last)| IndexRange::new(first, last));
                 }
             }
             Visit::Branch(branch) => {
@@ -177,9 +184,9 @@ impl Scan<'_, '_> {
                 record.place = self.pages.page_place(damaged.page);
                 record.checksum = RecordChecksum::Bad;
                 record.status = RecordStatus::Damaged;
-                if subject.logs {
-                    record.range = first_missing(damaged)
-                        .zip(last_missing(damaged))
+                if let Some(key) = subject.logs {
+                    record.range = first_missing(damaged, key)
+                        .zip(last_missing(damaged, key))
                         .and_then(|(first, last)| IndexRange::new(first, last));
                 }
             }

@@ -1,121 +1,102 @@
-//! Which tables of a redb file are a Raft log: the default schema; others will stand beside it.
-//!
-//! Tables `logs` (key `u64`, value the msgpack of raft.Log) and `conf` (key `&str` or `&[u8]`,
-//! value bytes) are the unnamed group, `logs/NAME` and `conf/NAME` the group NAME: everything
-//! behind the first slash. A group may lack either.
+//! Which tables of a redb file are a Raft log, by the names and types of a schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::model::{EntryKind, GroupId};
-use crate::store::codec::INDEX_USUAL_MIN;
+use crate::model::{GroupId, LogIndex};
+use crate::store::StoreError;
+use crate::store::codec::ValueCodec;
+use crate::store::redb::layout::{ConfTables, KeyForm, Layout, ValueForm};
+use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::tables::Table;
-use crate::store::{Format, Holds, Profile, StoreError, VoteForm};
 
-/// What redb in the default schema can hold.
-pub static PROFILE: Profile = Profile {
-    format: Format::Redb,
-    schema: "raft-boltdb",
-    holds: Holds {
-        many_groups: true,
-        holes: true,
-        terms: true,
-        appended_at: true,
-        time_form_matters: false,
-        extensions: true,
-        notes: false,
-        nil_payload: true,
-        commit: false,
-        vote: VoteForm::Bytes,
-        stable_keys: true,
-        snapshot_marker: false,
-    },
-    kinds: &[
-        EntryKind::Command,
-        EntryKind::Noop,
-        EntryKind::Barrier,
-        EntryKind::Configuration,
-        EntryKind::AddPeer,
-        EntryKind::RemovePeer,
-        EntryKind::Unknown,
-    ],
-    index_min: 0,
-    index_usual_min: INDEX_USUAL_MIN,
-    // The largest value that redb takes.
-    entry_bytes_max: 3 << 30,
-};
-
-const LOGS: &str = "logs";
-const CONF: &str = "conf";
-
-/// What a table is for, by its name alone.
+/// What a table is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Entries of a group.
     Logs(GroupId),
+    /// Entries of groups that its keys name.
+    LogsOfMany,
     /// Stable keys of a group.
     Conf(GroupId),
 }
 
 impl Role {
-    /// The group.
-    pub fn group(&self) -> &GroupId {
+    /// The group, where there is one.
+    pub fn group(&self) -> Option<&GroupId> {
         match self {
-            Role::Logs(group) | Role::Conf(group) => group,
+            Role::Logs(group) | Role::Conf(group) => Some(group),
+            Role::LogsOfMany => None,
         }
     }
 
     /// What a page of the table is called in a finding.
     pub fn page_words(&self) -> &'static str {
         match self {
-            Role::Logs(_) => "a page of a log table",
+            Role::Logs(_) | Role::LogsOfMany => "a page of a log table",
             Role::Conf(_) => "a page of a conf table",
         }
     }
 }
 
-/// The role that a table's name claims.
-pub fn role(name: &str) -> Option<Role> {
-    let (kind, group) = match name.split_once('/') {
-        Some((kind, group)) => (kind, GroupId::named(group)),
-        None => (name, GroupId::Unnamed),
-    };
-    match kind {
-        LOGS => Some(Role::Logs(group)),
-        CONF => Some(Role::Conf(group)),
-        _ => None,
+/// What the tables of a file are for, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    known: Option<BTreeMap<String, (Role, Option<KeyForm>)>>,
+}
+
+impl Roles {
+    /// The role of the table `name`. Where nothing is known of the file yet, the role that the name
+    /// would have in the default schema.
+    pub fn of(&self, name: &str) -> Option<Role> {
+        match &self.known {
+            Some(known) => known.get(name).map(|(role, _)| role.clone()),
+            None => {
+                let layout = &schemas::default().layout;
+                let logs = layout.logs.names.group(name).map(Role::Logs);
+                let conf = || layout.confs.first()?.names.group(name).map(Role::Conf);
+                logs.or_else(conf)
+            }
+        }
+    }
+
+    /// How the keys of the log table `name` name indexes, where each of them is of one group.
+    pub fn key(&self, name: &str) -> Option<KeyForm> {
+        self.known.as_ref()?.get(name)?.1
     }
 }
 
-/// Name of the table that holds the entries of `group`.
-pub fn logs_table(group: &GroupId) -> String {
-    table_name(LOGS, group)
-}
-
-/// Name of the table that holds the stable keys of `group`.
-pub fn conf_table(group: &GroupId) -> String {
-    table_name(CONF, group)
-}
-
-fn table_name(kind: &str, group: &GroupId) -> String {
-    match group.name() {
-        Some(name) => format!("{kind}/{name}"),
-        None => kind.to_owned(),
-    }
+/// Entries of one group.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// Their table.
+    pub table: Table,
+    /// Its keys.
+    pub key: KeyForm,
+    /// Which rows of the table, where it holds those of many groups.
+    pub within: Option<u64>,
+    /// How they are encoded.
+    pub codec: ValueCodec,
+    /// Lowest index that is usual.
+    pub index_usual_min: LogIndex,
 }
 
 /// The tables of one group.
 #[derive(Clone, Debug, Default)]
 pub struct GroupTables {
     /// Entries.
-    pub logs: Option<Table>,
+    pub logs: Option<Logs>,
     /// Stable keys.
-    pub conf: Option<Table>,
+    pub confs: Vec<(ConfTables, Table)>,
 }
 
 /// The tables of a file by their use.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Assigned {
+    /// The schema.
+    pub schema: &'static Schema,
+    /// Where everything lies.
+    pub layout: Layout,
     /// Groups, ascending.
     pub groups: BTreeMap<GroupId, GroupTables>,
     /// What is no part of a Raft log.
@@ -124,57 +105,116 @@ pub struct Assigned {
     pub misfits: Vec<Table>,
 }
 
-/// Assigns each table its use. A name alone is no proof: the types have to fit as well.
-pub fn assign(tables: Vec<Table>) -> Assigned {
-    let mut assigned = Assigned::default();
-    for table in tables {
-        match role(&table.name) {
-            Some(Role::Logs(group)) if is_logs(&table) => {
-                assigned.groups.entry(group).or_default().logs = Some(table);
+impl Assigned {
+    /// Assigns each table its use in `layout`. A name alone is no proof: the types have to fit.
+    pub fn new(schema: &'static Schema, layout: Layout, tables: &[Table]) -> Assigned {
+        let (groups, others, misfits) = Default::default();
+        let mut assigned = Assigned { schema, layout, groups, others, misfits };
+        for table in tables {
+            assigned.take(table);
+        }
+        assigned
+    }
+
+    fn take(&mut self, table: &Table) {
+        let logs = &self.layout.logs;
+        if let Some(group) = logs.names.group(&table.name) {
+            if fits(table, logs.key, logs.value) {
+                let logs = Logs {
+                    table: table.clone(),
+                    key: logs.key,
+                    within: None,
+                    codec: self.schema.codec,
+                    index_usual_min: LogIndex(self.schema.profile.index_usual_min),
+                };
+                self.groups.entry(group).or_default().logs = Some(logs);
+            } else {
+                self.misfits.push(table.clone());
             }
-            Some(Role::Conf(group)) if is_conf(&table) => {
-                assigned.groups.entry(group).or_default().conf = Some(table);
+            return;
+        }
+        let confs = self.layout.confs.iter();
+        let mut named = confs.filter_map(|conf| Some((conf, conf.names.group(&table.name)?)));
+        match named.next() {
+            Some((conf, group)) if fits_conf(table, conf) => {
+                let own = KeyForm::of(table).unwrap_or(conf.key);
+                let conf = ConfTables { key: own, ..conf.clone() };
+                self.groups.entry(group).or_default().confs.push((conf, table.clone()));
             }
-            Some(_) => assigned.misfits.push(table),
-            None => assigned.others.push(table),
+            Some(_) => self.misfits.push(table.clone()),
+            None => self.others.push(table.clone()),
         }
     }
-    assigned
-}
 
-fn is_logs(table: &Table) -> bool {
-    let definition = &table.definition;
-    !definition.multimap
-        && definition.key_type.is("u64")
-        && definition.key_width == Some(8)
-        && definition.value_type.is("&[u8]")
-        && definition.value_width.is_none()
-}
-
-fn is_conf(table: &Table) -> bool {
-    let definition = &table.definition;
-    !definition.multimap
-        && (definition.key_type.is("&str") || definition.key_type.is("&[u8]"))
-        && definition.key_width.is_none()
-        && definition.value_type.is("&[u8]")
-        && definition.value_width.is_none()
-}
-
-/// That no table of the file is a Raft log in this schema, with the tables that are there.
-pub fn no_log(path: &Path, assigned: &Assigned) -> StoreError {
-    let claimed = assigned.groups.values().flat_map(|group| [&group.logs, &group.conf]).flatten();
-    let tables: Vec<&Table> = claimed.chain(&assigned.misfits).chain(&assigned.others).collect();
-    let reason = if tables.is_empty() {
-        "a redb database without any table"
-    } else if assigned.groups.is_empty() || !assigned.misfits.is_empty() {
-        "a redb database without a Raft log in the default schema \
-         (logs: u64 -> &[u8], conf: &str -> &[u8])"
-    } else {
-        "a redb database with the tables of a Raft log, but no value in them decodes as one"
-    };
-    StoreError::NotFound {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-        seen: tables.into_iter().map(Table::words).collect(),
+    /// Makes a group of each of `numbers`, which the keys of the log table name.
+    pub fn split(&mut self, numbers: &BTreeSet<u64>) {
+        let Some(GroupTables { logs: Some(logs), .. }) = self.groups.remove(&GroupId::Unnamed)
+        else {
+            return;
+        };
+        for number in numbers {
+            let group = GroupId::named(&number.to_string());
+            let own = Logs { within: Some(*number), ..logs.clone() };
+            self.groups.insert(group, GroupTables { logs: Some(own), confs: Vec::new() });
+        }
     }
+
+    /// Every log.
+    pub fn logs(&self) -> impl Iterator<Item = (&GroupId, &Logs)> {
+        self.groups.iter().filter_map(|(group, tables)| Some((group, tables.logs.as_ref()?)))
+    }
+
+    /// What the tables are for.
+    pub fn roles(&self) -> Roles {
+        let mut known = BTreeMap::new();
+        for (group, tables) in &self.groups {
+            for (_, table) in &tables.confs {
+                known.insert(table.name.clone(), (Role::Conf(group.clone()), None));
+            }
+            if let Some(logs) = &tables.logs {
+                let role = match logs.within {
+                    Some(_) => (Role::LogsOfMany, None),
+                    None => (Role::Logs(group.clone()), Some(logs.key)),
+                };
+                known.insert(logs.table.name.clone(), role);
+            }
+        }
+        Roles { known: Some(known) }
+    }
+
+    /// Every table that is part of the log, a few words each.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.groups.values().flat_map(|group| {
+            let logs = group.logs.iter().map(|logs| &logs.table);
+            logs.chain(group.confs.iter().map(|(_, table)| table))
+        })
+    }
+}
+
+fn fits(table: &Table, key: KeyForm, value: ValueForm) -> bool {
+    !table.definition.multimap
+        && KeyForm::of(table) == Some(key)
+        && ValueForm::of(table) == Some(value)
+}
+
+fn fits_conf(table: &Table, conf: &ConfTables) -> bool {
+    // Text and bytes are two types for the same keys.
+    let both = |key| matches!(key, KeyForm::Text | KeyForm::Bytes);
+    let key = KeyForm::of(table);
+    let same = key == Some(conf.key) || key.is_some_and(both) && both(conf.key);
+    !table.definition.multimap && same && ValueForm::of(table) == Some(conf.value)
+}
+
+/// That no table of the file is a Raft log, with the tables that are there.
+pub fn no_log(path: &Path, tables: &[Table], tried: Vec<String>) -> StoreError {
+    let reason = match tables {
+        [] => "a redb database without any table",
+        _ => {
+            "a redb database without a Raft log: in no table do the values decode as entries \
+             with the index of their key"
+        }
+    };
+    let mut seen: Vec<String> = tables.iter().map(Table::words).collect();
+    seen.extend(tried);
+    StoreError::NotFound { path: path.to_owned(), reason: reason.to_owned(), seen }
 }

@@ -1,6 +1,7 @@
 //! Writing a redb file, through the redb packages, into a file of the VFS.
 //!
-//! The values are those that raft-boltdb would have written. Entries are handed over in pieces of
+//! The values are those that raft-boltdb would have written, or in another schema those that were
+//! read in it. Entries are handed over in pieces of
 //! [`PIECE_BYTES`], each its own transaction, so memory does not grow with the log. Nothing is
 //! synced before the database is closed: until then the file has its partial name and promises
 //! nothing.
@@ -14,10 +15,10 @@ use std::sync::Arc;
 use crate::model::{
     ByteOrder, Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes,
 };
-use crate::store::codec::{encode, stable_to_store};
-use crate::store::redb::PROFILE;
+use crate::store::codec::{ValueCodec, stable_to_store};
 use crate::store::redb::format::{HEADER_BYTES, Header};
-use crate::store::redb::schema;
+use crate::store::redb::layout::{KeyForm, Layout, LogTables, ValueForm};
+use crate::store::redb::schemas::Schema;
 use crate::store::redb::sink::backend::Shared;
 use crate::store::redb::sink::writer::{Writer, writer};
 use crate::store::target::{Sealed, Target};
@@ -29,14 +30,30 @@ const PIECE_BYTES: usize = 4 << 20;
 /// Rows that are collected at most, however small they are.
 const PIECE_ROWS: usize = 1 << 16;
 
+/// Rows of a conf table.
+pub struct ConfPiece {
+    /// Name of the table.
+    pub name: String,
+    /// Type of its keys.
+    pub key: KeyForm,
+    /// Type of its values.
+    pub value: ValueForm,
+    /// Keys and values.
+    pub rows: Vec<(Vec<u8>, SharedBytes)>,
+}
+
 /// Rows of one group that wait to be written.
 pub struct GroupPiece {
     /// Name of its log table.
     pub logs: String,
-    /// Name of its conf table.
-    pub conf: String,
-    /// Stable keys, unless an earlier piece wrote them.
-    pub stable: Option<Vec<(Vec<u8>, SharedBytes)>>,
+    /// Type of its keys.
+    pub key: KeyForm,
+    /// Type of its values.
+    pub value: ValueForm,
+    /// The group's number, where keys name it.
+    pub within: u64,
+    /// What stands beside the log, unless an earlier piece wrote it.
+    pub confs: Vec<ConfPiece>,
     /// Index of each entry and the end of its value in the piece's bytes.
     pub rows: Vec<(u64, usize)>,
 }
@@ -57,18 +74,23 @@ pub struct RedbSink {
     partial: PathBuf,
     file: Arc<Shared>,
     writer: Option<Box<dyn Writer>>,
-    group: Option<GroupId>,
+    schema: &'static Schema,
+    group: Option<(GroupId, Layout)>,
     last: Option<LogIndex>,
     piece: Piece,
     sealed: bool,
 }
 
 impl RedbSink {
-    /// Creates an empty database under the target's partial name.
+    /// Creates an empty database under the target's partial name, for logs in `schema`.
     ///
     /// # Errors
     /// When the file cannot be created or written.
-    pub fn create(target: Target, format: RedbFormat) -> Result<RedbSink, StoreError> {
+    pub fn create(
+        target: Target,
+        schema: &'static Schema,
+        format: RedbFormat,
+    ) -> Result<RedbSink, StoreError> {
         let partial = target.begin()?;
         let fs = Arc::clone(target.fs());
         let file = fs.open(&partial, OpenMode::CreateNew).map_err(io_error("create", &partial))?;
@@ -78,6 +100,7 @@ impl RedbSink {
             partial,
             file: Arc::clone(&file),
             writer: None,
+            schema,
             group: None,
             last: None,
             piece: Piece::default(),
@@ -103,8 +126,10 @@ impl RedbSink {
             None => Err(std::io::ErrorKind::BrokenPipe.into()),
         };
         written.map_err(|error| self.failed(error))?;
-        if let Some(group) = &self.group {
-            self.piece.begin(group, None);
+        if let Some((group, layout)) = self.group.take() {
+            let begun = self.begin(&group, &layout, Vec::new());
+            self.group = Some((group, layout));
+            begun?;
         }
         Ok(())
     }
@@ -113,11 +138,11 @@ impl RedbSink {
         let fault = |kind| {
             let fault = Fault::new(Code::R122, kind).at_index(entry.index).at_term(entry.term);
             match &self.group {
-                Some(group) => fault.in_group(group),
+                Some((group, _)) => fault.in_group(group),
                 None => fault,
             }
         };
-        encode(entry, &mut self.piece.bytes).map_err(fault)?;
+        self.schema.codec.encode(entry, &mut self.piece.bytes).map_err(fault)?;
         let end = self.piece.bytes.len();
         if let Some(group) = self.piece.groups.last_mut() {
             group.rows.push((entry.index.0, end));
@@ -129,12 +154,93 @@ impl RedbSink {
         Ok(())
     }
 
-    fn refused(&self, what: String) -> StoreError {
-        StoreError::Refused {
-            path: self.target.path().to_owned(),
-            what,
-            way_out: "hand over groups and entries in ascending order".to_owned(),
+    /// Begins the rows of a group.
+    fn begin(
+        &mut self,
+        group: &GroupId,
+        layout: &Layout,
+        confs: Vec<ConfPiece>,
+    ) -> Result<(), StoreError> {
+        let LogTables { names, key, value } = &layout.logs;
+        let within = match key {
+            KeyForm::Pair => group.name().and_then(|name| name.parse().ok()),
+            _ => Some(0),
+        };
+        let name = match key {
+            KeyForm::Pair => names.table(&GroupId::Unnamed),
+            _ => names.table(group),
+        };
+        let (Some(logs), Some(within)) = (name, within) else {
+            return Err(self.unfit(group));
+        };
+        self.piece.rows += confs.iter().map(|conf| conf.rows.len()).sum::<usize>() + 1;
+        let (key, value, rows) = (*key, *value, Vec::new());
+        self.piece.groups.push(GroupPiece { logs, key, value, within, confs, rows });
+        Ok(())
+    }
+
+    /// Where the parts of a group lie: as its note says, when it was read in this schema.
+    fn layout(&self, group: &GroupId, state: &LogState) -> Result<Layout, StoreError> {
+        let own = state.schema.as_deref() == Some(self.schema.name());
+        if !own && !self.schema.takes_any {
+            return Err(self.foreign(group, state.schema.as_deref()));
         }
+        let noted = if own { Layout::of_note(&state.note) } else { None };
+        Ok(noted.unwrap_or_else(|| self.schema.layout.clone()))
+    }
+
+    /// The rows of the conf tables of a group.
+    fn confs(&self, group: &GroupId, layout: &Layout, state: &LogState) -> Vec<ConfPiece> {
+        let mut stable = match self.schema.codec {
+            ValueCodec::RaftLog => stable_to_store(&state.stable, &state.hard, ByteOrder::Big),
+            _ => {
+                let rows = state.stable.iter();
+                rows.map(|(key, value)| (key.clone(), value.bytes.clone())).collect()
+            }
+        };
+        let mut pieces = Vec::new();
+        for conf in layout.confs.iter() {
+            let Some(name) = conf.names.table(group) else { continue };
+            let (mut rows, mut rest) = (Vec::new(), Vec::new());
+            for (key, value) in stable {
+                match conf.row_key(&key) {
+                    Some(row) => rows.push((row.to_vec(), value)),
+                    None => rest.push((key, value)),
+                }
+            }
+            stable = rest;
+            if conf.key != KeyForm::Unit || !rows.is_empty() {
+                pieces.push(ConfPiece { name, key: conf.key, value: conf.value, rows });
+            }
+        }
+        pieces
+    }
+
+    fn unfit(&self, group: &GroupId) -> StoreError {
+        let what = match group.name() {
+            Some(name) => format!("no table of this schema is of group {}", name.escape_debug()),
+            None => "no table of this schema is of an unnamed group".to_owned(),
+        };
+        self.not_so(what, "choose one group, or another schema")
+    }
+
+    fn foreign(&self, group: &GroupId, from: Option<&str>) -> StoreError {
+        let whose = group.name().map_or("the log".to_owned(), |n| n.escape_debug().to_string());
+        let from = from.map_or("none".to_owned(), |from| from.escape_debug().to_string());
+        let what = format!(
+            "{whose} is of schema {from}, and {} only takes logs that were read in it",
+            self.schema.name()
+        );
+        self.not_so(what, "write it in the default schema: --redb-schema raft-boltdb")
+    }
+
+    fn not_so(&self, what: String, way_out: &str) -> StoreError {
+        let path = self.target.path().to_owned();
+        StoreError::Refused { path, what, way_out: way_out.to_owned() }
+    }
+
+    fn refused(&self, what: String) -> StoreError {
+        self.not_so(what, "hand over groups and entries in ascending order")
     }
 
     /// The database closed itself; whether that worked shows only in the file.
@@ -152,30 +258,19 @@ impl RedbSink {
     }
 }
 
-impl Piece {
-    fn begin(&mut self, group: &GroupId, stable: Option<Vec<(Vec<u8>, SharedBytes)>>) {
-        self.rows += stable.as_ref().map_or(0, Vec::len) + 1;
-        self.groups.push(GroupPiece {
-            logs: schema::logs_table(group),
-            conf: schema::conf_table(group),
-            stable,
-            rows: Vec::new(),
-        });
-    }
-}
-
 impl LogSink for RedbSink {
     fn profile(&self) -> &'static Profile {
-        &PROFILE
+        &self.schema.profile
     }
 
     fn begin_group(&mut self, group: &GroupId, state: &LogState) -> Result<(), StoreError> {
-        if self.group.as_ref().is_some_and(|before| before >= group) {
+        if self.group.as_ref().is_some_and(|(before, _)| before >= group) {
             return Err(self.refused("groups do not ascend".to_owned()));
         }
-        let stable = stable_to_store(&state.stable, &state.hard, ByteOrder::Big);
-        self.piece.begin(group, Some(stable));
-        self.group = Some(group.clone());
+        let layout = self.layout(group, state)?;
+        let confs = self.confs(group, &layout, state);
+        self.begin(group, &layout, confs)?;
+        self.group = Some((group.clone(), layout));
         self.last = None;
         if self.piece.rows >= PIECE_ROWS {
             self.flush()?;

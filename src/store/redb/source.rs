@@ -5,34 +5,33 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState};
-use crate::store::codec::{decode, hard_state};
-use crate::store::redb::PROFILE;
-use crate::store::redb::commit::{Chosen, choose, refuse_version};
-use crate::store::redb::entries::{EntryWalk, HeadWalk, LOG_PAGE, bounds};
+use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState, SharedBytes};
+use crate::store::redb::commit::{Chosen, choose, first_damage, refuse_version};
+use crate::store::redb::discover::discover;
+use crate::store::redb::entries::{EntryWalk, HeadWalk, LOG_PAGE, bounds, indexes};
 use crate::store::redb::format::{HEADER_BYTES, Header, PAGE_BYTES, Slot};
 use crate::store::redb::pages::Pages;
-use crate::store::redb::schema::{Assigned, GroupTables, assign, no_log};
+use crate::store::redb::schema::{Assigned, GroupTables, Roles};
+use crate::store::redb::schemas;
 use crate::store::redb::survey::survey;
 use crate::store::redb::tables::{Table, read_tables};
 use crate::store::redb::tree::{Visit, Walk};
 use crate::store::redb::{scan, stable};
 use crate::store::{
-    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, Space, Store,
-    StoreError, StoreFile, io_error,
+    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, RedbSchema,
+    Space, Store, StoreError, StoreFile, io_error,
 };
 use crate::vfs::{Fs, Held, OpenMode};
-
-/// Rows of a log table that are tried before it is called something else.
-const PROOF_ROWS: usize = 64;
 
 /// A redb file, opened read-only; nobody else writes it meanwhile.
 pub struct RedbStore {
     pages: Pages,
     header: Header,
     commit: Slot,
-    groups: BTreeMap<GroupId, GroupTables>,
-    others: Vec<Table>,
+    assigned: Assigned,
+    roles: Roles,
+    /// The layout, where its schema does not say it already.
+    note: SharedBytes,
     faults: Vec<Fault>,
     evidence: Vec<String>,
     files: [StoreFile; 1],
@@ -41,14 +40,17 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the file at `path`, which the caller has locked where that is possible.
+    /// Opens the file at `path`, which the caller has locked where that is possible. Which tables
+    /// are the log is found by proof, unless it is `told`.
     ///
     /// # Errors
-    /// `NotFound` for an empty file and one without a Raft log, `Unsupported` for another file
-    /// format, `Fault` (R119) for damage that leaves nothing to read.
+    /// `NotFound` for an empty file and one without a Raft log, `Ambiguous` for one with two,
+    /// `Unsupported` for another file format, `Fault` (R119) for damage that leaves nothing to
+    /// read.
     pub fn open(
         fs: &dyn Fs,
         path: &Path,
+        told: &RedbSchema,
         lock: Option<Box<dyn Held>>,
     ) -> Result<RedbStore, StoreError> {
         let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
@@ -76,42 +78,48 @@ impl RedbStore {
         };
         refuse_version(&header, &pages)?;
         let chosen = choose(&header, &pages)?;
-        RedbStore::with(pages, header, chosen, lock)
+        RedbStore::with(pages, header, (chosen, told), lock)
     }
 
     fn with(
         pages: Pages,
         header: Header,
-        chosen: Chosen,
+        (chosen, told): (Chosen, &RedbSchema),
         lock: Option<Box<dyn Held>>,
     ) -> Result<RedbStore, StoreError> {
         let Chosen { commit, mut faults, newer, closing } = chosen;
         let (tables, odd_tables) = read_tables(&pages, commit.user)?;
         let nothing_to_read = odd_tables.first().cloned();
         faults.extend(odd_tables);
-        let assigned = assign(tables);
-        if !proven(&pages, &assigned)? {
-            return Err(match nothing_to_read {
-                Some(fault) => fault.into(),
-                None => no_log(pages.path(), &assigned),
-            });
-        }
+        let assigned = match (discover(&pages, &tables, told), nothing_to_read) {
+            (Ok(assigned), _) => assigned,
+            (Err(StoreError::NotFound { .. }), Some(fault)) => return Err(fault.into()),
+            (Err(error @ StoreError::NotFound { .. }), None) => {
+                // What would prove a log may be what is damaged.
+                let damage = first_damage(&pages, &commit)?;
+                return Err(damage.map_or(error, StoreError::Fault));
+            }
+            (Err(error), _) => return Err(error),
+        };
         let evidence = evidence(&commit, closing, &assigned);
-        let Assigned { groups, others, .. } = assigned;
         if let Some((newer, damage)) = newer {
-            faults.push(fallback(&pages, (&commit, &groups), &newer, &damage)?);
+            faults.push(fallback(&pages, (&commit, &assigned), &newer, &damage)?);
         }
-        for (group, tables) in &groups {
-            faults.extend(stable::read(&pages, tables.conf.as_ref(), group)?.1);
+        for (group, tables) in &assigned.groups {
+            faults.extend(stable::read(&pages, &tables.confs, group, assigned.schema.codec)?.1);
         }
+        let own = assigned.schema.known && assigned.layout == assigned.schema.layout;
+        let note = if own { Vec::new() } else { assigned.layout.note() };
+        let roles = assigned.roles();
         let files =
             [StoreFile { path: pages.path().to_path_buf(), size_bytes: pages.size_bytes() }];
         Ok(RedbStore {
             pages,
             header,
             commit,
-            groups,
-            others,
+            assigned,
+            roles,
+            note: SharedBytes::from(note),
             faults,
             evidence,
             files,
@@ -125,13 +133,13 @@ impl RedbStore {
     }
 
     fn tables(&self, group: &GroupId) -> Result<&GroupTables, StoreError> {
-        self.groups.get(group).ok_or_else(|| StoreError::NotFound {
+        self.assigned.groups.get(group).ok_or_else(|| StoreError::NotFound {
             path: self.pages.path().to_path_buf(),
             reason: match group.name() {
                 Some(name) => format!("no group {}", name.escape_debug()),
                 None => "no unnamed group".to_owned(),
             },
-            seen: self.groups.keys().map(group_words).collect(),
+            seen: self.assigned.groups.keys().map(group_words).collect(),
         })
     }
 }
@@ -145,8 +153,15 @@ fn group_words(group: &GroupId) -> String {
 
 fn evidence(commit: &Slot, closing: String, assigned: &Assigned) -> Vec<String> {
     let mut lines = vec![format!("redb file format {}", commit.version), closing];
-    let tables = assigned.groups.values().flat_map(|group| [&group.logs, &group.conf]);
-    lines.extend(tables.flatten().take(4).map(Table::words));
+    let default = std::ptr::eq(assigned.schema, schemas::default());
+    if !default {
+        let Assigned { schema, .. } = assigned;
+        lines.push(match schema.known {
+            true => format!("schema {}: {}", schema.name(), schema.project),
+            false => format!("entries decode as {} with the index of their key", schema.name()),
+        });
+    }
+    lines.extend(assigned.tables().take(4).map(Table::words));
     let more = assigned.groups.len();
     if more > 2 {
         lines.push(format!("{more} groups in all"));
@@ -154,61 +169,17 @@ fn evidence(commit: &Slot, closing: String, assigned: &Assigned) -> Vec<String> 
     lines
 }
 
-/// Whether the tables that claim to be a Raft log are one: a value decodes as the entry that its
-/// key names, or a term of hashicorp/raft's is stored as it stores them. Empty tables are believed
-/// by their types.
-fn proven(pages: &Pages, assigned: &Assigned) -> Result<bool, StoreError> {
-    if assigned.groups.is_empty() || !assigned.misfits.is_empty() {
-        return Ok(false);
-    }
-    let mut rows_seen = false;
-    for (group, tables) in &assigned.groups {
-        let (stable, _) = stable::read(pages, tables.conf.as_ref(), group)?;
-        if stable.values().any(|value| value.as_u64().is_some()) {
-            return Ok(true);
-        }
-        rows_seen |= !stable.is_empty();
-        if let Some(logs) = &tables.logs {
-            match log_proof(pages, logs)? {
-                Some(true) => return Ok(true),
-                Some(false) => rows_seen = true,
-                None => {}
-            }
-        }
-    }
-    Ok(!rows_seen)
-}
-
-/// Whether a row near the beginning decodes as the entry of its key; `None` without readable rows.
-fn log_proof(pages: &Pages, logs: &Table) -> Result<Option<bool>, StoreError> {
-    let mut tried = 0;
-    let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root());
-    while let Some(visit) = walk.step() {
-        let Visit::Leaf(leaf) = visit? else { continue };
-        for row in 0..leaf.rows() {
-            let key = crate::model::LogIndex(leaf.key_u64(row));
-            if decode(&leaf.value(row), key).is_ok_and(|found| found.index_inside == key) {
-                return Ok(Some(true));
-            }
-            tried += 1;
-            if tried >= PROOF_ROWS {
-                return Ok(Some(false));
-            }
-        }
-    }
-    Ok((tried > 0).then_some(false))
-}
-
 /// The finding that a newer commit exists and does not verify: what redb drops without a word.
 fn fallback(
     pages: &Pages,
-    (used, groups): (&Slot, &BTreeMap<GroupId, GroupTables>),
+    (used, assigned): (&Slot, &Assigned),
     newer: &Slot,
     damage: &Fault,
 ) -> Result<Fault, StoreError> {
-    let newer_groups = assign(read_tables(pages, newer.user)?.0).groups;
-    let (here, _) = readable(pages, groups)?;
-    let (there, last) = readable(pages, &newer_groups)?;
+    let tables = read_tables(pages, newer.user)?.0;
+    let newer_tables = Assigned::new(assigned.schema, assigned.layout.clone(), &tables);
+    let (here, _) = readable(pages, &assigned.groups)?;
+    let (there, last) = readable(pages, &newer_tables.groups)?;
     let last = match last {
         Some((group, index)) => format!(", the last at index {index} of {}", group_words(&group)),
         None => String::new(),
@@ -239,11 +210,15 @@ fn readable(
     let (mut rows, mut last) = (0, None);
     for (group, tables) in groups {
         let Some(logs) = &tables.logs else { continue };
-        let mut walk = Walk::new(pages, logs.shape(LOG_PAGE), logs.root());
+        let table = &logs.table;
+        let mut walk = Walk::new(pages, table.shape(LOG_PAGE), table.root());
         while let Some(visit) = walk.step() {
             let Visit::Leaf(leaf) = visit? else { continue };
-            rows += leaf.rows() as u64;
-            last = Some((group.clone(), leaf.key_u64(leaf.rows() - 1)));
+            let own = indexes(logs, &leaf);
+            for index in own {
+                rows += 1;
+                last = Some((group.clone(), index.0));
+            }
         }
     }
     Ok((rows, last))
@@ -251,23 +226,26 @@ fn readable(
 
 impl LogSource for RedbStore {
     fn profile(&self) -> &'static Profile {
-        &PROFILE
+        &self.assigned.schema.profile
     }
 
     fn groups(&self) -> Result<Vec<GroupId>, StoreError> {
-        Ok(self.groups.keys().cloned().collect())
+        Ok(self.assigned.groups.keys().cloned().collect())
     }
 
     fn state(&self, group: &GroupId) -> Result<LogState, StoreError> {
         let tables = self.tables(group)?;
-        let (stable, _) = stable::read(&self.pages, tables.conf.as_ref(), group)?;
-        Ok(LogState {
-            hard: hard_state(&stable),
+        let schema = self.assigned.schema;
+        let (stable, _) = stable::read(&self.pages, &tables.confs, group, schema.codec)?;
+        let mut state = LogState {
             stable,
             bounds: bounds(&self.pages, tables.logs.as_ref())?,
-            schema: Some(PROFILE.schema.to_owned()),
+            schema: Some(schema.name().to_owned()),
+            note: self.note.clone(),
             ..LogState::default()
-        })
+        };
+        stable::interpret(&mut state, schema.codec);
+        Ok(state)
     }
 
     fn entries(&self, group: &GroupId, range: IndexRange) -> Result<Entries<'_>, StoreError> {
@@ -283,7 +261,7 @@ impl LogSource for RedbStore {
 
 impl RecordScan for RedbStore {
     fn scan(&self, visit: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), StoreError> {
-        scan::scan(&self.pages, &self.header, &self.commit, visit)
+        scan::scan(&self.pages, (&self.header, &self.roles), &self.commit, visit)
     }
 }
 
@@ -306,7 +284,7 @@ impl Store for RedbStore {
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Checked, StoreError> {
         let mut checked = Checked { faults: self.faults.clone(), ..Checked::default() };
-        let Some(found) = survey(&self.pages, &self.commit, level, progress)? else {
+        let Some(found) = survey(&self.pages, (&self.commit, &self.roles), level, progress)? else {
             return Ok(checked);
         };
         checked.faults.extend(found.faults.into_iter().filter(|f| !self.faults.contains(f)));
@@ -330,7 +308,7 @@ impl Store for RedbStore {
 
     fn space(&self) -> Result<Space, StoreError> {
         let mut going = |_| ControlFlow::Continue(());
-        let found = survey(&self.pages, &self.commit, Level::Quick, &mut going)?;
+        let found = survey(&self.pages, (&self.commit, &self.roles), Level::Quick, &mut going)?;
         let used = found.map_or(0, |found| found.allocated_bytes) + PAGE_BYTES;
         let file_bytes = self.pages.size_bytes();
         let free_bytes = Some(file_bytes.saturating_sub(used));
@@ -338,6 +316,7 @@ impl Store for RedbStore {
     }
 
     fn other_contents(&self) -> Vec<(String, u64)> {
-        self.others.iter().map(|table| (table.name.clone(), table.definition.rows)).collect()
+        let others = self.assigned.others.iter();
+        others.map(|table| (table.name.clone(), table.definition.rows)).collect()
     }
 }

@@ -1,42 +1,160 @@
-//! The stable keys of a group, out of its conf table.
+//! The stable keys of a group, out of its conf tables, and what they mean.
 
-use crate::model::{ByteOrder, Fault, GroupId, StableMap};
+use crate::model::{
+    ByteOrder, Code, Fault, FaultKind, GroupId, LogId, LogIndex, LogState, SharedBytes,
+    SnapshotNote, StableMap, StableValue, Term,
+};
 use crate::store::StoreError;
-use crate::store::codec::{odd_integer, stable_value};
+use crate::store::codec::{ValueCodec, hard_state, odd_integer, stable_value};
+use crate::store::redb::layout::ConfTables;
 use crate::store::redb::pages::Pages;
 use crate::store::redb::tables::Table;
 use crate::store::redb::tree::{Visit, Walk};
 
-/// Reads the stable keys of `group` out of its conf table, and what is wrong with them.
+/// What a record beside a log says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Term and vote, perhaps the commit index.
+    HardState,
+    /// Through which entry the log is committed.
+    Committed,
+    /// The last entry that was purged.
+    Purged,
+    /// The last index of the newest snapshot.
+    SnapshotIndex,
+    /// Its term.
+    SnapshotTerm,
+}
+
+impl Record {
+    /// The record that is kept under a stable key, in any of the usual spellings.
+    pub fn of(key: &[u8]) -> Option<Record> {
+        let name = key.rsplit(|byte| *byte == b'/').next().unwrap_or(key);
+        let plain: Vec<u8> = name
+            .iter()
+            .filter(|byte| byte.is_ascii_alphanumeric())
+            .map(u8::to_ascii_lowercase)
+            .collect();
+        match plain.as_slice() {
+            b"vote" | b"ballot" | b"hardstate" => Some(Record::HardState),
+            b"committed" => Some(Record::Committed),
+            b"purged" | b"lastpurged" | b"lastpurgedlogid" => Some(Record::Purged),
+            b"snapshotindex" => Some(Record::SnapshotIndex),
+            b"snapshotterm" => Some(Record::SnapshotTerm),
+            _ => None,
+        }
+    }
+
+    /// Whether `value` is such a record, in the encoding of the entries; one that says "none" too.
+    pub fn reads(self, codec: ValueCodec, value: &[u8]) -> bool {
+        match self {
+            Record::HardState => codec.hard_state(value).is_some(),
+            Record::Committed => codec.log_id(value).is_some() || codec.number(value).is_some(),
+            Record::Purged => codec.log_id(value).is_some(),
+            Record::SnapshotIndex | Record::SnapshotTerm => codec.number(value).is_some(),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Record::HardState => "vote or hard state",
+            Record::Committed => "committed",
+            Record::Purged => "last purged",
+            Record::SnapshotIndex => "snapshot index",
+            Record::SnapshotTerm => "snapshot term",
+        }
+    }
+}
+
+/// Reads the stable keys of `group` out of its conf tables, and what is wrong with them.
 ///
 /// # Errors
 /// Only when the file cannot be read.
 pub fn read(
     pages: &Pages,
-    conf: Option<&Table>,
+    confs: &[(ConfTables, Table)],
     group: &GroupId,
+    codec: ValueCodec,
 ) -> Result<(StableMap, Vec<Fault>), StoreError> {
     let (mut stable, mut faults) = (StableMap::new(), Vec::new());
-    let Some(conf) = conf else { return Ok((stable, faults)) };
-    let shape = conf.shape("a page of a conf table");
-    let mut walk = Walk::new(pages, shape, conf.root());
-    while let Some(visit) = walk.step() {
-        let leaf = match visit? {
-            Visit::Leaf(leaf) => leaf,
-            Visit::Branch(_) | Visit::Unread(..) => continue,
-            Visit::Damaged(damaged) => {
-                faults.push(damaged.fault.in_group(group));
-                continue;
+    for (conf, table) in confs {
+        let mut walk = Walk::new(pages, table.shape("a page of a conf table"), table.root());
+        while let Some(visit) = walk.step() {
+            let leaf = match visit? {
+                Visit::Leaf(leaf) => leaf,
+                Visit::Branch(_) | Visit::Unread(..) => continue,
+                Visit::Damaged(damaged) => {
+                    faults.push(damaged.fault.in_group(group));
+                    continue;
+                }
+            };
+            for row in 0..leaf.rows() {
+                let (key, value) = (conf.stable_key(leaf.key(row)), leaf.value(row));
+                let start = leaf.value_range(row).map_or(0, |range| range.start as u64);
+                let at = leaf.offset_bytes.saturating_add(start);
+                let place = pages.place(at, value.len() as u64);
+                let odd = match codec {
+                    ValueCodec::RaftLog => odd_integer(&key, &value, ByteOrder::Big, place),
+                    _ => odd_record(&key, &value, codec).map(|fault| fault.at(place)),
+                };
+                faults.extend(odd.map(|fault| fault.in_group(group)));
+                let value = kept(&key, value.detached(), codec);
+                stable.insert(key, value);
             }
-        };
-        for row in 0..leaf.rows() {
-            let (key, value) = (leaf.key(row), leaf.value(row));
-            let start = leaf.value_range(row).map_or(0, |range| range.start as u64);
-            let place = pages.place(leaf.offset_bytes.saturating_add(start), value.len() as u64);
-            let odd = odd_integer(key, &value, ByteOrder::Big, place);
-            faults.extend(odd.map(|fault| fault.in_group(group)));
-            stable.insert(key.to_vec(), stable_value(key, value.detached(), ByteOrder::Big));
         }
     }
     Ok((stable, faults))
+}
+
+fn kept(key: &[u8], bytes: SharedBytes, codec: ValueCodec) -> StableValue {
+    match codec {
+        ValueCodec::RaftLog => stable_value(key, bytes, ByteOrder::Big),
+        _ => StableValue { bytes, integer: None },
+    }
+}
+
+/// What is wrong with a record that the encoding of the entries has a form for (R125).
+fn odd_record(key: &[u8], value: &[u8], codec: ValueCodec) -> Option<Fault> {
+    let record = Record::of(key)?;
+    if !codec.has_records() || record.reads(codec, value) {
+        return None;
+    }
+    let kind = FaultKind::Field {
+        what: record.words(),
+        expected: format!("a record in {}", codec.as_str()),
+        found: format!("{} bytes that are none", value.len()),
+    };
+    Some(Fault::new(Code::R125, kind))
+}
+
+/// Adds to a state what its stable keys mean.
+pub fn interpret(state: &mut LogState, codec: ValueCodec) {
+    if codec == ValueCodec::RaftLog {
+        state.hard = hard_state(&state.stable);
+        return;
+    }
+    let (mut commit, mut index, mut term) = (None, None, None);
+    for (key, value) in &state.stable {
+        let bytes = &value.bytes;
+        match Record::of(key) {
+            Some(Record::HardState) => {
+                state.hard = codec.hard_state(bytes).flatten().unwrap_or_default();
+            }
+            Some(Record::Committed) => {
+                let id = codec.log_id(bytes).flatten().map(|id| id.index);
+                commit = id.or_else(|| codec.number(bytes).map(LogIndex));
+            }
+            Some(Record::Purged) => state.compacted = codec.log_id(bytes).flatten(),
+            Some(Record::SnapshotIndex) => index = codec.number(bytes),
+            Some(Record::SnapshotTerm) => term = codec.number(bytes),
+            None => {}
+        }
+    }
+    state.hard.commit = state.hard.commit.or(commit);
+    // A snapshot through 0 is how "none yet" is written.
+    if let (Some(index @ 1..), Some(term)) = (index, term) {
+        let id = LogId { index: LogIndex(index), term: Term(term) };
+        let note = SharedBytes::default();
+        state.snapshot = Some(SnapshotNote { index: id.index, term: id.term, id: None, note });
+    }
 }

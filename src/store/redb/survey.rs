@@ -6,7 +6,7 @@ use crate::model::{Code, Fault, FaultKind, Severity};
 use crate::store::redb::format::{Child, PageNumber, Root, Slot};
 use crate::store::redb::page::Shape;
 use crate::store::redb::pages::Pages;
-use crate::store::redb::schema;
+use crate::store::redb::schema::Roles;
 use crate::store::redb::tables::{FREED_TREE, TABLE_TREE, Table, tables_in};
 use crate::store::redb::tree::{Seen, Visit, Walk, reached_twice};
 use crate::store::{Level, StoreError};
@@ -39,25 +39,26 @@ pub struct Survey {
 }
 
 /// Verifies what `commit` reaches: table tree, tables, redb's own tables, the freed tree.
-/// With [`Level::Quick`] most leaves are not read. `progress` gets the bytes verified so far;
-/// `None` when it broke the walk off.
+/// `roles` says what the tables are for. With [`Level::Quick`] most leaves are not read. `progress`
+/// gets the bytes verified so far; `None` when it broke the walk off.
 ///
 /// # Errors
 /// Only when the file cannot be read.
 pub fn survey(
     pages: &Pages,
-    commit: &Slot,
+    (commit, roles): (&Slot, &Roles),
     level: Level,
     progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Survey>, StoreError> {
-    let mut surveyor =
-        Surveyor { pages, level, seen: Seen::default(), found: Survey::default(), progress };
+    let (seen, found) = (Seen::default(), Survey::default());
+    let mut surveyor = Surveyor { pages, roles, level, seen, found, progress };
     let done = surveyor.run(commit)?;
     Ok(done.is_continue().then_some(surveyor.found))
 }
 
 struct Surveyor<'a> {
     pages: &'a Pages,
+    roles: &'a Roles,
     level: Level,
     seen: Seen,
     found: Survey,
@@ -127,7 +128,7 @@ impl Surveyor<'_> {
             self.found.faults.push(note.as_severity(Severity::Info));
             return Ok(ControlFlow::Continue(()));
         }
-        let role = if own { None } else { schema::role(&table.name) };
+        let role = if own { None } else { self.roles.of(&table.name) };
         let what = match &role {
             _ if own => "a page of redb's own tables",
             Some(role) => role.page_words(),
@@ -151,8 +152,8 @@ impl Surveyor<'_> {
             let fault = Fault { place: root, ..Fault::new(Code::R119, kind) };
             faults.push(fault);
         }
-        if let Some(role) = role {
-            faults = faults.into_iter().map(|fault| fault.in_group(role.group())).collect();
+        if let Some(group) = role.as_ref().and_then(|role| role.group()) {
+            faults = faults.into_iter().map(|fault| fault.in_group(group)).collect();
         }
         self.found.faults.extend(faults);
         Ok(ControlFlow::Continue(()))

@@ -45,17 +45,24 @@ impl Table {
         Shape { what, key_width: *key_width, value_width: *value_width, order }
     }
 
+    /// Its types.
+    pub fn types(&self) -> String {
+        format!("{} -> {}", self.definition.key_type, self.definition.value_type)
+    }
+
     /// The table in one line: name, types, rows.
     pub fn words(&self) -> String {
-        let TableDefinition { multimap, rows, key_type, value_type, .. } = &self.definition;
+        let TableDefinition { multimap, rows, .. } = &self.definition;
         let kind = if *multimap { "multimap " } else { "" };
-        format!("{kind}table {}: {key_type} -> {value_type}, {rows} rows", self.name.escape_debug())
+        format!("{kind}table {}: {}, {rows} rows", self.name.escape_debug(), self.types())
     }
 }
 
 fn key_order(key_type: &TypeName, width: Option<usize>) -> KeyOrder {
     match key_type.name.as_str() {
         "u64" if key_type.is("u64") && width == Some(8) => KeyOrder::U64,
+        "(u64,u64)" if key_type.is("(u64,u64)") && width == Some(16) => KeyOrder::Pair,
+        "[u8;8]" if key_type.is("[u8;8]") && width == Some(8) => KeyOrder::Bytes,
         "&str" | "String" | "&[u8]" | "Vec<u8>" if key_type.class != 2 => KeyOrder::Bytes,
         _ => KeyOrder::Unknown,
     }

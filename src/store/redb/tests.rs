@@ -160,7 +160,8 @@ fn a_published_target_survives_every_crash() {
 fn groups_and_indexes_that_do_not_ascend_are_refused() {
     let fs: Arc<dyn Fs> = Arc::new(SimFs::new(Profile::StrictPosix));
     let target = Target::check(fs, Path::new(TARGET), false).expect("target");
-    let mut sink = super::RedbSink::create(target, RedbFormat::V3).expect("sink");
+    let mut sink =
+        super::RedbSink::create(target, super::schemas::default(), RedbFormat::V3).expect("sink");
     let refused = |result| matches!(result, Err(StoreError::Refused { .. }));
     assert!(refused(sink.append(&[entry(1, 1)])), "no group yet");
     sink.begin_group(&GroupId::named("b"), &LogState::default()).expect("begin");
@@ -173,8 +174,9 @@ fn groups_and_indexes_that_do_not_ascend_are_refused() {
 fn integers_of_the_other_byte_order_are_turned_and_keys_need_not_be_text() {
     let fs: Arc<dyn Fs> = Arc::new(SimFs::new(Profile::StrictPosix));
     let target = Target::check(Arc::clone(&fs), Path::new(TARGET), false).expect("target");
-    let mut sink: Box<dyn LogSink> =
-        Box::new(super::RedbSink::create(target, RedbFormat::V3).expect("sink"));
+    let mut sink: Box<dyn LogSink> = Box::new(
+        super::RedbSink::create(target, super::schemas::default(), RedbFormat::V3).expect("sink"),
+    );
     let mut state = LogState::default();
     let little = StableValue {
         bytes: SharedBytes::from(&7u64.to_le_bytes()[..]),

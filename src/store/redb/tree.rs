@@ -129,6 +129,12 @@ impl<'p> Walk<'p> {
         }
     }
 
+    /// The key above which the page that was visited last holds its own, as far as known.
+    pub fn above(&self) -> Option<Vec<u8>> {
+        let frame = self.stack.last()?;
+        frame.above(frame.next.checked_sub(1)?).map(<[u8]>::to_vec)
+    }
+
     /// Leaves out everything below the branch that was visited last.
     pub fn skip_below(&mut self) {
         self.stack.pop();
@@ -264,6 +270,10 @@ fn disorder(what: &'static str, expected: &str, order: KeyOrder, found: &[u8]) -
 fn compare(order: KeyOrder, a: &[u8], b: &[u8]) -> Option<Ordering> {
     match order {
         KeyOrder::U64 => Some(u64_at(a, 0).cmp(&u64_at(b, 0))),
+        KeyOrder::Pair => {
+            let pair = |key: &[u8]| (u64_at(key, 0), u64_at(key, 8));
+            Some(pair(a).cmp(&pair(b)))
+        }
         KeyOrder::Bytes => Some(a.cmp(b)),
         KeyOrder::Unknown => None,
     }

@@ -1,0 +1,99 @@
+//! raftpb.Entry as etcd writes it and eraftpb.Entry as raft-rs does, and their HardState.
+//!
+//! Both number the fields alike: 1 type, 2 term, 3 index, 4 data; raft-rs adds 6, a context. etcd
+//! writes type, term and index even where they are zero, raft-rs leaves zeros out. That is how they
+//! are told apart.
+
+use std::ops::Range;
+
+use crate::bytes::{Field, fields};
+use crate::model::{Candidate, EntryKind, FaultKind, HardState, LogIndex, Term, Vote};
+use crate::store::codec::framed::{Framed, odd};
+
+/// Whose encoding it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// etcd's: zeros are written.
+    Raftpb,
+    /// raft-rs's: zeros are left out.
+    Eraftpb,
+}
+
+const TYPE: u64 = 1;
+const TERM: u64 = 2;
+const INDEX: u64 = 3;
+const DATA: u64 = 4;
+const SYNC_LOG: u64 = 5;
+const CONTEXT: u64 = 6;
+
+fn kind_of(code: u64) -> EntryKind {
+    match code {
+        0 => EntryKind::Command,
+        1 => EntryKind::ConfChange,
+        2 => EntryKind::ConfChangeV2,
+        _ => EntryKind::Unknown,
+    }
+}
+
+fn range_in(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    // The part is a piece of the whole; where it begins is what is left behind the rest of it.
+    let start = (part.as_ptr().addr()).checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
+pub(super) fn entry(flavor: Flavor, value: &[u8]) -> Result<Framed, FaultKind> {
+    let mut numbers = [None::<u64>; 3];
+    let mut payload = None;
+    let no_message = |what: &str| odd("encoded entry", "fields of an Entry", what.to_owned());
+    for field in fields(value) {
+        let (number, field) = field.map_err(|_| no_message("no protobuf message"))?;
+        match (number, field) {
+            (TYPE | TERM | INDEX, Field::Number(found)) => {
+                let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
+                let Some(slot) = numbers.get_mut(at) else { continue };
+                if flavor == Flavor::Eraftpb && found == 0 || slot.is_some() {
+                    return Err(no_message("a field that its writer never writes so"));
+                }
+                *slot = Some(found);
+            }
+            (DATA, Field::Bytes(data)) if payload.is_none() => payload = range_in(value, data),
+            (CONTEXT, Field::Bytes(_)) if flavor == Flavor::Eraftpb => {}
+            (SYNC_LOG, Field::Number(_)) if flavor == Flavor::Eraftpb => {}
+            (other, _) => return Err(no_message(&format!("field {other}"))),
+        }
+    }
+    if flavor == Flavor::Raftpb && numbers.contains(&None) {
+        return Err(no_message("no type, term or index"));
+    }
+    let [code, term, index] = numbers.map(Option::unwrap_or_default);
+    Ok(Framed {
+        index,
+        term,
+        kind: kind_of(code),
+        kind_code: Some(u32::try_from(code).unwrap_or(u32::MAX)),
+        payload,
+        end: value.len(),
+    })
+}
+
+/// HardState: 1 term, 2 vote, 3 commit; what is left out is zero, and a vote of zero is none.
+pub(super) fn hard_state(value: &[u8]) -> Option<HardState> {
+    let mut numbers = [0u64; 3];
+    for field in fields(value) {
+        let (number, Field::Number(found)) = field.ok()? else { return None };
+        *numbers.get_mut(usize::try_from(number.checked_sub(1)?).ok()?)? = found;
+    }
+    let [term, vote, commit] = numbers;
+    Some(numbers_of(term, vote, Some(commit)))
+}
+
+/// What term, vote and commit index mean where a vote of zero is none.
+pub(super) fn numbers_of(term: u64, vote: u64, commit: Option<u64>) -> HardState {
+    let voted = Vote { term: Some(Term(term)), candidate: Some(Candidate::Id(vote)) };
+    HardState {
+        term: Some(Term(term)),
+        vote: (vote != 0).then_some(voted),
+        commit: commit.map(LogIndex),
+    }
+}

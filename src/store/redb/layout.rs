@@ -1,0 +1,252 @@
+//! Where the parts of a Raft log lie among the tables of a redb file.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::u64_at;
+use crate::model::{GroupId, LogIndex};
+use crate::store::redb::tables::Table;
+
+/// How the key of a row names what the row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyForm {
+    /// A number.
+    #[serde(rename = "u64")]
+    U64,
+    /// Bytes; an index is eight of them, the most significant first.
+    #[serde(rename = "&[u8]")]
+    Bytes,
+    /// Eight bytes, the most significant first.
+    #[serde(rename = "[u8;8]")]
+    Array,
+    /// Two numbers: group and index.
+    #[serde(rename = "(u64,u64)")]
+    Pair,
+    /// Text.
+    #[serde(rename = "&str")]
+    Text,
+    /// Nothing: the table has one row.
+    #[serde(rename = "()")]
+    Unit,
+}
+
+/// Type of the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ValueForm {
+    /// Bytes.
+    #[serde(rename = "&[u8]")]
+    Bytes,
+    /// Bytes, by redb's other type for them.
+    #[serde(rename = "Vec<u8>")]
+    Vec,
+    /// Text.
+    #[serde(rename = "&str")]
+    Text,
+    /// Text, by redb's other type for it.
+    #[serde(rename = "String")]
+    String,
+}
+
+impl KeyForm {
+    const ALL: [(KeyForm, &'static str, Option<usize>); 6] = [
+        (KeyForm::U64, "u64", Some(8)),
+        (KeyForm::Bytes, "&[u8]", None),
+        (KeyForm::Array, "[u8;8]", Some(8)),
+        (KeyForm::Pair, "(u64,u64)", Some(16)),
+        (KeyForm::Text, "&str", None),
+        (KeyForm::Unit, "()", Some(0)),
+    ];
+
+    /// The form of a table's keys, where it is one of these.
+    pub fn of(table: &Table) -> Option<KeyForm> {
+        let definition = &table.definition;
+        let form = KeyForm::ALL.into_iter().find(|(_, name, width)| {
+            definition.key_type.is(name) && definition.key_width == *width
+        });
+        form.map(|(form, ..)| form)
+    }
+
+    /// The index that a key names.
+    pub fn index(self, key: &[u8]) -> Option<LogIndex> {
+        let number = match self {
+            KeyForm::U64 => u64_at(key, 0),
+            KeyForm::Bytes | KeyForm::Array => key.try_into().ok().map(u64::from_be_bytes),
+            KeyForm::Pair => u64_at(key, 8),
+            KeyForm::Text | KeyForm::Unit => None,
+        };
+        number.map(LogIndex)
+    }
+
+    /// The group that a key names, where it names one.
+    pub fn group(self, key: &[u8]) -> Option<u64> {
+        (self == KeyForm::Pair).then(|| u64_at(key, 0)).flatten()
+    }
+
+    /// The key of an entry.
+    pub fn key(self, group: Option<u64>, index: LogIndex) -> Vec<u8> {
+        match self {
+            KeyForm::Bytes | KeyForm::Array => index.0.to_be_bytes().to_vec(),
+            KeyForm::Pair => {
+                let mut key = group.unwrap_or_default().to_le_bytes().to_vec();
+                key.extend_from_slice(&index.0.to_le_bytes());
+                key
+            }
+            _ => index.0.to_le_bytes().to_vec(),
+        }
+    }
+
+    /// The lowest index above a key of a branch, which may be shortened.
+    pub fn above(self, key: &[u8]) -> Option<LogIndex> {
+        match self.index(key) {
+            Some(index) => index.next(),
+            None => self.padded(key),
+        }
+    }
+
+    /// The highest index up to a key of a branch, which may be shortened.
+    pub fn through(self, key: &[u8]) -> Option<LogIndex> {
+        self.index(key).or_else(|| self.padded(key)?.previous())
+    }
+
+    fn padded(self, key: &[u8]) -> Option<LogIndex> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..key.len())?.copy_from_slice(key);
+        (self == KeyForm::Bytes).then(|| LogIndex(u64::from_be_bytes(bytes)))
+    }
+}
+
+impl ValueForm {
+    const ALL: [(ValueForm, &'static str); 4] = [
+        (ValueForm::Bytes, "&[u8]"),
+        (ValueForm::Vec, "Vec<u8>"),
+        (ValueForm::Text, "&str"),
+        (ValueForm::String, "String"),
+    ];
+
+    /// The form of a table's values, where it is one of these.
+    pub fn of(table: &Table) -> Option<ValueForm> {
+        let definition = &table.definition;
+        let form = ValueForm::ALL.into_iter().find(|(_, name)| definition.value_type.is(name));
+        form.filter(|_| definition.value_width.is_none()).map(|(form, _)| form)
+    }
+}
+
+/// Names of the tables of one kind, one a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// The table of the unnamed group.
+    pub bare: Option<Cow<'static, str>>,
+    /// What stands before and behind the name of a group.
+    pub around: Option<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+impl Names {
+    /// One table, of the unnamed group or of groups that its keys name.
+    pub const fn one(name: &'static str) -> Names {
+        Names { bare: Some(Cow::Borrowed(name)), around: None }
+    }
+
+    /// A table a group: `before` and the group's name.
+    pub const fn each(before: &'static str) -> Names {
+        Names { bare: None, around: Some((Cow::Borrowed(before), Cow::Borrowed(""))) }
+    }
+
+    /// The pattern in words, with `{}` for the group.
+    pub fn of_pattern(pattern: &str) -> Names {
+        match pattern.split_once("{}") {
+            None => Names { bare: Some(Cow::Owned(pattern.to_owned())), around: None },
+            Some((before, behind)) => Names {
+                bare: None,
+                around: Some((Cow::Owned(before.to_owned()), Cow::Owned(behind.to_owned()))),
+            },
+        }
+    }
+
+    /// The group whose table has this name.
+    pub fn group(&self, table: &str) -> Option<GroupId> {
+        if self.bare.as_deref() == Some(table) {
+            return Some(GroupId::Unnamed);
+        }
+        let (before, behind) = self.around.as_ref()?;
+        let name = table.strip_prefix(&**before)?.strip_suffix(&**behind)?;
+        Some(GroupId::named(name))
+    }
+
+    /// The table of a group.
+    pub fn table(&self, group: &GroupId) -> Option<String> {
+        match group.name() {
+            None => self.bare.as_deref().map(str::to_owned),
+            Some(name) => {
+                let (before, behind) = self.around.as_ref()?;
+                Some(format!("{before}{name}{behind}"))
+            }
+        }
+    }
+}
+
+/// The tables that hold entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTables {
+    /// Their names.
+    pub names: Names,
+    /// Their keys.
+    pub key: KeyForm,
+    /// Type of their values.
+    pub value: ValueForm,
+}
+
+/// The tables that hold what a node must not forget beside its entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfTables {
+    /// Their names.
+    pub names: Names,
+    /// Their keys.
+    pub key: KeyForm,
+    /// Type of their values.
+    pub value: ValueForm,
+    /// What stands before the keys among a group's stable keys: nothing, or this and a slash. It is
+    /// the stable key itself where the table has one row without a key.
+    pub label: Cow<'static, str>,
+}
+
+impl ConfTables {
+    /// The stable key of a row.
+    pub fn stable_key(&self, key: &[u8]) -> Vec<u8> {
+        match (self.key, self.label.is_empty()) {
+            (KeyForm::Unit, _) => self.label.as_bytes().to_vec(),
+            (_, true) => key.to_vec(),
+            (_, false) => [self.label.as_bytes(), b"/", key].concat(),
+        }
+    }
+
+    /// The key of the row that holds a stable key, unless another table holds it.
+    pub fn row_key<'k>(&self, stable_key: &'k [u8]) -> Option<&'k [u8]> {
+        match (self.key, self.label.is_empty()) {
+            (KeyForm::Unit, _) => (stable_key == self.label.as_bytes()).then_some(&[][..]),
+            (_, true) => Some(stable_key),
+            (_, false) => stable_key.strip_prefix(self.label.as_bytes())?.strip_prefix(b"/"),
+        }
+    }
+}
+
+/// Where everything lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Entries.
+    pub logs: LogTables,
+    /// What else there is; tables whose stable keys have a label stand before the one without.
+    pub confs: Cow<'static, [ConfTables]>,
+}
+
+impl Layout {
+    /// What the layout is as the note of a group's state.
+    pub fn note(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The layout that a note says, if it is one.
+    pub fn of_note(note: &[u8]) -> Option<Layout> {
+        serde_json::from_slice(note).ok()
+    }
+}

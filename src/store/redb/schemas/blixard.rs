@@ -1,0 +1,20 @@
+//! blixard: raft-rs, entries of its own
+
+use crate::store::RedbFormat;
+use crate::store::codec::ValueCodec;
+use crate::store::redb::layout::{ConfTables, KeyForm};
+use crate::store::redb::schemas::Schema;
+use crate::store::redb::schemas::openraft::{conf, one_log};
+
+static CONFS: [ConfTables; 3] = [
+    conf("raft_hard_state", KeyForm::Text, "raft_hard_state"),
+    conf("raft_conf_state", KeyForm::Text, "raft_conf_state"),
+    conf("raft_snapshot", KeyForm::Text, ""),
+];
+
+pub(super) static SCHEMA: Schema = one_log(
+    ("blixard", "blixard: raft-rs, entries of its own", RedbFormat::V2),
+    "raft_log",
+    &CONFS,
+    ValueCodec::Blixard,
+);

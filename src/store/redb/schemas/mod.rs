@@ -1,0 +1,67 @@
+//! The schemas of known projects, each in a file of its own, and one of each encoding for the rest.
+//!
+//! A schema says which tables hold what, in which types and in which encoding, and what its profile
+//! is. Its name goes with the log wherever it is copied, so that the way back leads to the same
+//! tables.
+
+mod any;
+mod openraft;
+
+pub use any::of_codec;
+
+use crate::store::codec::ValueCodec;
+use crate::store::redb::layout::Layout;
+use crate::store::{Profile, RedbFormat};
+
+/// How one project, or any that uses an encoding, keeps its Raft log in redb.
+pub struct Schema {
+    /// What its tables can hold; its name is [`Profile::schema`].
+    pub profile: Profile,
+    /// Whose it is, one line.
+    pub project: &'static str,
+    /// Its tables.
+    pub layout: Layout,
+    /// How its entries are encoded.
+    pub codec: ValueCodec,
+    /// Whether the tables are always these; without, where they are is found by proof.
+    pub known: bool,
+    /// The file format that the project's release of redb writes.
+    pub redb_format: RedbFormat,
+    /// Whether the project really writes entries of lower terms behind higher ones.
+    pub terms_may_fall: bool,
+    /// Whether any log can be written in it, and not only one that was read in it.
+    pub takes_any: bool,
+}
+
+impl Schema {
+    /// The name for `--redb-schema`.
+    pub fn name(&self) -> &'static str {
+        self.profile.schema
+    }
+}
+
+macro_rules! schemas {
+    ($($name:ident)*) => {
+        $(mod $name;)*
+
+        /// The schemas of known projects, hashicorp's first.
+        pub static KNOWN: [&Schema; [$(stringify!($name)),*].len()] = [$(&$name::SCHEMA),*];
+    };
+}
+
+schemas! { raft_boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow }
+
+/// Every schema that has a name: of known projects, then of encodings.
+pub fn all() -> impl Iterator<Item = &'static Schema> {
+    KNOWN.into_iter().chain(any::ANY.iter())
+}
+
+/// The schema of a name.
+pub fn named(name: &str) -> Option<&'static Schema> {
+    all().find(|schema| schema.name() == name)
+}
+
+/// The default schema: that of raft-boltdb.
+pub fn default() -> &'static Schema {
+    &raft_boltdb::SCHEMA
+}

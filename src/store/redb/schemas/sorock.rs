@@ -1,0 +1,31 @@
+//! sorock 0.12: two tables a shard. It rebuilds the term of an entry from the one before, so that
+//! terms really go down in its logs.
+
+use std::borrow::Cow;
+
+use crate::store::RedbFormat;
+use crate::store::codec::ValueCodec;
+use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
+use crate::store::redb::schemas::Schema;
+use crate::store::redb::schemas::openraft::profile;
+
+static CONFS: [ConfTables; 1] = [ConfTables {
+    names: Names::each("ballot-"),
+    key: KeyForm::Unit,
+    value: ValueForm::Vec,
+    label: Cow::Borrowed("ballot"),
+}];
+
+pub(super) static SCHEMA: Schema = Schema {
+    profile: profile("sorock", true),
+    project: "sorock 0.12: two tables a shard, bincode",
+    layout: Layout {
+        logs: LogTables { names: Names::each("log-"), key: KeyForm::U64, value: ValueForm::Vec },
+        confs: Cow::Borrowed(&CONFS),
+    },
+    codec: ValueCodec::Sorock,
+    redb_format: RedbFormat::V3,
+    known: true,
+    terms_may_fall: true,
+    takes_any: false,
+};
