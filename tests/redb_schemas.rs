@@ -460,3 +460,41 @@ fn other_tables_are_counted_and_a_loss_by_name() {
     let (code, out, err) = support::told(&support::raftlog(arguments.into_iter().chain(accepted)));
     assert_eq!(code, 0, "{out}{err}");
 }
+
+#[test]
+fn a_file_a_group_in_one_directory_are_groups_of_one_store() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = support::redb("redb-real", "real-nodedb-purged");
+    for number in [1, 7, 12] {
+        let copy = dir.path().join(format!("group-{number}.redb"));
+        std::fs::copy(&path, copy).expect("copy");
+    }
+    let one = opened(&path);
+    let all = opened(dir.path());
+    assert_eq!(all.store.profile().schema, "nodedb");
+    assert_eq!(all.store.files().len(), 3);
+    let groups = all.store.groups().expect("groups");
+    let names: Vec<&str> = groups.iter().filter_map(GroupId::name).collect();
+    assert_eq!(names, ["1", "12", "7"]);
+    for group in &groups {
+        assert_eq!(entries(&all, group), entries(&one, &GroupId::Unnamed));
+        assert_eq!(state(&all, group), state(&one, &GroupId::Unnamed));
+    }
+    let check = |opened: &Opened| {
+        let checked = opened.store.check(Level::Full, &mut |_| ControlFlow::Continue(()));
+        checked.expect("check").checked_bytes
+    };
+    assert_eq!(check(&all), 3 * check(&one));
+    // Any of them can still be named alone, and a damaged one is told apart.
+    let damaged = dir.path().join("group-7.redb");
+    let mut bytes = std::fs::read(&damaged).expect("copy");
+    let first = one.store.entries(&GroupId::Unnamed, IndexRange::ALL).expect("entries").next();
+    let place = first.expect("an entry").expect("sound").place.expect("a place");
+    bytes[usize::try_from(place.offset_bytes).expect("small")] ^= 1;
+    std::fs::write(&damaged, bytes).expect("damage");
+    let all = opened(dir.path());
+    let checked = all.store.check(Level::Full, &mut |_| ControlFlow::Continue(()));
+    let faults = checked.expect("check").faults;
+    assert!(!faults.is_empty());
+    assert!(faults.iter().all(|fault| fault.group == Some(GroupId::named("7"))), "{faults:?}");
+}

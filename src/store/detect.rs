@@ -17,6 +17,7 @@ use crate::model::{Code, Fault, FaultKind, Place, TimeForm};
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
 use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
+use crate::store::redb::groups_of;
 use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs, parent_of};
 
@@ -250,6 +251,9 @@ fn detect_directory(
         let log = chosen.swap_remove(log);
         others.extend(std::mem::replace(&mut chosen, vec![log]));
     }
+    if let Some(all) = file_a_group(&chosen) {
+        chosen = vec![all];
+    }
     let candidate = match (chosen.pop(), chosen.is_empty()) {
         (Some(candidate), true) => candidate,
         (Some(last), false) => {
@@ -271,6 +275,20 @@ fn detect_directory(
         }
     }
     describe(fs, path, candidate, faults, options)
+}
+
+/// The directory of redb files that are groups of one store, each its own.
+fn file_a_group(candidates: &[Candidate]) -> Option<Candidate> {
+    let alike = candidates.iter().all(|one| one.format == Format::Redb && one.unreadable.is_none());
+    let groups = groups_of(candidates.iter().map(|one| one.path.as_path())).filter(|_| alike)?;
+    let dir = candidates.first()?.path.parent()?;
+    Some(Candidate {
+        path: dir.to_owned(),
+        format: Format::Redb,
+        evidence: vec![format!("{} redb files whose names differ in a number", groups.len())],
+        files: candidates.iter().flat_map(|one| one.files.clone()).collect(),
+        unreadable: None,
+    })
 }
 
 /// The log of which all others are named copies, by position: `LOG.fastlog` beside `LOG` is what a

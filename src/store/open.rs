@@ -14,7 +14,7 @@ use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
 };
 use crate::store::redb::schemas::{self, Schema};
-use crate::store::redb::{RedbSink, RedbStore};
+use crate::store::redb::{RedbDirectory, RedbSink, RedbStore};
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
@@ -152,8 +152,12 @@ fn open_described(
 ) -> Result<Box<dyn Store>, StoreError> {
     match description.format {
         Format::Redb => {
+            if description.files.len() > 1 {
+                return open_redb_files(fs, clock, description, options);
+            }
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
-            let store = RedbStore::open(fs.as_ref(), &description.store, &options.redb, lock)?;
+            let told = (&options.redb, None);
+            let store = RedbStore::open(fs.as_ref(), &description.store, told, lock)?;
             description.evidence.extend_from_slice(store.evidence());
             Ok(Box::new(store))
         }
@@ -184,6 +188,23 @@ fn open_described(
         }
         Format::RaftWal | Format::EtcdWal => Err(unread(description)),
     }
+}
+
+/// Opens a directory with a redb file for each group.
+fn open_redb_files(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    description: &mut Description,
+    options: &OpenOptions,
+) -> Result<Box<dyn Store>, StoreError> {
+    let mut files = Vec::new();
+    for file in &description.files {
+        let lock = lock_shared(fs.as_ref(), clock, &file.path, options.lock_timeout)?;
+        files.push((file.clone(), lock));
+    }
+    let store = RedbDirectory::open(fs.as_ref(), &description.store, files, &options.redb)?;
+    description.evidence.extend(store.evidence());
+    Ok(Box::new(store))
 }
 
 /// Whether the program that wrote a log, wherever it lies now, really writes entries of lower terms

@@ -5,6 +5,7 @@
 //! `discover` finds by proof which tables are a Raft log, `schema` assigns them their use.
 
 mod commit;
+mod directory;
 mod discover;
 mod entries;
 mod format;
@@ -21,6 +22,7 @@ mod survey;
 mod tables;
 mod tree;
 
+pub use directory::{RedbDirectory, groups_of};
 pub use format::recognise;
 pub use sink::RedbSink;
 pub use source::RedbStore;

@@ -146,6 +146,13 @@ impl Assigned {
         }
     }
 
+    /// Gives the unnamed group a name.
+    pub fn rename(&mut self, group: GroupId) {
+        if let Some(tables) = self.groups.remove(&GroupId::Unnamed) {
+            self.groups.insert(group, tables);
+        }
+    }
+
     /// Makes a group of each of `numbers`, which the keys of the log table name.
     pub fn split(&mut self, numbers: &BTreeSet<u64>) {
         let Some(GroupTables { logs: Some(logs), .. }) = self.groups.remove(&GroupId::Unnamed)

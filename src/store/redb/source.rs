@@ -41,7 +41,8 @@ pub struct RedbStore {
 
 impl RedbStore {
     /// Opens the file at `path`, which the caller has locked where that is possible. Which tables
-    /// are the log is found by proof, unless it is `told`.
+    /// are the log is found by proof, unless it is `told`. A log without a name gets the one
+    /// that its file has, where it is one of several.
     ///
     /// # Errors
     /// `NotFound` for an empty file and one without a Raft log, `Ambiguous` for one with two,
@@ -50,7 +51,7 @@ impl RedbStore {
     pub fn open(
         fs: &dyn Fs,
         path: &Path,
-        told: &RedbSchema,
+        (told, named): (&RedbSchema, Option<GroupId>),
         lock: Option<Box<dyn Held>>,
     ) -> Result<RedbStore, StoreError> {
         let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
@@ -78,20 +79,20 @@ impl RedbStore {
         };
         refuse_version(&header, &pages)?;
         let chosen = choose(&header, &pages)?;
-        RedbStore::with(pages, header, (chosen, told), lock)
+        RedbStore::with(pages, header, (chosen, told, named), lock)
     }
 
     fn with(
         pages: Pages,
         header: Header,
-        (chosen, told): (Chosen, &RedbSchema),
+        (chosen, told, named): (Chosen, &RedbSchema, Option<GroupId>),
         lock: Option<Box<dyn Held>>,
     ) -> Result<RedbStore, StoreError> {
         let Chosen { commit, mut faults, newer, closing } = chosen;
         let (tables, odd_tables) = read_tables(&pages, commit.user)?;
         let nothing_to_read = odd_tables.first().cloned();
         faults.extend(odd_tables);
-        let assigned = match (discover(&pages, &tables, told), nothing_to_read) {
+        let mut assigned = match (discover(&pages, &tables, told), nothing_to_read) {
             (Ok(assigned), _) => assigned,
             (Err(StoreError::NotFound { .. }), Some(fault)) => return Err(fault.into()),
             (Err(error @ StoreError::NotFound { .. }), None) => {
@@ -101,6 +102,9 @@ impl RedbStore {
             }
             (Err(error), _) => return Err(error),
         };
+        if let Some(group) = named {
+            assigned.rename(group);
+        }
         let evidence = evidence(&commit, closing, &assigned);
         if let Some((newer, damage)) = newer {
             faults.push(fallback(&pages, (&commit, &assigned), &newer, &damage)?);
