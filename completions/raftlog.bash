@@ -253,7 +253,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__diff)
-            opts="-q -v -h --group --unnamed --index --ignore --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --index --ignore --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -273,6 +273,26 @@ _raftlog() {
                     ;;
                 --reading)
                     COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)
@@ -339,7 +359,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__inspect)
-            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --payload --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --payload --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,6 +391,26 @@ _raftlog() {
                     ;;
                 --reading)
                     COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)
@@ -415,7 +455,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__migrate)
-            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -455,6 +495,26 @@ _raftlog() {
                     ;;
                 --reading)
                     COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)
@@ -691,7 +751,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__verify)
-            opts="-q -v -h --group --unnamed --level --strict --alone --reading --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --level --strict --alone --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -707,6 +767,26 @@ _raftlog() {
                     ;;
                 --reading)
                     COMPREPLY=($(compgen -W "meant loader" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --lock-timeout)

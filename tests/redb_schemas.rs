@@ -189,6 +189,11 @@ fn votes_commit_indexes_and_purged_prefixes_are_what_the_projects_wrote() {
         let term = state.hard.term.map(|term| term.0);
         assert_eq!((term, vote, commit, purged), wanted, "{name}");
     }
+    let hard = state(&opened(&support::redb("redb-schema", "json-object")), &GroupId::Unnamed).hard;
+    let vote = hard.vote.expect("a vote");
+    assert_eq!((hard.term, vote.term), (Some(Term(8)), Some(Term(8))));
+    let Some(Candidate::Bytes(address)) = vote.candidate else { panic!("an address") };
+    assert_eq!(&*address, b"10.0.0.2:8190");
     let path = support::redb("redb-real", "real-nodedb-purged");
     let snapshot = state(&opened(&path), &GroupId::Unnamed).snapshot.expect("a snapshot");
     assert_eq!((snapshot.index, snapshot.term), (LogIndex(60), Term(1)));
@@ -228,20 +233,23 @@ fn index_zero_is_no_finding_where_openraft_wrote_it_and_verify_agrees_with_the_n
     }
 }
 
-fn made(path: &Path, tables: &[(&str, &[(u64, Vec<u8>)])]) {
+/// Keys and values.
+type Rows = Vec<(u64, Vec<u8>)>;
+
+fn made(path: &Path, tables: &[(&str, &Rows)]) {
     let database = redb::Database::create(path).expect("create");
     let transaction = database.begin_write().expect("begin");
     for (name, rows) in tables {
         let definition = redb::TableDefinition::<u64, &[u8]>::new(name);
         let mut table = transaction.open_table(definition).expect("table");
-        for (key, value) in *rows {
+        for (key, value) in rows.iter() {
             table.insert(key, value.as_slice()).expect("row");
         }
     }
     transaction.commit().expect("commit");
 }
 
-fn blanks(last: u64) -> Vec<(u64, Vec<u8>)> {
+fn blanks(last: u64) -> Rows {
     (1..=last).map(|index| (index, vec![3, 1, u8::try_from(index).expect("small"), 0])).collect()
 }
 
@@ -358,7 +366,7 @@ fn migrated(from: &Path, dir: &Path, name: &str, to: &str) -> std::path::PathBuf
 }
 
 /// Every row of every log table of a file, and the state beside it, by group.
-fn everything(opened: &Opened) -> BTreeMap<GroupId, (LogState, Vec<(u64, Vec<u8>)>)> {
+fn everything(opened: &Opened) -> BTreeMap<GroupId, (LogState, Rows)> {
     let groups = opened.store.groups().expect("groups").into_iter();
     let all = groups.map(|group| {
         let values = entries(opened, &group);
@@ -395,7 +403,7 @@ fn the_package_of_the_project_finds_its_own_tables_in_what_was_written_back() {
     let fastlog = migrated(&path, dir.path(), "mocra.fastlog", "fastlog");
     let back = migrated(&fastlog, dir.path(), "mocra.redb", "redb");
     // The crate links redb 2, and so the target is file format 2 unless something else is said.
-    let rows = |path: &Path| -> Vec<(u64, Vec<u8>)> {
+    let rows = |path: &Path| -> Rows {
         let copy = dir.path().join("opened.redb");
         std::fs::copy(path, &copy).expect("copy");
         let database = redb2::Database::open(&copy).expect("redb 2 opens it");
@@ -437,6 +445,8 @@ fn a_log_of_another_program_is_not_written_into_a_projects_tables() {
         "redb".as_ref(),
         "--redb-schema".as_ref(),
         "mocra".as_ref(),
+        "--allow-loss".as_ref(),
+        "appended-at".as_ref(),
     ];
     let (code, out, err) = support::told(&support::raftlog(arguments));
     assert_eq!(code, 12, "{out}{err}");

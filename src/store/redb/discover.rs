@@ -237,10 +237,18 @@ fn known(pages: &Pages, assigned: &Assigned) -> Result<Option<bool>, StoreError>
 
 /// The encoding in which the rows of any table are entries.
 fn codec_of(pages: &Pages, table: &Table) -> Result<Option<ValueCodec>, StoreError> {
-    let (Some(key), Some(_)) = (index_key(table), ValueForm::of(table)) else { return Ok(None) };
+    let (Some(key), Some(value)) = (index_key(table), ValueForm::of(table)) else {
+        return Ok(None);
+    };
     for codec in ValueCodec::ALL {
-        let logs =
-            Logs { table: table.clone(), key, within: None, codec, index_usual_min: LogIndex(0) };
+        let logs = Logs {
+            table: table.clone(),
+            key,
+            value,
+            within: None,
+            codec,
+            index_usual_min: LogIndex(0),
+        };
         if sample(pages, &logs)?.of_any(codec) {
             return Ok(Some(codec));
         }
@@ -263,7 +271,10 @@ fn sample(pages: &Pages, logs: &Logs) -> Result<Proof, StoreError> {
             proof.tried += 1;
             let key = leaf.key(row);
             let Some(index) = logs.key.index(key) else { continue };
-            let Some(term) = logs.codec.proves(&leaf.value(row), index) else { continue };
+            let value = logs.value(&leaf, row);
+            let Some(term) = value.and_then(|value| logs.codec.proves(value, index)) else {
+                continue;
+            };
             proof.proven += 1;
             let group = logs.key.group(key);
             let follows = before.is_some_and(|(of, last, before)| {

@@ -150,7 +150,16 @@ fn entry_at(
     logs: &Logs,
     group: &GroupId,
 ) -> Result<Located, StoreError> {
-    let value = leaf.value_range(at).unwrap_or_default();
+    let Some(value) = logs.value_range(leaf, at) else {
+        let stored = leaf.value_range(at).unwrap_or_default();
+        let kind = FaultKind::Field {
+            what: "value of an entry",
+            expected: "its length before its bytes".to_owned(),
+            found: format!("{} bytes of another length", stored.len()),
+        };
+        let fault = Fault::new(Code::R122, kind).at(place_of(pages, leaf, &stored));
+        return Err(fault.in_group(group).at_index(key).into());
+    };
     let place = place_of(pages, leaf, &value);
     match logs.codec.decode_in(leaf.buffer(), value, key) {
         Ok(decoded) => {

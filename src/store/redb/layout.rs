@@ -1,10 +1,11 @@
 //! Where the parts of a Raft log lie among the tables of a redb file.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::u64_at;
+use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::model::{GroupId, LogIndex};
 use crate::store::redb::tables::Table;
 
@@ -130,6 +131,22 @@ impl ValueForm {
         let form = ValueForm::ALL.into_iter().find(|(_, name)| definition.value_type.is(name));
         form.filter(|_| definition.value_width.is_none()).map(|(form, _)| form)
     }
+
+    /// Where the bytes that are meant lie among those that are stored: `Vec<u8>` begins with its
+    /// length, in one byte below 254, else 254 or 255 and two or four more, little-endian. `None`
+    /// where the length is not that of the rest.
+    pub fn meant(self, stored: &[u8]) -> Option<Range<usize>> {
+        if self != ValueForm::Vec {
+            return Some(0..stored.len());
+        }
+        let (len, start) = match *stored.first()? {
+            254 => (u32::from(u16_at(stored, 1)?), 3),
+            255 => (u32_at(stored, 1)?, 5),
+            small => (u32::from(small), 1),
+        };
+        let range = start..stored.len();
+        (usize::try_from(len) == Ok(range.len())).then_some(range)
+    }
 }
 
 /// Names of the tables of one kind, one a group.
@@ -248,5 +265,44 @@ impl Layout {
     /// The layout that a note says, if it is one.
     pub fn of_note(note: &[u8]) -> Option<Layout> {
         serde_json::from_slice(note).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vec_begins_with_its_length_in_one_three_or_five_bytes() {
+        let meant = |stored: &[u8]| ValueForm::Vec.meant(stored);
+        assert_eq!(meant(&[0]), Some(1..1));
+        assert_eq!(meant(&[2, 7, 8]), Some(1..3));
+        assert_eq!(meant(&[&[254, 44, 1][..], &[0; 300]].concat()), Some(3..303));
+        assert_eq!(meant(&[&[255, 0x70, 0x11, 1, 0][..], &[0; 70_000]].concat()), Some(5..70_005));
+        for wrong in [&[][..], &[1], &[1, 2, 3], &[254, 1], &[255, 1, 0, 0]] {
+            assert_eq!(meant(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(ValueForm::Bytes.meant(&[2, 7]), Some(0..2));
+    }
+
+    #[test]
+    fn names_of_a_pattern_lead_to_the_group_and_back() {
+        let names = Names::of_pattern("log-{}.v1");
+        assert_eq!(names.group("log-7.v1"), Some(GroupId::named("7")));
+        assert_eq!(names.table(&GroupId::named("7")).as_deref(), Some("log-7.v1"));
+        assert_eq!((names.group("log-7"), names.table(&GroupId::Unnamed)), (None, None));
+        let one = Names::of_pattern("logs");
+        assert_eq!(one.group("logs"), Some(GroupId::Unnamed));
+        assert_eq!(one.group("logs2"), None);
+    }
+
+    #[test]
+    fn shortened_keys_of_branches_bound_the_indexes_of_their_leaves() {
+        let short = [0, 0, 0, 0, 0, 0, 1];
+        assert_eq!(KeyForm::Bytes.above(&short), Some(LogIndex(256)));
+        assert_eq!(KeyForm::Bytes.through(&short), Some(LogIndex(255)));
+        let whole = 256u64.to_be_bytes();
+        assert_eq!(KeyForm::Bytes.above(&whole), Some(LogIndex(257)));
+        assert_eq!(KeyForm::Bytes.through(&whole), Some(LogIndex(256)));
     }
 }

@@ -1,12 +1,14 @@
 //! Which tables of a redb file are a Raft log, by the names and types of a schema.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 use crate::model::{GroupId, LogIndex};
 use crate::store::StoreError;
 use crate::store::codec::ValueCodec;
 use crate::store::redb::layout::{ConfTables, KeyForm, Layout, ValueForm};
+use crate::store::redb::page::Leaf;
 use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::tables::Table;
 
@@ -73,12 +75,28 @@ pub struct Logs {
     pub table: Table,
     /// Its keys.
     pub key: KeyForm,
+    /// Its values.
+    pub value: ValueForm,
     /// Which rows of the table, where it holds those of many groups.
     pub within: Option<u64>,
     /// How they are encoded.
     pub codec: ValueCodec,
     /// Lowest index that is usual.
     pub index_usual_min: LogIndex,
+}
+
+impl Logs {
+    /// Where in a leaf the encoded entry of a row lies; `None` where its value is none of its type.
+    pub fn value_range(&self, leaf: &Leaf, row: usize) -> Option<Range<usize>> {
+        let stored = leaf.value_range(row)?;
+        let meant = self.value.meant(leaf.buffer().get(stored.clone())?)?;
+        Some(stored.start + meant.start..stored.start + meant.end)
+    }
+
+    /// The encoded entry of a row.
+    pub fn value<'l>(&self, leaf: &'l Leaf, row: usize) -> Option<&'l [u8]> {
+        leaf.buffer().get(self.value_range(leaf, row)?)
+    }
 }
 
 /// The tables of one group.
@@ -123,6 +141,7 @@ impl Assigned {
                 let logs = Logs {
                     table: table.clone(),
                     key: logs.key,
+                    value: logs.value,
                     within: None,
                     codec: self.schema.codec,
                     index_usual_min: LogIndex(self.schema.profile.index_usual_min),

@@ -1,8 +1,8 @@
 //! The stable keys of a group, out of its conf tables, and what they mean.
 
 use crate::model::{
-    ByteOrder, Code, Fault, FaultKind, GroupId, LogId, LogIndex, LogState, SharedBytes,
-    SnapshotNote, StableMap, StableValue, Term,
+    ByteOrder, Candidate, Code, Fault, FaultKind, GroupId, HardState, LogId, LogIndex, LogState,
+    SharedBytes, SnapshotNote, StableMap, StableValue, Term, Vote,
 };
 use crate::store::StoreError;
 use crate::store::codec::{ValueCodec, hard_state, odd_integer, stable_value};
@@ -89,9 +89,12 @@ pub fn read(
                 }
             };
             for row in 0..leaf.rows() {
-                let (key, value) = (conf.stable_key(leaf.key(row)), leaf.value(row));
-                let start = leaf.value_range(row).map_or(0, |range| range.start as u64);
-                let at = leaf.offset_bytes.saturating_add(start);
+                let (key, stored) = (conf.stable_key(leaf.key(row)), leaf.value(row));
+                // A value that is none of its type is kept as it is, and odd where it is known.
+                let meant = conf.value.meant(&stored).unwrap_or(0..stored.len());
+                let start = leaf.value_range(row).map_or(0, |range| range.start) + meant.start;
+                let value = stored.slice(meant).unwrap_or_default();
+                let at = leaf.offset_bytes.saturating_add(start as u64);
                 let place = pages.place(at, value.len() as u64);
                 let odd = match codec {
                     ValueCodec::RaftLog => odd_integer(&key, &value, ByteOrder::Big, place),
@@ -127,18 +130,40 @@ fn odd_record(key: &[u8], value: &[u8], codec: ValueCodec) -> Option<Fault> {
     Some(Fault::new(Code::R125, kind))
 }
 
+/// Term and vote under hashicorp's keys, as JSON: numbers, and text for an address.
+fn hard_state_in_json(stable: &StableMap) -> HardState {
+    let value = |key: &[u8]| -> Option<serde_json::Value> {
+        serde_json::from_slice(&stable.get(key)?.bytes).ok()
+    };
+    let term = |key: &[u8]| value(key).and_then(|value| value.as_u64()).map(Term);
+    let candidate = value(b"LastVoteCand").and_then(|value| match value {
+        serde_json::Value::String(text) if !text.is_empty() => {
+            Some(Candidate::Bytes(SharedBytes::from(text.into_bytes())))
+        }
+        other => other.as_u64().map(Candidate::Id),
+    });
+    let vote = Vote { term: term(b"LastVoteTerm"), candidate };
+    let vote = (vote != Vote::default()).then_some(vote);
+    HardState { term: term(b"CurrentTerm"), vote, commit: None }
+}
+
 /// Adds to a state what its stable keys mean.
 pub fn interpret(state: &mut LogState, codec: ValueCodec) {
     if codec == ValueCodec::RaftLog {
         state.hard = hard_state(&state.stable);
         return;
     }
+    if codec == ValueCodec::JsonObject {
+        state.hard = hard_state_in_json(&state.stable);
+    }
     let (mut commit, mut index, mut term) = (None, None, None);
     for (key, value) in &state.stable {
         let bytes = &value.bytes;
         match Record::of(key) {
             Some(Record::HardState) => {
-                state.hard = codec.hard_state(bytes).flatten().unwrap_or_default();
+                if let Some(hard) = codec.hard_state(bytes).flatten() {
+                    state.hard = hard;
+                }
             }
             Some(Record::Committed) => {
                 let id = codec.log_id(bytes).flatten().map(|id| id.index);
