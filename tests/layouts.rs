@@ -48,7 +48,7 @@ fn real_servers_directories_are_named_with_node_and_what_their_server_opens() {
     let room = tempfile::tempdir().expect("directory");
     for (fixture, dir, product, node, opened) in [
         ("dkron-single", "dkron-single", "dkron", Some("alpha"), "unless its option for FastLog"),
-        ("dkron-3node", "dkron-3node/n2", "dkron", None, "unless its option for FastLog"),
+        ("dkron-3node", "dkron-3node/n2", "dkron", Some("n2"), "unless its option for FastLog"),
         (
             "dkron-fastlog-single",
             "dkron-fastlog-single",
@@ -87,6 +87,79 @@ fn real_servers_directories_are_named_with_node_and_what_their_server_opens() {
         if let Some(node) = node {
             assert!(headline.contains(&format!("data directory, node {node}")), "{headline}");
         }
+    }
+}
+
+/// What a command says that is given from inside of a directory.
+fn inside(dir: &Path, arguments: &[&str]) -> (i32, Value) {
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_raftlog"))
+        .args(arguments)
+        .arg("--json")
+        .current_dir(dir)
+        .output();
+    let (code, out, err) = told(&run.expect("raftlog runs"));
+    (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}")))
+}
+
+#[test]
+fn a_log_named_from_inside_its_data_directory_is_judged_with_all_of_it() {
+    let room = tempfile::tempdir().expect("directory");
+    let dkron = real(room.path(), "dkron-3node", "dkron-3node/n3");
+    let bao = real(room.path(), "openbao-raft", "openbao-raft");
+    let nomad = real(room.path(), "nomad-bolt", "nomad-bolt");
+    for (dir, product) in [(&dkron, "dkron"), (&bao, "openbao"), (&nomad, "nomad")] {
+        let inner = if product == "nomad" { dir.join("server") } else { dir.clone() };
+        let raft = inner.join("raft");
+        for (from, path) in
+            [(&raft, "raft.db"), (&raft, "./raft.db"), (&raft, "."), (&inner, "raft/raft.db")]
+        {
+            let (code, said) = inside(from, &["inspect", path]);
+            let what = format!("{product} {path}: {said:#}");
+            let layout = &said["source"]["layout"];
+            assert_eq!((code, layout["product"].as_str()), (0, Some(product)), "{what}");
+            assert!(layout["node"].is_string(), "{what}");
+            let snapshot = said["result"]["groups"][0]["snapshot"].is_object();
+            assert_eq!(snapshot, product != "dkron", "{what}");
+        }
+    }
+    // A second backend beside it is seen, and a form that its server does not read refused.
+    fs::copy(dkron.join("raft/raft.db"), dkron.join("raft/raft.db.old")).expect("a copy");
+    let (code, said) = inside(&dkron.join("raft"), &["verify", "raft.db"]);
+    assert_eq!((code, codes(&said)), (3, vec!["R117"]), "{said:#}");
+    let (code, said) = inside(
+        &bao.join("raft"),
+        &["migrate", "raft.db", "../old.db", "--to", "boltdb", "--time-form", "old"],
+    );
+    assert_eq!(code, 0, "{said:#}");
+    fs::rename(bao.join("old.db"), bao.join("raft/raft.db")).expect("renamed");
+    let migrate = ["migrate", "raft.db", "../new.db", "--to", "boltdb"];
+    let (code, said) = inside(&bao.join("raft"), &migrate);
+    assert_eq!((code, said["error"]["kind"].as_str()), (12, Some("refused")), "{said:#}");
+}
+
+#[test]
+fn append_times_that_the_server_of_a_directory_cannot_read_are_found() {
+    let room = tempfile::tempdir().expect("directory");
+    for (fixture, form, times, first) in
+        [("dkron-single", "new", 612, 2), ("openbao-raft", "old", 64, 1)]
+    {
+        let dir = real(room.path(), fixture, fixture);
+        let (log, other) = (dir.join("raft/raft.db"), room.path().join(form));
+        assert_eq!(json(&["verify", text(&dir)]).0, 0, "{fixture}");
+        let arguments =
+            ["migrate", text(&dir), text(&other), "--to", "boltdb", "--time-form", form];
+        assert_eq!(json(&arguments).0, 0, "{fixture}");
+        fs::rename(&other, &log).expect("renamed");
+        let (code, said) = json(&["verify", text(&dir)]);
+        assert_eq!((code, codes(&said)), (3, vec!["R121"]), "{said:#}");
+        let finding = &said["findings"][0];
+        let words = finding["message"].as_str().expect("words");
+        assert!(words.starts_with(&format!("{times} append times are in the {form} form")));
+        assert_eq!((&finding["index"], &finding["severity"]), (&first.into(), &"warning".into()));
+        assert!(finding["place"].is_object(), "{finding:#}");
+        assert_eq!(json(&["verify", "--strict", text(&dir)]).0, 1, "{fixture}");
+        // Alone, nothing says whose log it is.
+        assert_eq!(json(&["verify", "--alone", text(&log)]).0, 0, "{fixture}");
     }
 }
 

@@ -125,10 +125,7 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
             Answer::failed("inspect", Sources::One(source), failure)
         }
         Ok(outcome) => {
-            if let (Some(layout), Some(only)) = (&mut source.layout, outcome.overview.only_server())
-            {
-                layout.node.get_or_insert_with(|| only.to_owned());
-            }
+            name_node(session, &mut source, &opened, &outcome.overview);
             let verbose = arguments.tell.verbose;
             let text = overview::text(
                 view,
@@ -152,6 +149,22 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
         answer.next.extend(explain_commands(&answer.findings));
     }
     session.answer(answer, shape, Some(arguments.tell))
+}
+
+/// Names the node of a data directory that does not name it itself: the only member of its cluster,
+/// or the one after which the data directory, or the directory that holds it, is called.
+fn name_node(session: &Session, source: &mut Source, opened: &Opened, seen: &inspect::Overview) {
+    let Some(layout) = source.layout.as_mut().filter(|layout| layout.node.is_none()) else {
+        return;
+    };
+    let dir = opened.description.data_dir.as_deref();
+    let whole = dir.and_then(|dir| session.fs.canonicalize(dir).ok()).unwrap_or_default();
+    let names = whole.iter().rev().take(2).filter_map(|name| name.to_str());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    if let Some((id, why)) = seen.own_server(&names) {
+        layout.node = Some(id.to_owned());
+        source.evidence.push(why);
+    }
 }
 
 fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {

@@ -127,7 +127,7 @@ fn pieces<'s>(
 
 /// Adds what stands beside the log.
 fn with_snapshots(view: &mut GroupView, snapshots: &Snapshots) {
-    view.snapshots = Some(snapshots.list().len() as u64);
+    view.snapshots = snapshots.in_view().then_some(snapshots.list().len() as u64);
     view.recovery = snapshots.recovery().map(|fault| fault.kind.to_string());
     let Some(newest) = snapshots.list().first() else { return };
     if view.snapshot.as_ref().is_none_or(|known| known.index < newest.index) {

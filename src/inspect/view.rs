@@ -26,11 +26,19 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Id of the only server of the only group's membership: it can only be this node.
-    pub fn only_server(&self) -> Option<&str> {
+    /// Id of the server whose log the only group is, and why: the only one of its membership, or
+    /// the one that has one of the names in `dirs`, of which the first counts most.
+    pub fn own_server(&self, dirs: &[String]) -> Option<(&str, String)> {
         let [group] = self.groups.as_slice() else { return None };
-        let [server] = group.membership.as_ref()?.servers.as_slice() else { return None };
-        Some(&server.id)
+        let servers = &group.membership.as_ref()?.servers;
+        if let [only] = servers.as_slice() {
+            return Some((&only.id, format!("node {}: the only member of its cluster", only.id)));
+        }
+        let named = |dir: &String| servers.iter().find(|server| server.id == *dir);
+        let id = dirs.iter().find_map(named)?.id.as_str();
+        let count = servers.len();
+        let why = format!("node {id}: a directory of this name, of the {count} members' ids");
+        Some((id, why))
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn states(
         if let Some(checked) = beside {
             checked.complete(&mut seen);
         }
-        let snapshots_in_view = beside.is_some();
+        let snapshots_in_view = beside.is_some_and(|checked| checked.in_view);
         let membership_in_snapshot = beside.is_some_and(CheckedSnapshots::has_membership);
         let stated = Stated { group, state, seen, snapshots_in_view, membership_in_snapshot };
         states.groups.push(stated);

@@ -410,16 +410,16 @@ fn describe(
         let way_out = "convert it on a machine of its own byte order first".to_owned();
         return Err(StoreError::Unsupported { path: store, what, way_out });
     }
-    // Only the names as the operator gave them are followed upward, links are not.
+    let place = place_of(fs, &store);
     let around = match (store == path, options.alone) {
         (true, true) => None,
-        (true, false) => data_dir_of(&store),
-        (false, _) => data_dir_of(&store).or_else(|| Some(path.to_owned())),
+        (true, false) => data_dir_of(&place),
+        (false, _) => data_dir_of(&place).or_else(|| Some(path.to_owned())),
     };
     if store == path && !options.alone {
-        faults.extend(second_backend(fs, &store)?);
+        faults.extend(second_backend(fs, &place)?);
     }
-    let layout = around.as_deref().and_then(|root| layout(fs, root, &store, format));
+    let layout = around.as_deref().and_then(|root| layout(fs, root, &place, format));
     Ok(Detected::Store(Box::new(Description {
         path: path.to_owned(),
         store,
@@ -430,6 +430,18 @@ fn describe(
         files,
         faults,
     })))
+}
+
+/// The store's path by which to look around. Only the names as the operator gave them are followed
+/// upward, links are not; where these begin inside of a data directory, so that names are missing,
+/// by the directory that the operator stands in.
+fn place_of(fs: &dyn Fs, store: &Path) -> PathBuf {
+    let whole = data_dir_of(store).is_some_and(|root| !root.as_os_str().is_empty());
+    let directory = (!whole && store.is_relative()).then(|| fs.canonicalize(parent_of(store)));
+    match (directory, store.file_name()) {
+        (Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => store.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use crate::store::{
     Checked, Description, HeadPiece, Level, LocatedHead, Opened, Snapshots, Store, StoreError,
 };
 
+mod times;
+
 /// What is verified.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -145,11 +147,15 @@ pub fn verify(
         job.group(group, state, &mut meter, observer)?;
     }
     meter.finish(observer)?;
+    let unread = times::unread(store, description, EntryCount(total), observer)?;
+    job.findings.extend(unread);
     let counts = checked.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
     let mut containers: BTreeMap<String, u64> = counts.collect();
     let mut checked_bytes = checked.checked_bytes;
     if let Some(seen) = &job.seen {
-        containers.insert("snapshots".to_owned(), seen.count);
+        if seen.in_view {
+            containers.insert("snapshots".to_owned(), seen.count);
+        }
         checked_bytes = checked_bytes.saturating_add(seen.checked_bytes);
     }
     let verdict = Verdict {
@@ -269,7 +275,7 @@ impl Job<'_> {
         let mut around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
         around.terms_may_fall = terms_may_fall(state);
         if let Some(seen) = self.seen.as_ref().filter(|_| *group == GroupId::Unnamed) {
-            around.snapshots_in_view = true;
+            around.snapshots_in_view = seen.in_view;
             around.membership_in_snapshot = seen.has_membership();
         }
         around

@@ -177,13 +177,15 @@ fn container_and_values(code: Code) -> Explanation {
         ),
         Code::R121 => (
             "The file is sound, but the library that owns it is known to refuse or misread it \
-             in this state. Of an archive: every digest fits, but its store was not judged by the \
-             rules when it was backed up.",
+             in this state, or the server whose directory it lies in cannot read the form of its \
+             append times (Dkron reads the old one only, Vault and OpenBao the new). Of an \
+             archive: every digest fits, but its store was not judged by the rules when it was \
+             backed up.",
             "The server may not start although nothing is lost. Of an archive: it holds what was \
              there, sound or not.",
             "Upgrade the server to a version that reads it, or rewrite the log with `raftlog \
-             migrate`. Of an archive: `raftlog restore` it beside, and verify that with a raftlog \
-             that reads the format.",
+             migrate`, where append times are the matter with `--time-form`. Of an archive: \
+             `raftlog restore` it beside, and verify that with a raftlog that reads the format.",
         ),
         Code::R122 => (
             "The container is sound, but the bytes of an entry are not what the encoding \

@@ -28,7 +28,7 @@ use crate::model::{
     Code, Fault, FaultKind, LogIndex, LogState, Place, Server, SharedBytes, SnapshotNote, Term,
 };
 use crate::store::snapshots::state::Proof;
-use crate::store::{Description, Level, Product, StoreError, io_error};
+use crate::store::{Description, Format, Level, Product, StoreError, io_error};
 use crate::vfs::{FileKind, Fs, OpenMode};
 
 /// Name of the directory, beside the log.
@@ -75,10 +75,12 @@ impl Snapshot {
     }
 }
 
-/// The snapshots that stand beside a log.
+/// The snapshots that stand beside a log, and what a `peers.json` there says.
 pub struct Snapshots {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
+    /// Whether there is a place for snapshots.
+    in_view: bool,
     /// Newest first, in the library's order.
     list: Vec<Snapshot>,
     faults: Vec<Fault>,
@@ -89,6 +91,8 @@ pub struct Snapshots {
 /// What checking the snapshots found.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
+    /// Whether there is a place for snapshots, so that one that is not there is missing.
+    pub in_view: bool,
     /// What is wrong or worth knowing.
     pub faults: Vec<Fault>,
     /// The snapshot from which a server starts.
@@ -115,8 +119,8 @@ impl Checked {
 }
 
 impl Snapshots {
-    /// Lists the snapshots beside the store that `description` tells of; `None` where there is no
-    /// place for any. No state is read.
+    /// Lists the snapshots beside the store that `description` tells of; `None` where there is
+    /// neither a place for any nor a `peers.json`. No state is read.
     ///
     /// # Errors
     /// When the system refuses to list or read what is there.
@@ -135,21 +139,28 @@ impl Snapshots {
             (Some(_), Some(data_dir)) => data_dir.to_owned(),
             _ => raft.join(DIR),
         };
-        if !is_directory(fs.as_ref(), &dir)? {
+        let in_view = is_directory(fs.as_ref(), &dir)?;
+        let recovery = peers::beside(fs.as_ref(), raft, product)?;
+        if !in_view && (recovery.is_none() || !is_hashicorps(description.format)) {
             return Ok(None);
         }
-        let recovery = peers::beside(fs.as_ref(), raft, product)?;
         let (list, faults) = (Vec::new(), Vec::new());
-        let mut found = Snapshots { fs: Arc::clone(fs), dir, list, faults, recovery };
+        let mut found = Snapshots { fs: Arc::clone(fs), dir, in_view, list, faults, recovery };
         match vault {
             Some(Ok(snapshot)) => found.list.push(snapshot),
             Some(Err(fault)) => found.faults.push(*fault),
-            None => found.look()?,
+            None if in_view => found.look()?,
+            None => {}
         }
         let order = |one: &Snapshot| (one.term, one.index, one.id.clone());
         found.list.sort_by_key(|one| std::cmp::Reverse(order(one)));
         found.faults.extend(found.recovery.clone());
         Ok(Some(found))
+    }
+
+    /// Whether there is a place for snapshots, so that one that is not there is missing.
+    pub fn in_view(&self) -> bool {
+        self.in_view
     }
 
     /// Where they lie: `snapshots` beside the log, or the directory of Vault's state.
@@ -178,7 +189,8 @@ impl Snapshots {
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Checked, StoreError> {
         let count = self.list.len() as u64;
-        let mut checked = Checked { faults: self.faults.clone(), count, ..Checked::default() };
+        let (faults, in_view) = (self.faults.clone(), self.in_view);
+        let mut checked = Checked { faults, in_view, count, ..Checked::default() };
         for snapshot in &self.list {
             let before = checked.checked_bytes;
             let mut reached = |bytes: u64| progress(before.saturating_add(bytes));
@@ -274,6 +286,11 @@ impl Snapshots {
 
 fn is_vault(product: Product) -> bool {
     matches!(product, Product::Vault | Product::OpenBao)
+}
+
+/// Whether servers on hashicorp/raft open logs of this format.
+fn is_hashicorps(format: Format) -> bool {
+    matches!(format, Format::BoltDb | Format::RaftFastlog | Format::RaftWal)
 }
 
 fn is_directory(fs: &dyn Fs, path: &Path) -> Result<bool, StoreError> {

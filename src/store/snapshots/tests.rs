@@ -77,6 +77,20 @@ fn without_the_directory_nothing_is_in_view_and_with_it_none_is_a_fact() {
 }
 
 #[test]
+fn a_membership_for_the_next_start_is_told_where_there_is_no_place_for_snapshots_too() {
+    let room = Room::new();
+    std::fs::remove_dir(room.dir.path().join("snapshots")).expect("removed");
+    let peers = room.dir.path().join("peers.json");
+    std::fs::write(&peers, r#"["10.0.0.1:8300"]"#).expect("membership");
+    let checked = room.check(Level::Full);
+    assert_eq!(codes(&checked), [(Code::R110, Severity::Info)]);
+    // That there is no snapshot proves nothing there.
+    assert!(!checked.in_view);
+    std::fs::write(&peers, "{").expect("nonsense");
+    assert_eq!(codes(&room.check(Level::Full)), [(Code::R110, Severity::Warning)]);
+}
+
+#[test]
 fn the_newest_is_that_of_the_highest_term_and_then_index() {
     let room = Room::new();
     room.snapshot("2-20-1", (2, 20), b"a");
