@@ -232,3 +232,35 @@ fn what_cannot_be_repaired_is_refused_in_words() {
     assert_eq!((code, hollow.out.exists()), (1, false), "{out}{err}");
     assert!(err.contains("not one entry or key can be proven"), "{err}");
 }
+
+#[test]
+fn what_finds_the_damage_names_the_command_that_takes_out_the_rest() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = file(&DUMPED[3], dir.path());
+    let mut bytes = std::fs::read(&path).expect("fixture");
+    let leaf = (2..bytes.len() / PAGE).find(|page| bytes[page * PAGE + 8] == LEAF).expect("a leaf");
+    bytes[leaf * PAGE..][..PAGE].fill(0);
+    std::fs::write(&path, bytes).expect("broken");
+    let out = dir.path().join("bolt2-voter.db.repaired");
+    let command = format!("raftlog repair {} --out {}", text(&path), text(&out));
+    let target = dir.path().join("target");
+    for arguments in
+        [&["verify", text(&path)][..], &["migrate", text(&path), text(&target), "--to", "fastlog"]]
+    {
+        let (code, _, err) = told(&raftlog(arguments));
+        assert_eq!(code, 1, "{err}");
+        assert!(err.lines().any(|line| line.ends_with(&command)), "{err}");
+    }
+    // What is torn in raft-fastlog is left out by writing it anew.
+    let torn = dir.path().join("torn");
+    let log = support::raft_fastlog::named("voter.db");
+    let whole = std::fs::read(support::raft_fastlog::file(log, dir.path())).expect("fixture");
+    std::fs::write(&torn, &whole[..whole.len() - 3]).expect("torn");
+    let (code, _, err) = told(&raftlog(["verify", text(&torn)]));
+    assert_eq!(code, 3, "{err}");
+    let anew = format!("raftlog migrate {0} {0}.new --to raft-fastlog", text(&torn));
+    assert!(err.contains(&anew), "{err}");
+    let (code, _, err) = told(&raftlog(["repair", text(&torn), "--out", text(&out)]));
+    assert_eq!(code, 15, "{err}");
+    assert!(err.contains("--to raft-fastlog"), "{err}");
+}

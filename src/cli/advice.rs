@@ -9,10 +9,11 @@ use crate::cli::failure::{Context, Failure, Kind};
 use crate::cli::quote::quoted_path;
 use crate::cli::values::time_form_word;
 use crate::migrate::ACCEPTABLE;
-use crate::model::{Fault, Findings, GroupId, IoError, Severity};
+use crate::model::{Code, Fault, Findings, GroupId, IoError, Severity};
 use crate::report::{Exit, explain, words};
-use crate::store::StoreError;
 use crate::store::detect::NO_SUCH_PATH;
+use crate::store::open::salvages;
+use crate::store::{Format, StoreError};
 use crate::vfs::{Fs, parent_of};
 use crate::{backup, bench, compare, inspect, migrate, repair, simulate, verify};
 
@@ -67,6 +68,23 @@ fn causes(error: &IoError) -> Vec<String> {
         next = cause.source();
     }
     causes
+}
+
+/// The command that takes out of a store what is left in it, where `findings` say that it is
+/// damaged and its format is one that can be salvaged.
+pub fn salvage_command(path: &Path, format: Option<&str>, findings: &Findings) -> Option<String> {
+    let is_damage = |fault: &Fault| {
+        let of_container = matches!(fault.code, Code::R119 | Code::R120 | Code::R122);
+        of_container && fault.severity == Severity::Error
+    };
+    let mut formats = Format::ALL.into_iter().filter(|format| salvages(*format));
+    if !formats.any(|can| Some(can.as_str()) == format) || !findings.kept().any(is_damage) {
+        return None;
+    }
+    let mut out = path.as_os_str().to_owned();
+    out.push(".repaired");
+    let out = PathBuf::from(out);
+    Some(format!("raftlog repair {} --out {}", quoted_path(path), quoted_path(&out)))
 }
 
 /// Damage that left nothing to go on with.
@@ -243,6 +261,9 @@ pub fn of_migrate(
                 Some(codes) => failure.hint(context.again(&format!("--accept {codes}"))),
                 None => failure.hint("migrate a sound copy: a backup, or the log of a peer"),
             };
+            let from = outcome.migration.plan.from.as_str();
+            let salvage = salvage_command(&context.path, Some(from), &outcome.findings);
+            let failure = salvage.into_iter().fold(failure, Failure::hint);
             let failure = failure.hint(context.on_path("verify")).docs(Exit::Findings.name());
             return (failure, Some(outcome));
         }

@@ -67,11 +67,15 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
                 ));
                 let is_archive = judged.verdict.format.as_deref() == Some("archive");
                 let was_opened = judged.verdict.error.is_none();
+                let format = judged.source.format.as_deref();
                 let recorded = judged.verdict.recorded.as_ref();
                 if recorded.is_some_and(|recorded| recorded.sound.is_none()) {
                     answer.next.push(judge_restored(path));
+                } else if let Some(repair) = advice::salvage_command(path, format, &judged.findings)
+                {
+                    answer.next.push(repair);
                 } else if judged.exit != Exit::Ok && was_opened && !is_archive {
-                    answer.next.extend(closer_look(path, &judged.findings));
+                    answer.next.extend(closer_look(path, format, &judged.findings));
                 }
             }
         }
@@ -90,9 +94,13 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
 }
 
 /// The command that shows what the gravest finding is about.
-fn closer_look(path: &Path, findings: &Findings) -> Option<String> {
+fn closer_look(path: &Path, format: Option<&str>, findings: &Findings) -> Option<String> {
     let first = findings.kept().max_by_key(|fault| fault.severity)?;
     let selector = match (first.code, first.index) {
+        (Code::R114, _) if format == Some(Format::RaftFastlog.as_str()) => {
+            let (path, new) = (quoted_path(path), quoted_path(&new_beside(path)));
+            return Some(format!("raftlog migrate {path} {new} --to {}", Format::RaftFastlog));
+        }
         (Code::R105 | Code::R106 | Code::R113 | Code::R118 | Code::R125, _) => "--state".to_owned(),
         (Code::R114 | Code::R115 | Code::R116 | Code::R119 | Code::R123, _) => {
             "--records".to_owned()

@@ -133,7 +133,18 @@ pub fn open_damaged(
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
             Box::new(BoltDbSalvage::open(fs.as_ref(), &description.store, lock)?)
         }
-        other => return Err(unsupported(format!("{other} is not repaired by this version"))),
+        other => {
+            let what = format!("{other} is not repaired by this version");
+            return Err(match other {
+                Format::RaftFastlog => StoreError::Unsupported {
+                    path: path.to_owned(),
+                    what,
+                    way_out: "migrate it --to raft-fastlog: that leaves out a torn tail and ghosts"
+                        .to_owned(),
+                },
+                _ => unsupported(what),
+            });
+        }
     };
     let snapshots = Snapshots::beside(fs, &description)?;
     Ok(Damaged { salvage, description, snapshots })
@@ -142,6 +153,11 @@ pub fn open_damaged(
 /// Whether stores of `format` are read, not only recognised.
 pub fn reads(format: Format) -> bool {
     matches!(format, Format::Redb | Format::FastLog | Format::BoltDb | Format::RaftFastlog)
+}
+
+/// Whether [`open_damaged`] salvages what is left of a damaged store of `format`.
+pub fn salvages(format: Format) -> bool {
+    matches!(format, Format::BoltDb)
 }
 
 fn open_described(
