@@ -172,6 +172,19 @@ impl Window {
         }
     }
 
+    /// What a leader of a later term makes of the tail of a log of raft-fastlog: it is deleted, and
+    /// another entry written. The loader brings the last deleted one back.
+    fn replace_tails_of_fastlogs(&self, first: u64, last: u64) {
+        for node in NODES {
+            let mut file = fs::File::options().append(true).open(self.log(node)).expect("log");
+            let mut bytes = vec![b']'];
+            bytes.extend(first.to_le_bytes());
+            bytes.extend(last.to_le_bytes());
+            file.write_all(&bytes).expect("written");
+        }
+        self.append_to_fastlogs(first);
+    }
+
     /// What a new leader writes to a log of raft-fastlog: its term, then a no-op.
     fn append_to_fastlogs(&self, index: u64) {
         for node in NODES {
@@ -338,6 +351,73 @@ fn a_rollback_keeps_what_was_written_to_the_new_logs() {
     assert_eq!(window.compared().0, 0);
 }
 
+#[test]
+fn ghosts_that_would_stop_a_server_are_left_out_on_the_way_back() {
+    let window = Window::dkron();
+    window.done("dkron-fastlog", &[]);
+    window.replace_tails_of_fastlogs(470, 474);
+    for node in NODES {
+        let data = window.data(node);
+        let (code, out, err) = told(&raftlog([Path::new("verify"), &data]));
+        assert_eq!(code, 1, "{out}{err}");
+    }
+    let (_, err) = window.done("dkron-boltdb", &[]);
+    assert!(err.contains("n2: the new log leaves out what is wrong with"), "{err}");
+    window.are("boltdb", 470);
+    assert_eq!(window.compared().0, 0);
+    // An archive that is not what was written is no backup, whatever is wrong with the log in it.
+    let window = Window::dkron();
+    window.done("dkron-fastlog", &[]);
+    window.replace_tails_of_fastlogs(470, 474);
+    let real = window.room.path().join("shims/raftlog");
+    let shim = fs::read_to_string(&real).expect("shim");
+    let spoil = "ended=$?\nfor last; do :; done\n\
+                 [ \"$1\" != backup ] || printf x | dd of=\"$last\" bs=1 seek=600 conv=notrunc\n\
+                 exit $ended\n";
+    fs::write(&real, format!("{shim}{spoil}")).expect("shim");
+    let run = window.run("dkron-boltdb", &[], Failing::default(), &[]);
+    let (code, _, err) = told(&run);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("FAILED in step backup (exit 1): n1: proving the backup"), "{err}");
+}
+
+#[test]
+fn a_node_whose_log_has_the_hole_of_an_installed_snapshot_is_switched() {
+    // Entries before and behind the snapshot through 23, as raft-fastlog writes them.
+    let mut log = Vec::new();
+    for (key, value) in [("CurrentTerm", 2u64), ("LastVoteTerm", 2)] {
+        log.push(b'(');
+        log.extend((key.len() as u64).to_le_bytes());
+        log.extend(key.as_bytes());
+        log.extend(8u64.to_le_bytes());
+        log.extend(value.to_le_bytes());
+    }
+    for index in (1..=20u64).chain(24..=30) {
+        log.push(b'[');
+        for number in [1, index, 2] {
+            log.extend(number.to_le_bytes());
+        }
+        log.push(1);
+        log.extend(0u64.to_le_bytes());
+    }
+    let window = Window::new(vec![log; 3]);
+    for node in NODES {
+        let snapshot = window.data(node).join("raft/snapshots/2-23-1");
+        fs::create_dir(&snapshot).expect("snapshot");
+        fs::write(snapshot.join("state.bin"), "").expect("state");
+        let meta = r#"{"Version":1,"ID":"2-23-1","Index":23,"Term":2,"Peers":"","Configuration":
+            {"Servers":[{"Suffrage":0,"ID":"n1","Address":"a:1"}]},"ConfigurationIndex":1,
+            "Size":0,"CRC":"AAAAAAAAAAA="}"#;
+        fs::write(snapshot.join("meta.json"), meta).expect("description");
+    }
+    window.done("dkron-boltdb", &[]);
+    window.are("boltdb", 30);
+    window.done("dkron-fastlog", &[]);
+    window.are("raft-fastlog", 30);
+    window.done("dkron-fastlog", &["rollback"]);
+    window.are("boltdb", 30);
+}
+
 /// Lets the commands of a run fail, every `stride`-th; each time a second run must end well, and a
 /// rollback give everything back.
 fn fails_and_recovers(make: fn() -> Window, name: &str, format: &str, after: bool, stride: usize) {
@@ -470,4 +550,22 @@ fn without_a_command_for_it_a_node_is_well_while_its_server_holds_the_log() {
     let (code, _, err) = run(&["freeze"]);
     assert_eq!(code, 11, "{err}");
     drop(held);
+    // raft-fastlog has no lock: there a server shows by the descriptor that it keeps open.
+    window.done("dkron-fastlog", &["convert", "switch"]);
+    let (code, _, err) = run(&["health"]);
+    assert_eq!(code, 1, "{err}");
+    let servers = NODES.map(|node| {
+        let log = fs::File::options().read(true).write(true).open(window.log(node)).expect("log");
+        Command::new("sleep").arg("600").stdin(log).spawn().expect("a server")
+    });
+    let (code, _, err) = run(&["health"]);
+    let (frozen, _, refused) = run(&["freeze"]);
+    for mut server in servers {
+        server.kill().expect("killed");
+        server.wait().expect("ended");
+    }
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("n3: well"), "{err}");
+    assert_eq!(frozen, 11, "{refused}");
+    assert!(refused.contains("in use by sleep"), "{refused}");
 }
