@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Candidate, Code, Findings, GroupId, HardState, LogState, Severity, Term, Vote};
+use crate::model::{
+    Candidate, Code, Fault, Findings, GroupId, HardState, LogState, Severity, Term, Vote,
+};
 use crate::store::Level;
 
 /// Version of the manifest and of the archive's structure that this raftlog writes and reads.
@@ -182,27 +184,14 @@ impl Verdict {
         };
         let mut lines: Vec<(Code, Severity, VerdictFinding)> = Vec::new();
         for fault in findings.kept() {
+            let line = || VerdictFinding::of(fault, findings.count(fault.code));
             match lines.iter_mut().find(|(code, ..)| *code == fault.code) {
-                Some((_, gravest, line)) => {
-                    *gravest = (*gravest).max(fault.severity);
-                    line.severity = gravest.as_str().to_owned();
+                // What a line says is of the gravest that it stands for.
+                Some((_, gravest, told)) if *gravest < fault.severity => {
+                    (*gravest, *told) = (fault.severity, line());
                 }
-                None => {
-                    let line = VerdictFinding {
-                        code: fault.code.as_str().to_owned(),
-                        severity: fault.severity.as_str().to_owned(),
-                        count: findings.count(fault.code),
-                        message: fault.kind.to_string(),
-                        group: fault.group.as_ref().and_then(|group| group.name()).map(Into::into),
-                        index: fault.index.map(|index| index.0),
-                        place: fault.place.as_ref().map(|place| VerdictPlace {
-                            file: place.file.to_string_lossy().into_owned(),
-                            offset_bytes: place.offset_bytes,
-                            len_bytes: place.len_bytes,
-                        }),
-                    };
-                    lines.push((fault.code, fault.severity, line));
-                }
+                Some(_) => {}
+                None => lines.push((fault.code, fault.severity, line())),
             }
         }
         Verdict {
@@ -213,6 +202,25 @@ impl Verdict {
             warnings: findings.warnings(),
             infos: findings.infos(),
             findings: lines.into_iter().map(|(_, _, line)| line).collect(),
+        }
+    }
+}
+
+impl VerdictFinding {
+    /// The line of a finding that stands for `count` of its code.
+    fn of(fault: &Fault, count: u64) -> VerdictFinding {
+        VerdictFinding {
+            code: fault.code.as_str().to_owned(),
+            severity: fault.severity.as_str().to_owned(),
+            count,
+            message: fault.kind.to_string(),
+            group: fault.group.as_ref().and_then(|group| group.name()).map(Into::into),
+            index: fault.index.map(|index| index.0),
+            place: fault.place.as_ref().map(|place| VerdictPlace {
+                file: place.file.to_string_lossy().into_owned(),
+                offset_bytes: place.offset_bytes,
+                len_bytes: place.len_bytes,
+            }),
         }
     }
 }
