@@ -238,6 +238,42 @@ fn a_copy_holds_the_values_byte_for_byte() {
     }
 }
 
+/// A freelist that counts more pages than a page's own count can say has its count in front of the
+/// numbers: the same list in that form is the same list, and a count that lies is named.
+#[test]
+fn a_freelist_whose_count_stands_before_its_numbers_is_read() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = file(&DUMPED[1], dir.path());
+    let look = |code: i32| {
+        let (ended, out, err) = told(&raftlog(["verify", text(&path), "--alone", "--json"]));
+        assert_eq!(ended, code, "{out}{err}");
+        serde_json::from_str::<Value>(&out).expect("JSON")
+    };
+    let free = |said: &Value| said["result"]["stores"][0]["containers"]["free pages"].as_u64();
+    let sound = look(0);
+    let listed = free(&sound).expect("free pages");
+    let mut bytes = std::fs::read(&path).expect("fixture");
+    let evidence = sound["source"]["evidence"].to_string();
+    let (_, page) = evidence.split_once("freelist at page ").expect("a freelist");
+    let digits: String = page.chars().take_while(char::is_ascii_digit).collect();
+    let at = 4096 * digits.parse::<usize>().expect("a page");
+    let count = usize::from(u16::from_le_bytes([bytes[at + 10], bytes[at + 11]]));
+    assert_eq!(count as u64, listed);
+    bytes.copy_within(at + 16..at + 16 + 8 * count, at + 24);
+    bytes[at + 10..at + 12].fill(0xff);
+    for (said, code) in [(listed, 0), (listed + 1, 1), (u64::MAX, 1), (0xffff, 1)] {
+        bytes[at + 16..at + 24].copy_from_slice(&said.to_le_bytes());
+        std::fs::write(&path, &bytes).expect("file");
+        let verdict = look(code);
+        assert_eq!(verdict["result"]["stores"][0]["entries"], 1297, "{said}");
+        if code == 0 {
+            assert_eq!(free(&verdict), Some(listed));
+        } else {
+            assert!(verdict["findings"].to_string().contains("freelist"), "{said}: {verdict:#}");
+        }
+    }
+}
+
 #[test]
 fn the_smallest_files_are_read() {
     let dir = tempfile::tempdir().expect("directory");

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions as StdOpenOptions};
 use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
@@ -157,21 +157,33 @@ impl Copy {
     }
 }
 
-/// The files whose every part is small; the large ones show nothing else.
-fn small() -> impl Iterator<Item = &'static Bundled> {
-    ALL.iter().filter(|one| !one.fixture.starts_with("wide") && !one.fixture.starts_with("long"))
+/// How much is tried of something: a sample, or with `RAFTLOG_DAMAGE=full` (`.ci/damage`) all.
+fn amount(sample: u64, full: u64) -> u64 {
+    if std::env::var_os("RAFTLOG_DAMAGE").is_some_and(|word| word == "full") {
+        full
+    } else {
+        sample
+    }
+}
+
+/// The files whose every part is small, as the large ones show nothing else; of all of the damage,
+/// every file.
+fn tried() -> impl Iterator<Item = &'static Bundled> {
+    let large = |one: &Bundled| ["wide", "long"].iter().any(|name| one.fixture.starts_with(name));
+    ALL.iter().filter(move |one| amount(0, 1) == 1 || !large(one))
 }
 
 #[test]
 fn a_flipped_bit_changes_no_entry_unseen_but_the_one_it_lies_in() {
     let dir = tempfile::tempdir().expect("directory");
-    for bundled in small() {
+    for bundled in tried() {
         let copy = Copy::of(bundled, dir.path());
         let mut numbers = Numbers(copy.bytes.len() as u64);
         // All bits of a small file, else bits anywhere, most of them where records begin.
         let all = copy.bytes.len() as u64 * 8;
-        for round in 0..all.min(1_700) {
-            let (at, bit) = match (all <= 1_700, round % 2) {
+        let most = amount(1_700, 10_000);
+        for round in 0..all.min(most) {
+            let (at, bit) = match (all <= most, round % 2) {
                 (true, _) => (round / 8, round % 8),
                 (false, 0) => (numbers.next(all / 8), numbers.next(8)),
                 (false, _) => {
@@ -191,11 +203,12 @@ fn a_flipped_bit_changes_no_entry_unseen_but_the_one_it_lies_in() {
 fn numbers_at_their_most_are_survived() {
     let dir = tempfile::tempdir().expect("directory");
     let numbers = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1, 1 << 40, 1 << 31, 0];
-    for bundled in small() {
+    for bundled in tried() {
         let copy = Copy::of(bundled, dir.path());
         let size = copy.bytes.len() as u64;
         let borders = copy.sound.records.iter().map(|(_, place)| place.start);
-        for at in borders.step_by(copy.sound.records.len() / 30 + 1) {
+        let tried = usize::try_from(amount(30, 300)).expect("few");
+        for at in borders.step_by(copy.sound.records.len() / tried + 1) {
             // Count or length behind the marker; index, term and length of the first entry.
             for field in [1, 9, 17, 26] {
                 for number in numbers.iter().filter(|_| at + field + 8 <= size) {
@@ -210,17 +223,22 @@ fn numbers_at_their_most_are_survived() {
 #[test]
 fn a_file_cut_inside_a_record_is_torn_and_one_cut_between_records_is_an_earlier_file() {
     let dir = tempfile::tempdir().expect("directory");
-    for bundled in small() {
+    for bundled in tried() {
         let copy = Copy::of(bundled, dir.path());
         let borders: Vec<u64> =
             copy.sound.records.iter().map(|(_, place)| place.end).chain([0]).collect();
         let mut numbers = Numbers(7);
         let size = copy.bytes.len() as u64;
-        let seeded = (0..170).map(|_| numbers.next(size));
+        let seeded = (0..amount(170, 1_000)).map(|_| numbers.next(size));
         let around = borders.iter().flat_map(|at| [at.saturating_sub(1), *at, at + 1]);
+        // From the longest to the shortest, so that one file can be made shorter and shorter.
+        let lengths: BTreeSet<u64> = seeded.chain(around).filter(|len| *len < size).collect();
         let cut = dir.path().join("cut");
-        for len in seeded.chain(around).filter(|len| *len < size) {
-            std::fs::write(&cut, &copy.bytes[..len as usize]).expect("cut");
+        std::fs::write(&cut, &copy.bytes).expect("copy");
+        let shorter = StdOpenOptions::new().write(true).open(&cut).expect("open");
+        let borders: BTreeSet<u64> = borders.into_iter().collect();
+        for len in lengths.into_iter().rev() {
+            shorter.set_len(len).expect("cut");
             read(&cut, Reading::Loader);
             let Some(found) = read(&cut, Reading::Meant) else {
                 assert_eq!(len, 0);
@@ -234,19 +252,31 @@ fn a_file_cut_inside_a_record_is_torn_and_one_cut_between_records_is_an_earlier_
 }
 
 #[test]
-fn zeros_over_any_part_are_survived() {
+fn zeros_and_records_in_each_others_place_are_survived() {
     let dir = tempfile::tempdir().expect("directory");
-    for bundled in small() {
+    for bundled in tried() {
         let copy = Copy::of(bundled, dir.path());
         let size = copy.bytes.len() as u64;
         let mut numbers = Numbers(11);
-        for _ in 0..60 {
+        for _ in 0..amount(60, 500) {
             let at = numbers.next(size);
             let len = (1 + numbers.next(4096)).min(size - at);
             let zeros = vec![0; len as usize];
             read_changed(&copy, at, &zeros);
             // And to the end, as a file system leaves it.
             read_changed(&copy, at, &vec![0; (size - at) as usize]);
+            // Two records change places: what is read is in the order of the file.
+            let mut two = [0, 1].map(|_| {
+                let record = numbers.next(copy.sound.records.len() as u64) as usize;
+                copy.sound.records[record].1.clone()
+            });
+            two.sort_by_key(|place| place.start);
+            let [low, high] = two.map(|place| place.start as usize..place.end as usize);
+            if low.end <= high.start {
+                let between = &copy.bytes[low.end..high.start];
+                let parts = [&copy.bytes[high.clone()], between, &copy.bytes[low.clone()]];
+                read_changed(&copy, low.start as u64, &parts.concat());
+            }
         }
     }
 }

@@ -39,6 +39,15 @@ pub const DUMPED: [Bundled; 13] = [
     of_server("openbao-raft", "openbao-raft/raft/raft.db"),
 ];
 
+/// The others that hold a store of raft-boltdb.
+pub const UNDUMPED: [Bundled; 5] = [
+    alone("small", "v1.db"),
+    alone("small", "v2.db"),
+    alone("small", "fresh.db"),
+    alone("filesnapshots", "snap/snap10_log11/raft.db"),
+    alone("filesnapshots", "snap/badcrc_newest_older_ok/raft.db"),
+];
+
 fn fixture(name: &str) -> PathBuf {
     super::fixtures().join("boltdb").join(name)
 }
