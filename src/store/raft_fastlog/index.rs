@@ -5,11 +5,11 @@
 //! first; the others are found by following the file from there. What is overwritten or deleted
 //! shortens or splits a piece.
 //!
-//! Memory: about 40 bytes for a piece, 60 at the worst, so for an entry that does not follow the one
-//! before it in the file (a file that its library rewrote has its entries in no order) as much as
-//! that, and next to nothing for all others. Pieces are never more than entries, of which each has
-//! 25 bytes of the file at least: a file made to hurt takes two and a half times its size, one that
-//! its library rewrote 40 bytes an entry, that is 40 MB for a million.
+//! Memory: about 40 bytes for a piece, 60 at the worst, so for an entry that does not follow the
+//! one before it in the file (a file that its library rewrote has its entries in no order) as much
+//! as that, and next to nothing for all others. Pieces are never more than entries, of which each
+//! has 25 bytes of the file at least: a file made to hurt takes two and a half times its size, one
+//! that its library rewrote 40 bytes an entry, that is 40 MB for a million.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
