@@ -147,8 +147,9 @@ impl Copy {
     fn with(&self, at: u64, bytes: &[u8], what: &str) {
         self.file.write_all_at(bytes, at).expect("break");
         let end = at as usize + bytes.len();
-        let changed = [at..end as u64];
-        assert_honest(&self.sound, &self.path, &changed, &format!("{}: {what}", self.name));
+        let changed = at..end as u64;
+        let (changed, what) = (std::slice::from_ref(&changed), format!("{}: {what}", self.name));
+        assert_honest(&self.sound, &self.path, changed, &what);
         self.file.write_all_at(&self.bytes[at as usize..end], at).expect("mend");
     }
 
