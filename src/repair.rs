@@ -207,6 +207,9 @@ fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
         repair.open_begin |= salvaged.open_begin;
         repair.open_end |= salvaged.open_end.is_some();
         let last = salvaged.missing.last().map(|hole| hole.last());
+        // A store that knows its snapshot says itself what that covers.
+        let marked = job.salvage.state(&group).snapshot_id().map(|id| id.index);
+        let covered = covered.max(marked);
         let reaches = last.is_none_or(|last| covered.is_some_and(|covered| last <= covered));
         repair.covered_by_snapshot &= reaches && salvaged.open_end.is_none();
         repair.from_commit_before += salvaged.from_commit_before;
@@ -245,8 +248,13 @@ impl Job<'_> {
         repair: &mut Repair,
         observer: &mut dyn Observer,
     ) -> Result<Option<Sealed>, Error> {
-        let options =
-            SinkOptions { page_bytes: self.salvage.page_bytes(), ..SinkOptions::default() };
+        let (schema, format) = self.salvage.redb().unzip();
+        let options = SinkOptions {
+            page_bytes: self.salvage.page_bytes(),
+            redb_schema: schema.map(str::to_owned),
+            redb_format: format.unwrap_or_default(),
+            ..SinkOptions::default()
+        };
         let mut sink = match self.dry_run {
             true => None,
             false => Some(create_sink(self.salvage.format(), self.target.clone(), &options)?),

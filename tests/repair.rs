@@ -16,7 +16,7 @@ use raftlog::vfs::Fs;
 use raftlog::vfs::os::{OsClock, OsFs};
 use serde_json::Value;
 use support::bolt::{Bundled, DUMPED, file};
-use support::{raftlog, redb, told};
+use support::{raftlog, told};
 
 const PAGE: usize = 4096;
 const META_BYTES: usize = 64;
@@ -221,10 +221,11 @@ fn what_cannot_be_repaired_is_refused_in_words() {
         assert_eq!(code, 12, "{err}");
     }
     // Another format.
-    let other = redb("redb-twins", "twin-dkron-single");
+    let other = dir.path().join("x.fastlog");
+    told(&raftlog(["migrate", text(&path), text(&other), "--to", "fastlog"]));
     let (code, _, err) = told(&raftlog(["repair", text(&other), "--out", "never"]));
     assert_eq!(code, 15, "{err}");
-    assert!(err.contains("redb is not repaired"), "{err}");
+    assert!(err.contains("fastlog is not repaired"), "{err}");
     // Nothing but zeros behind the metas.
     let hollow = Broken::of(&DUMPED[1], dir.path(), |bytes| bytes[2 * PAGE..].fill(0));
     let arguments = ["repair", text(&hollow.path), "--out", text(&hollow.out)];

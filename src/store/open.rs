@@ -14,7 +14,7 @@ use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
 };
 use crate::store::redb::schemas::{self, Schema};
-use crate::store::redb::{RedbDirectory, RedbSink, RedbStore};
+use crate::store::redb::{RedbDirectory, RedbSalvage, RedbSink, RedbStore};
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
@@ -132,6 +132,11 @@ pub fn open_damaged(
         Format::BoltDb => {
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
             Box::new(BoltDbSalvage::open(fs.as_ref(), &description.store, lock)?)
+        }
+        Format::Redb if description.files.len() == 1 => {
+            let path = &description.store;
+            let lock = lock_shared(fs.as_ref(), clock, path, options.lock_timeout)?;
+            Box::new(RedbSalvage::open(fs.as_ref(), path, &options.redb, lock)?)
         }
         other => {
             let what = format!("{other} is not repaired by this version");

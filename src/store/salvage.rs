@@ -6,7 +6,7 @@
 //! is missing then is named, so that nobody takes the result for the whole.
 
 use crate::model::{Fault, GroupId, IndexRange, LogIndex, LogState};
-use crate::store::{Entries, Format, StoreError, StoreFile};
+use crate::store::{Entries, Format, RedbFormat, StoreError, StoreFile};
 
 /// Faults that are kept one by one.
 pub const DROPPED_MAX: usize = 1_000;
@@ -65,6 +65,10 @@ pub trait Salvage {
     fn files(&self) -> &[StoreFile];
     /// Bytes of a page, in a format whose page size is its maker's choice.
     fn page_bytes(&self) -> Option<u64>;
+    /// Schema and file format of the result, in redb.
+    fn redb(&self) -> Option<(&'static str, RedbFormat)> {
+        None
+    }
     /// The groups, ascending.
     fn groups(&self) -> Vec<GroupId>;
     /// Everything of a group beside its entries, as far as it could be read.

@@ -12,6 +12,7 @@ mod format;
 mod layout;
 mod page;
 mod pages;
+mod salvage;
 mod scan;
 mod schema;
 pub mod schemas;
@@ -24,6 +25,7 @@ mod tree;
 
 pub use directory::{RedbDirectory, groups_of};
 pub use format::recognise;
+pub use salvage::RedbSalvage;
 pub use sink::RedbSink;
 pub use source::RedbStore;
 

@@ -166,7 +166,10 @@ impl Pages {
     }
 
     /// Reads bytes that are known to lie inside the file.
-    fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
+    ///
+    /// # Errors
+    /// `Io` when they cannot be read.
+    pub fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
         let failed = |source| StoreError::Io(IoError::new("read", &*self.path, source).at(offset));
         let len =
             usize::try_from(len).map_err(|_| failed(std::io::ErrorKind::OutOfMemory.into()))?;

@@ -1,0 +1,122 @@
+//! Broken copies of redb files: what comes out was in them, and what is missing is named.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use raftlog::model::{Entry, GroupId, IndexRange};
+use raftlog::store::OpenOptions;
+use raftlog::store::open::open;
+use raftlog::vfs::Fs;
+use raftlog::vfs::os::{OsClock, OsFs};
+use serde_json::Value;
+
+fn entries(path: &Path) -> BTreeMap<(GroupId, u64), Entry> {
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let opened = open(&fs, &OsClock, path, &OpenOptions::default()).expect("opens");
+    let mut all = BTreeMap::new();
+    for group in opened.store.groups().expect("groups") {
+        for located in opened.store.entries(&group, IndexRange::ALL).expect("entries") {
+            let Ok(located) = located else { continue };
+            all.insert((group.clone(), located.entry.index.0), located.entry);
+        }
+    }
+    all
+}
+
+/// Repairs a file and gives the exit code, the result, and the repaired entries.
+fn repaired(
+    source: &Path,
+    dir: &Path,
+    name: &str,
+) -> (i32, Value, BTreeMap<(GroupId, u64), Entry>) {
+    let before = std::fs::read(source).expect("source");
+    let out = dir.join(format!("{name}.repaired.redb"));
+    let (from, into) = (source.to_str().expect("path"), out.to_str().expect("path"));
+    let (code, stdout, stderr) =
+        support::told(&support::raftlog(["repair", from, "--out", into, "--json"]));
+    assert_eq!(std::fs::read(source).expect("source"), before, "{name} was changed");
+    let value: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}"));
+    let found = if out.exists() { entries(&out) } else { BTreeMap::new() };
+    (code, value["result"].clone(), found)
+}
+
+#[test]
+fn a_sound_file_of_each_schema_comes_out_whole() {
+    let dir = tempfile::tempdir().expect("directory");
+    for (archive, name) in [
+        ("redb-basic", "synth"),
+        ("redb-basic", "v2-synth"),
+        ("redb-groups", "groups"),
+        ("redb-real", "real-mocra-purged"),
+        ("redb-real", "real-nodedb-purged"),
+        ("redb-real", "real-sorock-unclean"),
+        ("redb-real", "real-tatara-full"),
+        ("redb-schema", "json-str"),
+        ("redb-schema", "protobuf-tikv"),
+    ] {
+        let path = support::redb(archive, name);
+        let (code, result, found) = repaired(&path, dir.path(), name);
+        assert_eq!(code, 0, "{name}: {result}");
+        assert_eq!(found, entries(&path), "{name}");
+    }
+}
+
+#[test]
+fn of_a_damaged_file_nothing_wrong_comes_out_and_what_is_missing_is_told() {
+    let dir = tempfile::tempdir().expect("directory");
+    let sound = entries(&support::redb("redb-basic", "synth"));
+    for (name, at_least) in [
+        ("dmg-leaf-value", 399),
+        ("dmg-leaf-count", 399),
+        ("dmg-zero-leaf", 394),
+        ("dmg-branch-child", 300),
+        ("dmg-branch-sum", 300),
+        ("dmg-cut-page", 397),
+        ("dmg-noise", 290),
+        ("dmg-zero-conf", 400),
+    ] {
+        let path = support::redb("redb-damaged", name);
+        let (code, result, found) = repaired(&path, dir.path(), name);
+        assert!(found.len() >= at_least, "{name}: {} {result}", found.len());
+        for (key, entry) in &found {
+            assert_eq!(sound.get(key), Some(entry), "{name}: a wrong entry");
+        }
+        let whole = found.len() == sound.len() && result["state"] == "newest";
+        assert_eq!(code, if whole { 3 } else { 4 }, "{name}: {result}");
+        let missing: u64 = result["holes"].as_array().expect("holes").iter().map(length).sum();
+        let open = result["open_end"] == true || result["open_begin"] == true;
+        let lost = (sound.len() - found.len()) as u64;
+        assert!(missing == lost || open && missing <= lost, "{name}: {lost} lost, {result}");
+    }
+}
+
+fn length(hole: &Value) -> u64 {
+    hole["last"].as_u64().expect("last") - hole["first"].as_u64().expect("first") + 1
+}
+
+#[test]
+fn a_hole_in_a_projects_file_is_compared_with_its_snapshot_marker() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = support::redb("redb-real", "real-nodedb-purged");
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let opened = open(&fs, &OsClock, &path, &OpenOptions::default()).expect("opens");
+    let mut all = opened.store.entries(&GroupId::Unnamed, IndexRange::ALL).expect("entries");
+    let place = all.nth(100).expect("entry").expect("sound").place.expect("place");
+    let mut bytes = std::fs::read(&path).expect("file");
+    bytes[usize::try_from(place.offset_bytes).expect("small")] ^= 1;
+    let broken = dir.path().join("broken.redb");
+    std::fs::write(&broken, bytes).expect("broken");
+    let sound = entries(&path);
+    let (code, result, found) = repaired(&broken, dir.path(), "broken");
+    for (key, entry) in &found {
+        assert_eq!(sound.get(key), Some(entry), "a wrong entry");
+    }
+    let whole = found.len() == sound.len();
+    assert_eq!(code, if whole { 3 } else { 4 }, "{result}");
+    // The snapshot ends at 60, the hole lies behind it.
+    assert_eq!(result["covered_by_snapshot"], Value::Bool(whole), "{result}");
+}
