@@ -71,7 +71,7 @@ impl RedbSalvage {
     /// Opens the file at `path`, which the caller has locked, and looks for everything in it.
     ///
     /// # Errors
-    /// `Fault` when no commit is left at all, else as [`discover`]; damage is none.
+    /// `Fault` when no commit and no table is left, `NotFound` and `Ambiguous` as for a sound file.
     pub fn open(
         fs: &dyn Fs,
         path: &Path,
