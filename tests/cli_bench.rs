@@ -273,6 +273,25 @@ fn one_cell_measures_in_the_directory_it_is_given() {
     assert_eq!(code, 0, "what is measured is a log like any other: {stdout}{stderr}");
 }
 
+/// The promise of the engine, seen from outside: the memory of a whole process that holds them.
+#[test]
+fn a_million_empty_entries_fit_in_64_mib() {
+    let place = Place::new();
+    let cell = "S after-entries fastlog -1 disk-first immediate 0 1 1 1000000 0.01";
+    let output = raftlog(["bench", "--cell", cell, "--dir", &place.path().to_string_lossy()]);
+    let (code, stdout, stderr) = told(&output);
+    assert_eq!(code, 0, "{stderr}");
+    let outcome: Value = serde_json::from_str(&stdout).expect("one object");
+    assert!(outcome["rss_bytes"].as_u64() < Some(64 << 20), "{outcome}");
+    let store = place.path().join("log.fastlog");
+    let (code, stdout, stderr) =
+        told(&raftlog(["inspect".as_ref(), store.as_os_str(), "--json".as_ref()]));
+    assert_eq!(code, 0, "{stderr}");
+    let found: Value = serde_json::from_str(&stdout).expect("one object");
+    let entries = found["result"]["groups"][0]["entries"].as_u64();
+    assert!(entries >= Some(1_000_000), "{found}");
+}
+
 #[test]
 fn ctrl_c_prints_what_was_done_and_leaves_nothing() {
     let place = Place::new();

@@ -8,9 +8,10 @@ use crate::fastlog::batch::Batch;
 use crate::fastlog::core::Core;
 use crate::fastlog::daemon::Daemon;
 use crate::fastlog::format::{GroupNo, Settings};
-use crate::fastlog::marks::Watermarks;
+use crate::fastlog::marks::{OpNo, Watermarks};
 use crate::fastlog::open::{Ground, Opened, RecoveryReport};
-use crate::fastlog::policy::Promise;
+use crate::fastlog::policy::{Ack, Promise};
+use crate::fastlog::queue::{Outcome, Watcher};
 use crate::fastlog::read::{PlacedEntry, RangeReader};
 use crate::fastlog::ticket::Ticket;
 use crate::fastlog::{Error, Options, Stepping};
@@ -180,6 +181,28 @@ impl FastLog {
     /// written, durable. Zeros for a group on which there was none since the opening.
     pub fn group_watermarks(&self, group: GroupNo) -> Watermarks {
         self.core.group_watermarks(group)
+    }
+
+    /// Waits until everything through `op`, a number that [`FastLog::watermarks`] or
+    /// [`FastLog::group_watermarks`] told or will tell, is at `mark`; flushes, and syncs, where that
+    /// is due. `None` when [`FastLog::now`] reaches `deadline` first. An operation that failed counts
+    /// as soon as a later one is there.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn wait_until(&self, op: OpNo, mark: Ack, deadline: Duration) -> Option<Result<(), Error>> {
+        self.core.wait(op, mark, &Outcome::default(), Some(deadline))
+    }
+
+    /// Calls `callback` once everything through `op` is at `mark`, as [`Ticket::when`] does.
+    pub fn when(
+        &self,
+        op: OpNo,
+        mark: Ack,
+        callback: impl FnOnce(Result<(), Error>) + Send + 'static,
+    ) {
+        let outcome = Outcome::default();
+        self.core.watch(Watcher { op, mark, outcome, callback: Box::new(callback) });
     }
 
     /// The log's time, which deadlines refer to: that of its clock, as long as that does not go

@@ -26,11 +26,16 @@ pub(super) fn growth(log: &dyn Log, ground: &Ground<'_>) -> Result<Outcome, Erro
     };
     let next = fill(log, ground, entries)?;
     let mut entry: Vec<Entry> = Values::new(cell.value, 1).take().to_vec();
+    // The first entry of a group makes room for more, which is not what is asked here.
+    for group in 1..groups {
+        entry.iter_mut().for_each(|entry| entry.index = LogIndex(1));
+        log.append(group, &entry)?;
+    }
     let step = Step { operations: 1, bytes: cell.value.0 as u64 };
     let mut calls = 0u64;
     let mut append = || {
         let group = u32::try_from(calls % u64::from(groups)).unwrap_or_default();
-        let index = calls / u64::from(groups) + if group == 0 { next } else { 1 };
+        let index = calls / u64::from(groups) + if group == 0 { next } else { 2 };
         entry.iter_mut().for_each(|entry| entry.index = LogIndex(index));
         calls += 1;
         log.append(group, &entry).map(|()| Some(step))

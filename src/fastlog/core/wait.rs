@@ -23,10 +23,8 @@ impl Core {
     ) -> Option<Result<(), Error>> {
         loop {
             // What is known of it is that a flush of it ended.
-            match outcome.get() {
-                Some(known) if mark <= self.promise.flush_to => return Some(known.clone()),
-                None if mark == Ack::Accepted => return Some(Ok(())),
-                _ => {}
+            if let Some(known) = outcome.get().filter(|_| mark <= self.promise.flush_to) {
+                return Some(known.clone());
             }
             let mut queue = locked(&self.queue);
             if let Some(known) = queue.reached(op, mark, outcome) {
@@ -34,6 +32,10 @@ impl Core {
             }
             if queue.closed {
                 return Some(Err(Error::Closed));
+            }
+            // Nothing gets any further then.
+            if let Err(poisoned) = self.syncs.check() {
+                return Some(Err(poisoned));
             }
             let now = self.now();
             if deadline.is_some_and(|deadline| now >= deadline) {

@@ -212,6 +212,44 @@ impl Wake for Counting {
 }
 
 #[test]
+fn a_watermark_can_be_waited_for_without_a_ticket() {
+    let (_, clock, log, group) = timed(&mode(Durability::Mid, Strategy::DiskFirst, Flush::BATCH));
+    drop(log.submit(appended(group, &[entry(1, 1, 10)])).expect("accepted"));
+    let op = log.group_watermarks(group).accepted;
+    let told = Arc::new(AtomicUsize::new(0));
+    let (heard, later) = (Arc::clone(&told), OpNo(op.0 + 1));
+    log.when(later, Ack::Durable, move |result| {
+        result.expect("it went well");
+        heard.fetch_add(1, Ordering::SeqCst);
+    });
+    let soon = log.now() + Duration::from_millis(20);
+    assert!(log.wait_until(op, Ack::Written, soon).is_none(), "a batch waits 100 ms");
+    let waited = log.wait_until(op, Ack::Durable, log.now() + Duration::from_secs(5));
+    waited.expect("in time").expect("durable");
+    assert!(log.group_watermarks(group).durable >= op);
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+    drop(log.submit(appended(group, &[entry(2, 1, 10)])).expect("accepted"));
+    for _ in 0..20 {
+        clock.advance(Duration::from_millis(100));
+        log.step().expect("stepped");
+    }
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+    let never = log.now() + Duration::from_secs(1);
+    assert!(log.wait_until(OpNo(99), Ack::Accepted, never).is_none(), "nobody submits it");
+}
+
+#[test]
+fn who_waits_for_a_watermark_is_told_when_the_log_is_poisoned() {
+    let (fs, _, log, group) = timed(&mode(Durability::High, Strategy::DiskFirst, Flush::Immediate));
+    let at = CallNo(fs.calls().0 + 1);
+    fs.set_faults(FaultPlan::new().at(at, Fault::Fails(DiskRefusal::Eio)));
+    let failed = log.write(appended(group, &[entry(1, 1, 10)]));
+    assert!(matches!(failed, Err(Error::Poisoned { .. })), "{failed:?}");
+    let waited = log.wait_until(OpNo(99), Ack::Durable, log.now() + Duration::from_secs(1));
+    assert!(matches!(waited, Some(Err(Error::Poisoned { .. }))), "{waited:?}");
+}
+
+#[test]
 fn callbacks_and_futures_are_told_without_a_runtime() {
     let (fs, _, log, group) = timed(&mode(Durability::Mid, Strategy::MemFirst, Flush::Immediate));
     let ticket = log.submit(appended(group, &[entry(1, 1, 1)])).expect("accepted");
