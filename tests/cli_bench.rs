@@ -282,7 +282,7 @@ fn a_million_empty_entries_fit_in_64_mib() {
     let (code, stdout, stderr) = told(&output);
     assert_eq!(code, 0, "{stderr}");
     let outcome: Value = serde_json::from_str(&stdout).expect("one object");
-    assert!(outcome["rss_bytes"].as_u64() < Some(64 << 20), "{outcome}");
+    assert!(outcome["rss_bytes"].as_u64().expect("measured") < 64 << 20, "{outcome}");
     let store = place.path().join("log.fastlog");
     let (code, stdout, stderr) =
         told(&raftlog(["inspect".as_ref(), store.as_os_str(), "--json".as_ref()]));
@@ -290,6 +290,32 @@ fn a_million_empty_entries_fit_in_64_mib() {
     let found: Value = serde_json::from_str(&stdout).expect("one object");
     let entries = found["result"]["groups"][0]["entries"].as_u64();
     assert!(entries >= Some(1_000_000), "{found}");
+}
+
+/// As `timeout` does it: the process is signalled, and then its group.
+#[test]
+fn two_signals_at_once_are_one_wish_to_stop() {
+    let place = Place::new();
+    let child = Command::new(env!("CARGO_BIN_EXE_raftlog"))
+        .args(["bench", "--workload", "A", "--engine", "fastlog", "--value-size", "128"])
+        .args(["--seconds", "3", "--rounds", "1", "--json", "--dir"])
+        .arg(place.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let scratch = place.path().join(format!("raftlog-bench.{}", child.id()));
+    while !names_or_none(&scratch.join("cell")).iter().any(|name| name.ends_with("fastlog")) {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+    kill_process(pid, Signal::TERM).expect("sent");
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    kill_process(pid, Signal::TERM).expect("sent");
+    let (code, _, stderr) = told(&child.wait_with_output().expect("ends"));
+    assert_eq!(code, 143, "{stderr}");
+    assert_eq!(names(place.dir.path()), Vec::<String>::new(), "something is left");
 }
 
 #[test]

@@ -365,7 +365,14 @@ impl Core {
         let mut writer = locked(&self.writer);
         let job = writer.sync_job(now);
         let op = locked(&self.queue).begin_sync(now);
-        if let Some(job) = job.map_err(|error| self.tell_broken(error))? {
+        let job = match job {
+            Ok(job) => job,
+            Err(error) => {
+                drop(writer);
+                return Err(self.tell_broken(error));
+            }
+        };
+        if let Some(job) = job {
             drop(writer);
             self.syncs.run(&job).map_err(|error| self.tell_broken(error))?;
             writer = locked(&self.writer);

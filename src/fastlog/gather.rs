@@ -39,6 +39,8 @@ impl Gather {
         match event {
             GatherEvent::Flushed { begun, waiting } => {
                 self.expected = waiting;
+                // Who kept it is woken by this, and may be late: somebody else keeps the next one.
+                self.kept = false;
                 self.until = now.saturating_add(now.saturating_sub(begun));
                 Due::Never
             }
@@ -93,6 +95,10 @@ mod tests {
         let mut gather = after_a_flush(16);
         assert_eq!(gather.step(us(1210), GatherEvent::Waiting(1)), Due::At(us(1400)));
         assert_eq!(gather.step(us(1211), GatherEvent::Waiting(2)), Due::Never);
+        gather.step(us(1220), GatherEvent::Flushed { begun: us(1215), waiting: 3 });
+        assert_eq!(gather.step(us(1221), GatherEvent::Waiting(1)), Due::At(us(1225)), "the next");
+        gather = after_a_flush(16);
+        gather.step(us(1210), GatherEvent::Waiting(1));
         gather.step(us(1212), GatherEvent::Left);
         assert_eq!(gather.step(us(1213), GatherEvent::Waiting(3)), Due::At(us(1400)));
     }

@@ -2,6 +2,7 @@
 //!
 //! This is the only place that states it. Engine, documentation, `inspect` and `simulate` quote it.
 
+use std::fmt;
 use std::time::Duration;
 
 pub use crate::model::Durability;
@@ -130,6 +131,50 @@ pub struct Promise {
     pub process_kill: Loss,
     /// What a power cut may take.
     pub power_cut: Loss,
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fixed = (!self.fixed.is_zero()).then(|| format!("{} ms", self.fixed.as_millis()));
+        let flushes = (self.flushes > 0).then(|| format!("{} flushes", self.flushes));
+        let window = self.sync_window.then(|| {
+            format!(
+                "{} ms or one sync, whichever is longer, and one sync",
+                SYNC_INTERVAL.as_millis()
+            )
+        });
+        let parts: Vec<String> = [fixed, flushes, window].into_iter().flatten().collect();
+        f.write_str(&parts.join(" and "))
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Nothing => f.write_str("nothing"),
+            Loss::SinceSyncPoint => f.write_str("all after the last sync point"),
+            Loss::Recent { entries, age } => {
+                let entries = entries.map(|entries| format!("at most {entries} entries"));
+                let age = age.map(|age| format!("nothing older than {age}"));
+                let parts: Vec<String> = [entries, age].into_iter().flatten().collect();
+                f.write_str(&parts.join(", "))
+            }
+        }
+    }
+}
+
+/// In one sentence, as `inspect` prints it.
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Promise { ack, process_kill, power_cut, .. } = self;
+        let ack = match ack {
+            Ack::Accepted => "accepted",
+            Ack::Written => "written",
+            Ack::Durable => "durable",
+        };
+        write!(f, "acknowledges what is {ack}; the end of the process loses {process_kill}; ")?;
+        write!(f, "a power cut loses {power_cut}")
+    }
 }
 
 impl Promise {
@@ -272,6 +317,25 @@ mod tests {
         assert_eq!(memory.sync_interval, Some(SYNC_INTERVAL));
         let high = promise(Durability::High, Strategy::MemFirst, Flush::Immediate);
         assert_eq!((high.ack_of(5000, false), high.flush_to), (Ack::Durable, Ack::Durable));
+    }
+
+    #[test]
+    fn a_promise_is_a_sentence() {
+        let safe = promise(Durability::High, Strategy::DiskFirst, Flush::Immediate).to_string();
+        assert_eq!(
+            safe,
+            "acknowledges what is durable; the end of the process loses nothing; a power cut loses \
+             nothing"
+        );
+        let memory = promise(Durability::Mid, Strategy::MemFirst, Flush::BATCH).to_string();
+        assert_eq!(
+            memory,
+            "acknowledges what is accepted; the end of the process loses at most 2000 entries, \
+             nothing older than 100 ms and 2 flushes; a power cut loses nothing older than 100 ms \
+             and 2 flushes and 1000 ms or one sync, whichever is longer, and one sync"
+        );
+        let low = promise(Durability::Low, Strategy::DiskFirst, Flush::Immediate).to_string();
+        assert!(low.ends_with("a power cut loses all after the last sync point"), "{low}");
     }
 
     #[test]

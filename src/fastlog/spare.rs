@@ -115,11 +115,14 @@ impl Shelf {
         let ours = state.making.take_if(|known| known.number == making.number).is_some();
         // Names that others wait for may be lost with this one.
         named.map_err(|error| syncs.poisoned(error))?;
-        if !ours || state.stopping {
-            state.making = ours.then_some(making);
+        if !ours {
             return Ok(false);
         }
         match written {
+            Ok(()) if state.stopping => {
+                state.making = Some(making);
+                return Ok(false);
+            }
             Err(_) => self.remove(making.number),
             Ok(()) if complete => {
                 let Making { file, filled, .. } = making;
@@ -133,7 +136,8 @@ impl Shelf {
     /// The spare that is being made, begun now if it was not.
     fn begin_making(&self) -> Option<Making> {
         let mut state = self.state();
-        if state.stopping {
+        // One at a time: who writes a piece is the only one who writes to the file.
+        if state.stopping || state.writing {
             return None;
         }
         if let Some(size) = state.wanted.take()
@@ -253,7 +257,8 @@ impl Making {
         let left = usize::try_from(self.size - self.filled).unwrap_or(usize::MAX);
         let piece = zeros().get(..left.min(zeros().len())).unwrap_or_default();
         self.file.write(self.filled, piece)?;
+        self.file.sync()?;
         self.filled += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        self.file.sync()
+        Ok(())
     }
 }

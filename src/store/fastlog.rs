@@ -11,8 +11,9 @@ use std::time::Duration;
 
 pub use crate::fastlog::format::ANCHOR_FILE;
 use crate::fastlog::format::{
-    ANCHOR_MAGIC, ENTRY_CONTENT_MAX, PAGE_BYTES, SEGMENT_MAGIC, SEGMENT_SUFFIX,
+    ANCHOR_MAGIC, ENTRY_CONTENT_MAX, PAGE_BYTES, SEGMENT_MAGIC, SEGMENT_SUFFIX, Settings,
 };
+use crate::fastlog::policy::{Flush, Promise, QUEUE_ENTRIES};
 use crate::fastlog::{BulkWriter, Error, LogView, Options, RecordView, Standing};
 use crate::model::{Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoError, LogState};
 use crate::store::target::{Sealed, Target, remove_tree};
@@ -130,12 +131,21 @@ impl FastLogStore {
     /// What the store says of itself, one line each.
     pub fn evidence(&self) -> Vec<String> {
         let Some(anchor) = self.view.anchor() else { return Vec::new() };
-        vec![format!(
-            "format version 1, created by {}, opens at durability {}, {}",
+        let Settings { level, strategy, flush, .. } = anchor.settings;
+        let version = format!(
+            "format version 1, created by {}, opens at durability {level}, {}",
             anchor.created_by,
-            anchor.settings.level,
             if anchor.clean { "closed" } else { "not closed" }
-        )]
+        );
+        let flushes = match flush {
+            Flush::Immediate => "immediately".to_owned(),
+            Flush::Batch { threshold_entries, interval } => {
+                format!("{threshold_entries} entries or {} ms at a time", interval.as_millis())
+            }
+        };
+        let promise = Promise::of(level, strategy, flush, QUEUE_ENTRIES);
+        let strategy = strategy.as_str();
+        vec![version, format!("{strategy}, flushes {flushes}: {promise}")]
     }
 
     fn known(&self, group: &GroupId) -> Result<LogState, StoreError> {

@@ -22,7 +22,7 @@ impl Active {
 
     /// Writes zeros from where the file was written through to one step behind `from`.
     pub(super) fn fill(&mut self, from: u64, options: &WriterOptions) -> Result<(), IoError> {
-        let target = (from + options.fill_step).min(options.segment_bytes).max(from);
+        let target = from.saturating_add(options.fill_step).min(options.segment_bytes).max(from);
         let zeros = zeros();
         while self.filled < target {
             let left = usize::try_from(target - self.filled).unwrap_or(usize::MAX);
