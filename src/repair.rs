@@ -251,6 +251,7 @@ impl Job<'_> {
         let (schema, format) = self.salvage.redb().unzip();
         let options = SinkOptions {
             page_bytes: self.salvage.page_bytes(),
+            segment_bytes: self.salvage.segment_bytes(),
             redb_schema: schema.map(str::to_owned),
             redb_format: format.unwrap_or_default(),
             ..SinkOptions::default()

@@ -164,11 +164,12 @@ fn append_times_that_the_server_of_a_directory_cannot_read_are_found() {
 }
 
 #[test]
-fn a_log_that_is_not_read_is_recognised_with_its_directory_and_backed_up() {
+fn a_server_on_raft_wal_is_recognised_with_its_directory_and_backed_up() {
     let room = tempfile::tempdir().expect("directory");
     let dir = real(room.path(), "nomad-wal", "nomad-wal");
     let (code, said) = json(&["inspect", text(&dir)]);
-    assert_eq!(code, 15, "{said:#}");
+    assert_eq!(code, 0, "{said:#}");
+    assert_eq!(said["result"]["groups"][0]["last_index"], 76);
     let layout = &said["source"]["layout"];
     assert_eq!(layout["product"], "nomad");
     assert_eq!(layout["node"], "838d735a-1948-1dd0-d6ad-77d0f822698e");

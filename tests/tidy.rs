@@ -60,7 +60,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("indicatif", &["src/report/"]),
     ("comfy_table", &["src/report/"]),
     ("csv", &["src/report/"]),
-    ("jiff", &["src/report/", "src/inspect/", "src/backup/", "src/decode/"]),
+    ("jiff", &["src/report/", "src/inspect/", "src/backup/", "src/decode/", "src/store/raft_wal/"]),
     ("redb", &["src/store/redb/sink", "src/bench/engines/"]),
     ("redb2", &["src/store/redb/sink"]),
     ("rmp", &["src/store/codec/", "src/decode/"]),
@@ -72,6 +72,7 @@ const PACKAGE_ROOMS: &[(&str, &[&str])] = &[
     ("signal_hook", &["src/cli/"]),
     ("xxhash_rust", &["src/store/redb/", "src/vfs/sim/", "src/simulate/oracle/"]),
     ("crc32fast", &["src/bytes/", "src/bench/"]),
+    ("crc32c", &["src/bytes/"]),
     ("crc64fast", &["src/bytes/"]),
 ];
 

@@ -112,6 +112,7 @@ fn options(arguments: &Migrate, opened: &Opened) -> Result<Options, StoreError> 
         redb: told,
         durability: arguments.durability,
         page_bytes: opened.store.page_bytes(),
+        segment_bytes: opened.store.segment_bytes(),
     };
     Ok(Options {
         to: arguments.to,

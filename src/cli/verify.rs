@@ -98,16 +98,15 @@ fn closer_look(path: &Path, format: Option<&str>, findings: &Findings) -> Option
     let first = findings.kept().max_by_key(|fault| fault.severity)?;
     let selector = match (first.code, first.index) {
         (Code::R114, _) if format == Some(Format::RaftFastlog.as_str()) => {
-            let (path, new) = (quoted_path(path), quoted_path(&new_beside(path)));
-            return Some(format!("raftlog migrate {path} {new} --to {}", Format::RaftFastlog));
+            return Some(anew(path, Format::RaftFastlog));
         }
         (Code::R105 | Code::R106 | Code::R113 | Code::R118 | Code::R125, _) => "--state".to_owned(),
         (Code::R114 | Code::R115 | Code::R116 | Code::R119 | Code::R123, _) => {
             "--records".to_owned()
         }
-        (Code::R104, _) => {
-            let (path, new) = (quoted_path(path), quoted_path(&new_beside(path)));
-            return Some(format!("raftlog migrate {path} {new} --to {}", Format::RaftFastlog));
+        (Code::R104, _) => return Some(anew(path, Format::RaftFastlog)),
+        (Code::R121, _) if format == Some(Format::RaftWal.as_str()) => {
+            return Some(anew(path, Format::RaftWal));
         }
         (Code::R117, _) => return None,
         (_, Some(index)) => {
@@ -118,6 +117,12 @@ fn closer_look(path: &Path, format: Option<&str>, findings: &Findings) -> Option
     };
     let group = of_group(first.group.as_ref().filter(|group| group.name().is_some()));
     Some(format!("raftlog inspect {} {selector}{group}", quoted_path(path)))
+}
+
+/// The command that writes a log anew, as its own library reads it.
+fn anew(path: &Path, format: Format) -> String {
+    let (path, new) = (quoted_path(path), quoted_path(&new_beside(path)));
+    format!("raftlog migrate {path} {new} --to {format}")
 }
 
 /// A name for what a store is written to anew.

@@ -32,6 +32,7 @@ pub(crate) mod memory;
 pub mod open;
 mod profile;
 pub mod raft_fastlog;
+pub mod raft_wal;
 pub mod redb;
 mod room;
 pub mod salvage;
@@ -321,6 +322,10 @@ pub trait Store: LogSource + RecordScan {
     fn space(&self) -> Result<Space, StoreError>;
     /// Bytes of a page, in a format whose page size is its maker's choice.
     fn page_bytes(&self) -> Option<u64> {
+        None
+    }
+    /// Bytes of a segment, in a format of segments whose size is their maker's choice.
+    fn segment_bytes(&self) -> Option<u64> {
         None
     }
     /// What the store holds that is no part of a Raft log: names and row counts ("users", 12).

@@ -13,6 +13,7 @@ use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as F
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
 };
+use crate::store::raft_wal::{META_FILE, PROFILE as RAFT_WAL_PROFILE, RaftWalSink, RaftWalStore};
 use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::{RedbDirectory, RedbSalvage, RedbSink, RedbStore};
 use crate::store::salvage::Salvage;
@@ -157,7 +158,7 @@ pub fn open_damaged(
 
 /// Whether stores of `format` are read, not only recognised.
 pub fn reads(format: Format) -> bool {
-    matches!(format, Format::Redb | Format::FastLog | Format::BoltDb | Format::RaftFastlog)
+    format != Format::EtcdWal
 }
 
 /// Whether [`open_damaged`] salvages what is left of a damaged store of `format`.
@@ -207,7 +208,14 @@ fn open_described(
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
-        Format::RaftWal | Format::EtcdWal => Err(unread(description)),
+        Format::RaftWal => {
+            let meta = description.store.join(META_FILE);
+            let lock = lock_shared(fs.as_ref(), clock, &meta, options.lock_timeout)?;
+            let store = RaftWalStore::open(fs, &description.store, lock)?;
+            description.evidence.extend(store.evidence());
+            Ok(Box::new(store))
+        }
+        Format::EtcdWal => Err(unread(description)),
     }
 }
 
@@ -317,6 +325,8 @@ pub struct SinkOptions {
     pub durability: Option<Durability>,
     /// Bytes of a page, where the target is boltdb; 4096 without.
     pub page_bytes: Option<u64>,
+    /// Bytes of a segment, where the target is raft-wal; 64 MiB without.
+    pub segment_bytes: Option<u64>,
 }
 
 /// What a target of `format` can hold, before anything is created.
@@ -333,7 +343,8 @@ pub fn target_profile(
         Format::FastLog => Ok(&FASTLOG_PROFILE),
         Format::BoltDb => Ok(&BOLTDB_PROFILE),
         Format::RaftFastlog => Ok(&RAFT_FASTLOG_PROFILE),
-        Format::RaftWal | Format::EtcdWal => Err(unwritten(format, target)),
+        Format::RaftWal => Ok(&RAFT_WAL_PROFILE),
+        Format::EtcdWal => Err(unwritten(format, target)),
     }
 }
 
@@ -416,7 +427,8 @@ pub fn create_sink(
         Format::FastLog => Ok(Box::new(FastLogSink::create(target, options.durability)?)),
         Format::BoltDb => Ok(Box::new(BoltDbSink::create(target, options.page_bytes)?)),
         Format::RaftFastlog => Ok(Box::new(RaftFastlogSink::create(target)?)),
-        Format::RaftWal | Format::EtcdWal => Err(unwritten(format, target.path())),
+        Format::RaftWal => Ok(Box::new(RaftWalSink::create(target, options.segment_bytes)?)),
+        Format::EtcdWal => Err(unwritten(format, target.path())),
     }
 }
 

@@ -65,6 +65,10 @@ pub trait Salvage {
     fn files(&self) -> &[StoreFile];
     /// Bytes of a page, in a format whose page size is its maker's choice.
     fn page_bytes(&self) -> Option<u64>;
+    /// Bytes of a segment, in a format of segments whose size is their maker's choice.
+    fn segment_bytes(&self) -> Option<u64> {
+        None
+    }
     /// Schema and file format of the result, in redb.
     fn redb(&self) -> Option<(&'static str, RedbFormat)> {
         None

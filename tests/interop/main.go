@@ -1,19 +1,21 @@
 // Command interop opens files that raftlog wrote with the libraries that own the format: raft-boltdb
-// 1 and 2, and raft-fastlog (fast).
+// 1 and 2, raft-fastlog (fast) and raft-wal (wal; its FILE is a directory, with segments of 64 KiB).
 //
 //	interop check  FILE                      bbolt's own check of pages, keys and freelist
-//	interop dump   v1|v2|fast old|new FILE   stable keys and entries as JSON lines
-//	interop append v1|v2|fast FILE COUNT     COUNT entries behind the last one, then the first one deleted
-//	interop elect  v1|v2|fast FILE [DIR]     a node of hashicorp/raft on the file, with the snapshots in DIR;
+//	interop dump   v1|v2|fast|wal old|new FILE   stable keys and entries as JSON lines
+//	interop append v1|v2|fast|wal FILE COUNT     COUNT entries behind the last one, then the first one deleted
+//	interop elect  v1|v2|fast|wal FILE [DIR]     a node of hashicorp/raft on the file, with the snapshots in DIR;
 //	                                         prints the leader's term
-//	interop seed   v1|v2|fast old|new SHAPE SEED FILE    a log of a shape: mixed, sizes, late, novote, empty, nothing
-//	interop restored v1|v2|fast DIR          a node whose operator restored a snapshot: raft.db and snapshots in DIR
+//	interop seed   v1|v2|fast|wal old|new SHAPE SEED FILE    a log of a shape: mixed, sizes, late, novote, empty, nothing
+//	interop restored v1|v2|fast|wal DIR          a node whose operator restored a snapshot: raft.db and snapshots in DIR
 //	interop fill   v1|v2 FILE COUNT SIZE     a long log, as a busy server writes one
-//	interop read   v1|v2|fast FILE           every entry through GetLog
-//	interop route  v1|v2|fast FILE v1|v2|fast|fast-low FILE
+//	interop read   v1|v2|fast|wal FILE           every entry through GetLog
+//	interop route  v1|v2|fast|wal FILE v1|v2|fast|fast-low FILE
 //	                                         a log moved as its libraries let one; fast-low syncs once, at the end
 //	interop ghost  FILE                      raft-fastlog: the last five entries replaced by two of a new term
 //	interop shrink FILE                      raft-fastlog: its own rewrite of the file
+//	interop migrate FILE DIR                 raft-boltdb 2 to raft-wal, as raft-wal's own helpers do it
+//	interop cut    FILE COUNT                raft-wal: the last COUNT entries deleted, and two of a new term appended
 package main
 
 import (
@@ -88,8 +90,12 @@ func run(args []string) error {
 		return ghost(args[1])
 	case len(args) == 2 && args[0] == "shrink":
 		return shrink(args[1])
+	case len(args) == 3 && args[0] == "cut":
+		return cut(args[1], args[2])
+	case len(args) == 3 && args[0] == "migrate":
+		return migrated(args[1], args[2])
 	}
-	return fmt.Errorf("usage: interop check|dump|append|elect|seed|restored|fill|read|route|ghost|shrink ...")
+	return fmt.Errorf("usage: interop check|dump|append|elect|seed|restored|fill|read|route|ghost|shrink|cut|migrate ...")
 }
 
 func open(version string, newTime bool, path string) (store, error) {
@@ -98,6 +104,10 @@ func open(version string, newTime bool, path string) (store, error) {
 		return boltdb1.NewBoltStore(path)
 	case "fast":
 		return raftfastlog.NewFastLogStore(path, raftfastlog.High, io.Discard)
+	case "wal":
+		return openWAL(path, 64<<10)
+	case "wal-64m":
+		return openWAL(path, 0)
 	case "fast-low":
 		return raftfastlog.NewFastLogStore(path, raftfastlog.Low, io.Discard)
 	}

@@ -25,6 +25,7 @@ pub mod cuts;
 pub mod go;
 pub mod made;
 pub mod raft_fastlog;
+pub mod raft_wal;
 
 static UNPACKING: Mutex<()> = Mutex::new(());
 

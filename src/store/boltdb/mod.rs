@@ -17,6 +17,7 @@ use crate::store::{Format, Holds, Profile, VoteForm};
 pub use salvage::BoltDbSalvage;
 pub use sink::BoltDbSink;
 pub use source::BoltDbStore;
+pub(in crate::store) use source::read_stable;
 
 /// The bucket of the entries.
 const LOGS: &[u8] = b"logs";

@@ -18,7 +18,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Entry, Fault, GroupId, IndexRange, LogIndex, LogState, StableMap};
+use crate::model::{ByteOrder, Entry, Fault, GroupId, IndexRange, LogIndex, LogState, StableMap};
 use crate::store::bolt::{
     Metas, PageId, PageSet, Pages, Root, SlotState, buckets, likely_page_bytes, read_freelist,
     read_metas,
@@ -173,7 +173,7 @@ impl Search<'_> {
         let mut partial = None;
         for (at, commit) in all.enumerate() {
             let Some(conf) = &commit.conf else { continue };
-            let (stable, faults) = read_stable(&commit.pages, conf)?;
+            let (stable, faults) = read_stable(&commit.pages, conf, ByteOrder::Big)?;
             if faults.is_empty() {
                 self.salvaged.state =
                     if at == 0 { StateTaken::Newest } else { StateTaken::CommitBefore };

@@ -60,7 +60,7 @@ impl BoltDbStore {
         };
         let mut faults = metas.faults.clone();
         faults.extend(odd);
-        let (stable, odd) = read_stable(&pages, &conf.root)?;
+        let (stable, odd) = read_stable(&pages, &conf.root, ByteOrder::Big)?;
         faults.extend(odd);
         let logs = logs.root.clone();
         let is_other = |bucket: &Bucket| bucket.name != LOGS && bucket.name != CONF;
@@ -110,10 +110,11 @@ fn not_found(path: &Path, reason: &str, buckets: &[Bucket]) -> StoreError {
     }
 }
 
-/// Reads the stable keys, and what is wrong with them.
-pub(super) fn read_stable(
+/// Reads the stable keys of a bucket, integers in `order`, and what is wrong with them.
+pub(in crate::store) fn read_stable(
     pages: &Pages,
     conf: &Root,
+    order: ByteOrder,
 ) -> Result<(StableMap, Vec<Fault>), StoreError> {
     let (mut stable, mut faults) = (StableMap::new(), Vec::new());
     let mut walk = Walk::new(pages, conf.clone());
@@ -132,7 +133,7 @@ pub(super) fn read_stable(
             let place = pages.place(offset, element.value.len() as u64);
             if element.is_bucket {
                 let kind = FaultKind::Field {
-                    what: "element of the conf bucket",
+                    what: "element among the stable keys",
                     expected: "a value".to_owned(),
                     found: format!("a bucket {}", key.escape_ascii()),
                 };
@@ -140,9 +141,9 @@ pub(super) fn read_stable(
                 continue;
             }
             let value = leaf.shared(element.value.clone());
-            let odd = odd_integer(key, &value, ByteOrder::Big, place);
+            let odd = odd_integer(key, &value, order, place);
             faults.extend(odd.map(|fault| fault.in_group(&GroupId::Unnamed)));
-            stable.insert(key.to_vec(), stable_value(key, value.detached(), ByteOrder::Big));
+            stable.insert(key.to_vec(), stable_value(key, value.detached(), order));
         }
     }
     Ok((stable, faults))

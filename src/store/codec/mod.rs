@@ -17,6 +17,7 @@ mod stable;
 mod time_form;
 mod usual;
 mod value;
+mod wal_log;
 
 pub use located::{INDEX_USUAL_MIN, entry_faults};
 pub use openraft::{Encoding, Leader, VoteRead};
@@ -27,6 +28,10 @@ pub use raft_protobuf::Flavor;
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};
 pub use time_form::{in_time_form, time_in_form};
 pub use value::ValueCodec;
+pub use wal_log::{
+    WAL_OVERHEAD_BYTES, WalBegin, WalHead, decode_wal, encode_wal, wal_begin, wal_extensions,
+    wal_head, wal_time,
+};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::is_served;
-use crate::store::{Format, StoreError, StoreFile, fastlog, io_error};
+use crate::store::{Format, StoreError, StoreFile, fastlog, io_error, raft_wal};
 use crate::vfs::{FileKind, Fs, Metadata};
 
 /// Levels of directories below the one given.
@@ -168,22 +168,42 @@ pub(super) fn directory_store(fs: &dyn Fs, dir: &Path) -> Result<Option<Candidat
     }
     let names = fs.list(dir).map_err(io_error("list", dir))?;
     let segment = |path: &&PathBuf| path.extension().is_some_and(|suffix| suffix == "wal");
-    let Some(segment) = names.iter().find(segment) else { return Ok(None) };
-    match content(fs, segment)? {
-        Content::Part(Format::EtcdWal, evidence) => {
+    let segment = match names.iter().find(segment) {
+        Some(segment) => Some(content(fs, segment)?),
+        None => None,
+    };
+    match (segment, names.iter().find(|path| path.ends_with(raft_wal::META_FILE))) {
+        (Some(Content::Part(Format::EtcdWal, evidence)), _) => {
             candidate_of(fs, dir, Format::EtcdWal, vec![evidence]).map(Some)
         }
-        other => {
-            let metadata = names.iter().find(|path| path.ends_with("wal-meta.db"));
-            let Some(metadata) = metadata else { return Ok(None) };
-            let Content::Part(Format::RaftWal, evidence) = content(fs, metadata)? else {
-                return Ok(None);
-            };
-            // A segment that was never written is all zeros.
-            let segments = format!("a segment beside it: {}", other.words());
-            candidate_of(fs, dir, Format::RaftWal, vec![evidence, segments]).map(Some)
-        }
+        (segment, Some(metadata)) => raft_wal_candidate(fs, dir, metadata, segment),
+        _ => Ok(None),
     }
+}
+
+/// The directory of raft-wal around its metadata and its first segment. Of a damaged one either is
+/// enough: opening it says what is wrong with the other.
+fn raft_wal_candidate(
+    fs: &dyn Fs,
+    dir: &Path,
+    metadata: &Path,
+    segment: Option<Content>,
+) -> Result<Option<Candidate>, StoreError> {
+    let found = content(fs, metadata)?;
+    let proven = |content: &Content| matches!(content, Content::Part(Format::RaftWal, _));
+    if !proven(&found) && !segment.as_ref().is_some_and(proven) {
+        return Ok(None);
+    }
+    let evidence = match found {
+        Content::Part(_, evidence) => evidence,
+        other => format!("damaged metadata ({})", other.words()),
+    };
+    // A segment that was never written is all zeros.
+    let segments = match segment {
+        Some(segment) => format!("a segment beside it: {}", segment.words()),
+        None => "no segment beside it".to_owned(),
+    };
+    candidate_of(fs, dir, Format::RaftWal, vec![evidence, segments]).map(Some)
 }
 
 fn candidate_of(
