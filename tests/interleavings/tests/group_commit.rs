@@ -22,11 +22,14 @@ const DIR: &str = "/log";
 const WRITERS: u32 = 3;
 const EACH: u64 = 3;
 const ORDERS: usize = 1_000;
+const SYNC_TAKES: Duration = Duration::from_micros(100);
 
-/// A disk inside whose syncs other threads run, and that may fail at one of them.
+/// A disk inside whose writes and syncs other threads run, on which a sync takes its time, and that
+/// may fail at one of them.
 #[derive(Clone)]
 struct Slow {
     fs: SimFs,
+    clock: SimClock,
     syncs: Arc<AtomicUsize>,
     fails_at: Option<usize>,
     failed: Arc<AtomicUsize>,
@@ -40,11 +43,14 @@ struct SlowFile {
 impl Slow {
     fn new() -> Slow {
         let fs = SimFs::new(Profile::StrictPosix);
-        Slow { fs, syncs: Arc::default(), fails_at: None, failed: Arc::default() }
+        let clock = SimClock::new();
+        Slow { fs, clock, syncs: Arc::default(), fails_at: None, failed: Arc::default() }
     }
 
     fn pass(&self) -> io::Result<()> {
         shuttle::thread::yield_now();
+        // So there is time in which a flush waits for those whom the last one released.
+        self.clock.advance(SYNC_TAKES);
         let number = self.syncs.fetch_add(1, Ordering::SeqCst);
         if self.fails_at != Some(number) {
             return Ok(());
@@ -102,6 +108,7 @@ impl VfsFile for SlowFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        shuttle::thread::yield_now();
         self.file.write_at(offset, bytes)
     }
 
@@ -153,8 +160,8 @@ fn entry(index: u64) -> Entry {
     }
 }
 
-fn open(vfs: Arc<dyn Vfs>, options: &Options) -> FastLog {
-    FastLog::open_or_create(vfs, Arc::new(SimClock::new()), Path::new(DIR), options).expect("opens")
+fn open(vfs: Arc<dyn Vfs>, clock: SimClock, options: &Options) -> FastLog {
+    FastLog::open_or_create(vfs, Arc::new(clock), Path::new(DIR), options).expect("opens")
 }
 
 fn appended(group: u32, index: u64) -> Batch {
@@ -165,7 +172,7 @@ fn appended(group: u32, index: u64) -> Batch {
 
 /// A log with a group for each writer.
 fn log(disk: &Slow, options: &Options) -> FastLog {
-    let log = open(Arc::new(disk.clone()), options);
+    let log = open(Arc::new(disk.clone()), disk.clock.clone(), options);
     for group in 1..=WRITERS {
         log.create_group(&GroupId::named(&group.to_string())).expect("made");
     }
@@ -173,7 +180,7 @@ fn log(disk: &Slow, options: &Options) -> FastLog {
     log
 }
 
-/// Writers in groups of their own, and beside them one who steps the timers, one who syncs and one
+/// Writers in groups of their own, and beside them two who step the timers, one who syncs and one
 /// who reads. Returns how many entries of each group were acknowledged.
 fn together(log: &Arc<FastLog>, mark: Ack) -> Vec<u64> {
     let writers: Vec<_> = (1..=WRITERS)
@@ -192,11 +199,13 @@ fn together(log: &Arc<FastLog>, mark: Ack) -> Vec<u64> {
             })
         })
         .collect();
-    let stepped = Arc::clone(log);
-    let timers = shuttle::thread::spawn(move || {
-        for _ in 0..4 {
-            let _told_to_those_who_wait = stepped.step();
-        }
+    let timers = [(); 2].map(|()| {
+        let stepped = Arc::clone(log);
+        shuttle::thread::spawn(move || {
+            for _ in 0..4 {
+                let _told_to_those_who_wait = stepped.step();
+            }
+        })
     });
     let synced = Arc::clone(log);
     let syncer = shuttle::thread::spawn(move || {
@@ -218,14 +227,14 @@ fn together(log: &Arc<FastLog>, mark: Ack) -> Vec<u64> {
         }
     });
     let done = writers.into_iter().map(|writer| writer.join().expect("ended")).collect();
-    timers.join().expect("ended");
+    timers.into_iter().for_each(|timer| timer.join().expect("ended"));
     syncer.join().expect("ended");
     reader.join().expect("ended");
     done
 }
 
 fn check_after_a_power_cut(disk: &Slow, options: &Options, done: &[u64]) {
-    let log = open(Arc::new(disk.after_a_power_cut()), options);
+    let log = open(Arc::new(disk.after_a_power_cut()), SimClock::new(), options);
     for (group, done) in (1..).zip(done) {
         let bounds = log.state(GroupNo(group)).expect("known").bounds;
         let last = bounds.map_or(0, |bounds| bounds.last().0);
@@ -263,7 +272,7 @@ fn a_sync_that_fails_stops_all_who_wait_and_costs_nothing_promised() {
             log(&sound, &options).close().expect("closed");
             let fails_at = Some(sound.syncs.load(Ordering::SeqCst) + later);
             let disk = Slow { fails_at, failed: Arc::clone(&failed), ..sound };
-            let log = Arc::new(open(Arc::new(disk.clone()), &options));
+            let log = Arc::new(open(Arc::new(disk.clone()), disk.clock.clone(), &options));
             let done = together(&log, Ack::Durable);
             check_after_a_power_cut(&disk, &options, &done);
         };
