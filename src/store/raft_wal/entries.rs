@@ -174,7 +174,7 @@ impl<'s> Reading<'s> {
     /// Ends the segment at `at`; a sealed one must have held the entries from `next` on.
     fn ends(&mut self, at: u64, next: u64) -> Option<Result<(), Fault>> {
         self.done = true;
-        (!self.segment.is_tail()).then(|| Err(self.cut_short(at, next)))
+        if self.segment.is_tail() { None } else { Some(Err(self.cut_short(at, next))) }
     }
 
     fn cut_short(&self, at: u64, next: u64) -> Fault {

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn the_list_is_read_and_written_as_the_library_does() {
         let state: State = serde_json::from_str(WRITTEN).expect("a list");
-        let [segment] = &state.segments.as_deref().unwrap()[..] else { panic!("one segment") };
+        let [segment] = state.segments.as_deref().unwrap() else { panic!("one segment") };
         assert_eq!((segment.max_index, segment.index_start), (200, 26_608));
         assert!(segment.is_sealed());
         assert_eq!(serde_json::to_string(&state).expect("JSON"), WRITTEN);

@@ -166,7 +166,7 @@ pub fn survey(
     };
     if let Belief::Other(fault) = belief {
         surveyor.found.faults.push((*fault).clone());
-        return Ok(Some(surveyor.unread(fault)));
+        return Ok(Some(surveyor.unread(*fault)));
     }
     let mut frames = Frames::new(window);
     let Some((held, end)) = surveyor.follow(&mut frames, progress)? else { return Ok(None) };
@@ -420,7 +420,7 @@ impl Surveyor<'_> {
     }
 
     /// Ends a segment whose file is that of another.
-    fn unread(mut self, fault: Box<Fault>) -> Survey {
+    fn unread(mut self, fault: Fault) -> Survey {
         let index = LogIndex(self.segment.min.max(self.segment.name.base));
         self.pieces.push(Piece::Damage(Box::new(fault.at_index(index))));
         self.finish()

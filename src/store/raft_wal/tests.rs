@@ -83,12 +83,15 @@ fn opened(fs: &Arc<dyn Fs>) -> RaftWalStore {
 
 fn read(store: &RaftWalStore, range: IndexRange) -> Vec<Result<Entry, Fault>> {
     let all = store.entries(&GroupId::Unnamed, range).expect("the group");
-    all.map(|located| match located {
-        Ok(located) => Ok(located.entry),
-        Err(StoreError::Fault(fault)) => Err(*fault),
-        Err(error) => panic!("{error}"),
-    })
-    .collect()
+    let mut found = Vec::new();
+    for located in all {
+        found.push(match located {
+            Ok(located) => Ok(located.entry),
+            Err(StoreError::Fault(fault)) => Err(*fault),
+            Err(error) => panic!("{error}"),
+        });
+    }
+    found
 }
 
 /// Indexes that are read, and codes of what is not.
