@@ -1,6 +1,6 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the job to stop, one that comes half a second later or
-//! more ends the process. Not sooner: `timeout` and service managers signal the process and then its
-//! group, which is one wish to stop.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the job to stop, one that comes half a second later
+//! or more ends the process. Not sooner: `timeout` and service managers signal the process and then
+//! its group, which is one wish to stop.
 //!
 //! A terminal that goes away (SIGHUP) stops a job as SIGTERM does, so that nothing unfinished is
 //! left; but not under `nohup`, which is how an operator says that the job shall go on.

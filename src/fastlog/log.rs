@@ -184,9 +184,9 @@ impl FastLog {
     }
 
     /// Waits until everything through `op`, a number that [`FastLog::watermarks`] or
-    /// [`FastLog::group_watermarks`] told or will tell, is at `mark`; flushes, and syncs, where that
-    /// is due. `None` when [`FastLog::now`] reaches `deadline` first. An operation that failed counts
-    /// as soon as a later one is there.
+    /// [`FastLog::group_watermarks`] told or will tell, is at `mark`; flushes, and syncs, where
+    /// that is due. `None` when [`FastLog::now`] reaches `deadline` first. An operation that
+    /// failed counts as soon as a later one is there.
     ///
     /// # Errors
     /// `Poisoned`, `Closed`.
