@@ -219,7 +219,7 @@ impl FastLog {
     /// One entry, or `None` where there is none. Its byte strings share a buffer of its frame.
     ///
     /// # Errors
-    /// `Io`; `Fault` when the entry does not verify.
+    /// `Io`; `Fault` when the entry does not verify; `Gone` when it was removed meanwhile.
     pub fn read(&self, group: GroupNo, index: LogIndex) -> Result<Option<Entry>, Error> {
         if let Some(entry) = self.core.kept(group, index) {
             return Ok(Some(entry));
@@ -235,6 +235,10 @@ impl FastLog {
     /// read buffers of up to 512 KiB; see [`crate::model::SharedBytes::detached`].
     ///
     /// What is truncated or purged meanwhile ends in an error at its index, or is still read.
+    ///
+    /// # Errors
+    /// Each item for itself: `Io`; `Fault` when the entry does not verify; `Gone` when it was
+    /// removed meanwhile.
     pub fn entries(
         &self,
         group: GroupNo,
