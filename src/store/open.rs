@@ -163,7 +163,7 @@ pub fn reads(format: Format) -> bool {
 
 /// Whether [`open_damaged`] salvages what is left of a damaged store of `format`.
 pub fn salvages(format: Format) -> bool {
-    matches!(format, Format::BoltDb)
+    matches!(format, Format::BoltDb | Format::Redb)
 }
 
 fn open_described(
