@@ -344,9 +344,13 @@ impl Core {
             self.rouse(&mut queue);
         }
         let told = queue.told(self.syncs.check().err().as_ref());
-        if self.promise.visible == Ack::Accepted {
-            queue.spend(taken);
-        }
+        let left = match self.promise.visible {
+            Ack::Accepted => queue.spend(taken),
+            Ack::Written | Ack::Durable => taken,
+        };
+        // Freeing it takes its time, which the queue need not be locked for.
+        drop(queue);
+        drop(left);
         (outcome, told)
     }
 

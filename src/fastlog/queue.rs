@@ -341,13 +341,17 @@ impl Queue {
 
     /// Leaves what was flushed to those who accept, to be freed: they asked for that memory, and
     /// will ask for more. Freed by another thread, both would wait for each other in the allocator.
-    pub(super) fn spend(&mut self, flushed: Vec<Waiting>) {
-        for waiting in flushed {
-            if self.spent_bytes.saturating_add(waiting.load.bytes) <= SPENT_BYTES {
-                self.spent_bytes += waiting.load.bytes;
-                self.spent.push(waiting);
+    /// Returns what is too much for that.
+    pub(super) fn spend(&mut self, mut flushed: Vec<Waiting>) -> Vec<Waiting> {
+        while let Some(last) = flushed.last() {
+            let bytes = self.spent_bytes.saturating_add(last.load.bytes);
+            if bytes > SPENT_BYTES {
+                break;
             }
+            self.spent_bytes = bytes;
+            self.spent.extend(flushed.pop());
         }
+        flushed
     }
 
     /// Something to free, when there is.

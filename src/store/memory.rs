@@ -10,8 +10,8 @@ use crate::model::{
     LogIndex, LogState, Place, SharedBytes, Term,
 };
 use crate::store::{
-    Checked, Entries, Format, Heads, Holds, Level, Located, LocatedHead, LogSource, Profile,
-    Record, RecordScan, Space, Store, StoreError, StoreFile, VoteForm,
+    Checked, Entries, Format, Heads, Holds, Level, Located, LogSource, Profile, Record, RecordScan,
+    Space, Store, StoreError, StoreFile, VoteForm,
 };
 
 /// Can hold everything.
@@ -162,12 +162,8 @@ impl LogSource for MemoryStore {
     }
 
     fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
-        Ok(Box::new(self.entries(group, range)?.map(|piece| {
-            piece.map(|located| LocatedHead {
-                head: located.entry.head(located.place.clone()),
-                faults: located.faults,
-            })
-        })))
+        let entries = self.entries(group, range)?;
+        Ok(Box::new(entries.map(|located| located.map(Located::into_head))))
     }
 }
 

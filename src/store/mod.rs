@@ -141,6 +141,13 @@ pub struct Located {
     pub faults: Vec<Fault>,
 }
 
+impl Located {
+    /// The entry without contents.
+    pub fn into_head(self) -> LocatedHead {
+        LocatedHead { head: self.entry.head(self.place), faults: self.faults }
+    }
+}
+
 /// An entry's head with what is wrong with it; its place is in the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocatedHead {

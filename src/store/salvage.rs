@@ -5,8 +5,8 @@
 //! only taken from outside the newest commit where Raft leaves no other entry for its index. What
 //! is missing then is named, so that nobody takes the result for the whole.
 
-use crate::model::{Fault, GroupId, IndexRange, LogIndex, LogState};
-use crate::store::{Entries, Format, RedbFormat, StoreError, StoreFile};
+use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex, LogState};
+use crate::store::{Entries, Format, Located, RedbFormat, StoreError, StoreFile};
 
 /// Faults that are kept one by one.
 pub const DROPPED_MAX: usize = 1_000;
@@ -84,4 +84,42 @@ pub trait Salvage {
     /// # Errors
     /// When the files cannot be read.
     fn entries(&self, group: &GroupId) -> Result<Entries<'_>, StoreError>;
+}
+
+/// Whether an entry that was read is one: its key and its own index agree.
+pub fn is_sound(located: &Located) -> bool {
+    located.faults.iter().all(|fault| fault.code != Code::R120)
+}
+
+/// The sound entries of the newest commit and copies from elsewhere, in index order. `copies` are
+/// ascending, and of indexes that the commit does not have; `read` gives the entry of one.
+pub fn merged<'s, C: Sync>(
+    live: impl Iterator<Item = Result<Located, StoreError>> + Send + 's,
+    copies: &'s [C],
+    index: impl Fn(&C) -> LogIndex + Send + 's,
+    read: impl Fn(&C) -> Result<Option<Located>, StoreError> + Send + 's,
+) -> Entries<'s> {
+    let counts = |item: &Result<Located, StoreError>| match item {
+        Ok(located) => is_sound(located),
+        Err(StoreError::Fault(_)) => false,
+        Err(_) => true,
+    };
+    let mut live = live.filter(counts).peekable();
+    let mut copies = copies.iter().peekable();
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            let next = match live.peek() {
+                Some(Err(_)) => return live.next(),
+                Some(Ok(located)) => Some(located.entry.index),
+                None => None,
+            };
+            let comes_first = |copy: &&C| next.is_none_or(|next| index(copy) < next);
+            let Some(copy) = copies.next_if(comes_first) else { return live.next() };
+            // What is not there any more was read a moment ago: somebody writes the file in spite
+            // of the lock.
+            if let Some(item) = read(copy).transpose() {
+                return Some(item);
+            }
+        }
+    }))
 }

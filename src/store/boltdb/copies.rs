@@ -6,8 +6,8 @@ use crate::model::{Code, GroupId, IndexRange, LogIndex, SharedBytes, Term};
 use crate::store::bolt::{Bucket, Leaf, PageId, PageSet, Pages, Root, Visit, Walk};
 use crate::store::boltdb::LOGS;
 use crate::store::boltdb::entries::{entry_at, index_of};
-use crate::store::boltdb::salvage::is_sound;
 use crate::store::salvage::Salvaged;
+use crate::store::salvage::is_sound;
 use crate::store::{Located, StoreError};
 
 /// An entry that lies somewhere in the file: 32 bytes of memory for each that is missing.

@@ -3,7 +3,7 @@
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex};
 use crate::store::bolt::{Damaged, Element, Leaf, Pages, Root, Visit, Walk};
 use crate::store::codec::{INDEX_USUAL_MIN, decode_in, entry_faults};
-use crate::store::{Located, LocatedHead, StoreError};
+use crate::store::{Located, StoreError};
 
 /// The only group.
 const GROUP: GroupId = GroupId::Unnamed;
@@ -112,21 +112,6 @@ impl Iterator for EntryWalk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance()
-    }
-}
-
-/// As [`EntryWalk`], without contents.
-pub struct HeadWalk<'p>(pub EntryWalk<'p>);
-
-impl Iterator for HeadWalk<'_> {
-    type Item = Result<LocatedHead, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let located = self.0.advance()?;
-        Some(located.map(|Located { entry, place, faults }| LocatedHead {
-            head: entry.head(place),
-            faults,
-        }))
     }
 }
 

@@ -10,8 +10,7 @@ mod scan;
 mod sink;
 mod source;
 
-use crate::model::EntryKind;
-use crate::store::codec::INDEX_USUAL_MIN;
+use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN};
 use crate::store::{Format, Holds, Profile, VoteForm};
 
 pub use salvage::BoltDbSalvage;
@@ -42,15 +41,7 @@ pub static PROFILE: Profile = Profile {
         stable_keys: true,
         snapshot_marker: false,
     },
-    kinds: &[
-        EntryKind::Command,
-        EntryKind::Noop,
-        EntryKind::Barrier,
-        EntryKind::Configuration,
-        EntryKind::AddPeer,
-        EntryKind::RemovePeer,
-        EntryKind::Unknown,
-    ],
+    kinds: &HASHICORP_KINDS,
     index_min: 0,
     index_usual_min: INDEX_USUAL_MIN,
     // The largest value that the library takes.

@@ -18,7 +18,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{ByteOrder, Entry, Fault, GroupId, IndexRange, LogIndex, LogState, StableMap};
+use crate::model::{ByteOrder, Fault, GroupId, IndexRange, LogState, StableMap};
 use crate::store::bolt::{
     Metas, PageId, PageSet, Pages, Root, SlotState, buckets, likely_page_bytes, read_freelist,
     read_metas,
@@ -28,7 +28,7 @@ use crate::store::boltdb::entries::EntryWalk;
 use crate::store::boltdb::source::read_stable;
 use crate::store::boltdb::{CONF, LOGS, PROFILE};
 use crate::store::codec::{decode, hard_state};
-use crate::store::salvage::{Salvage, Salvaged, StateTaken};
+use crate::store::salvage::{Salvage, Salvaged, StateTaken, merged};
 use crate::store::{Entries, Format, Located, StoreError, StoreFile, io_error};
 use crate::vfs::{Fs, Held, OpenMode};
 
@@ -114,13 +114,14 @@ impl BoltDbSalvage {
         Ok(BoltDbSalvage { pages, logs, stable, copies, salvaged, files, _lock: lock })
     }
 
-    fn entry(&self, copy: &Copy) -> Result<Option<Entry>, StoreError> {
+    fn copied(&self, copy: &Copy) -> Result<Option<Located>, StoreError> {
         let value = self.pages.read(copy.offset_bytes, copy.len_bytes)?;
         let decoded = decode(&value, copy.index).ok();
         let same = decoded.filter(|decoded| {
             decoded.index_inside == copy.index && decoded.entry.term == copy.term
         });
-        Ok(same.map(|decoded| decoded.entry))
+        let place = Some(self.pages.place(copy.offset_bytes, copy.len_bytes));
+        Ok(same.map(|found| Located { entry: found.entry, place, faults: Vec::new() }))
     }
 }
 
@@ -249,64 +250,8 @@ impl Salvage for BoltDbSalvage {
     }
 
     fn entries(&self, _group: &GroupId) -> Result<Entries<'_>, StoreError> {
-        let live =
-            self.logs.as_ref().map(|logs| EntryWalk::new(&self.pages, logs, IndexRange::ALL));
-        Ok(Box::new(Merged { salvage: self, live, next_live: None, at: 0 }))
-    }
-}
-
-/// The newest commit's entries and the copies from elsewhere, in index order.
-struct Merged<'s> {
-    salvage: &'s BoltDbSalvage,
-    live: Option<EntryWalk<'s>>,
-    next_live: Option<Located>,
-    at: usize,
-}
-
-impl Merged<'_> {
-    /// The next sound entry of the newest commit.
-    fn fill(&mut self) -> Result<(), StoreError> {
-        while self.next_live.is_none() {
-            match self.live.as_mut().and_then(Iterator::next) {
-                None => return Ok(()),
-                Some(Ok(located)) if is_sound(&located) => self.next_live = Some(located),
-                Some(Ok(_) | Err(StoreError::Fault(_))) => {}
-                Some(Err(error)) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether an entry that was read is one: its key and its own index agree.
-pub(super) fn is_sound(located: &Located) -> bool {
-    located.faults.iter().all(|fault| fault.code != crate::model::Code::R120)
-}
-
-impl Iterator for Merged<'_> {
-    type Item = Result<Located, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Err(error) = self.fill() {
-                self.live = None;
-                return Some(Err(error));
-            }
-            let live: Option<LogIndex> = self.next_live.as_ref().map(|one| one.entry.index);
-            let copy = self.salvage.copies.get(self.at);
-            let Some(copy) = copy.filter(|copy| live.is_none_or(|live| copy.index < live)) else {
-                return self.next_live.take().map(Ok);
-            };
-            self.at += 1;
-            match self.salvage.entry(copy) {
-                Ok(Some(entry)) => {
-                    let place = self.salvage.pages.place(copy.offset_bytes, copy.len_bytes);
-                    return Some(Ok(Located { entry, place: Some(place), faults: Vec::new() }));
-                }
-                // It was read a moment ago; somebody writes the file in spite of the lock.
-                Ok(None) => {}
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        let logs = self.logs.iter();
+        let live = logs.flat_map(|logs| EntryWalk::new(&self.pages, logs, IndexRange::ALL));
+        Ok(merged(live, &self.copies, |copy| copy.index, |copy| self.copied(copy)))
     }
 }

@@ -99,8 +99,7 @@ impl LogSink for BoltDbSink {
         if self.conf.is_some() || *group != GroupId::Unnamed {
             return Err(self.refused("the target holds one group without a name".to_owned()));
         }
-        let mut rows = stable_to_store(&state.stable, &state.hard, ByteOrder::Big);
-        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let rows = stable_to_store(&state.stable, &state.hard, ByteOrder::Big);
         for (key, value) in rows {
             if key.is_empty() || key.len() as u64 > KEY_BYTES_MAX {
                 let found = format!("a stable key of {} bytes", key.len());

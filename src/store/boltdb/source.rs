@@ -9,12 +9,12 @@ use crate::model::{
 };
 use crate::store::bolt::survey;
 use crate::store::bolt::{Bucket, Metas, Pages, Root, Survey, Visit, Walk, buckets, read_metas};
-use crate::store::boltdb::entries::{EntryWalk, HeadWalk, bounds};
+use crate::store::boltdb::entries::{EntryWalk, bounds};
 use crate::store::boltdb::{CONF, LOGS, PROFILE, scan};
 use crate::store::codec::{hard_state, odd_integer, stable_value};
 use crate::store::{
-    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, Space, Store,
-    StoreError, StoreFile, io_error,
+    Checked, Entries, Format, Heads, Level, Located, LogSource, Profile, Record, RecordScan, Space,
+    Store, StoreError, StoreFile, io_error,
 };
 use crate::vfs::{Fs, Held, OpenMode};
 
@@ -176,7 +176,8 @@ impl LogSource for BoltDbStore {
 
     fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
         self.only_group(group)?;
-        Ok(Box::new(HeadWalk(EntryWalk::new(&self.pages, &self.logs, range))))
+        let walk = EntryWalk::new(&self.pages, &self.logs, range);
+        Ok(Box::new(walk.map(|located| located.map(Located::into_head))))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::bytes::{BytesError, Cursor};
 use crate::model::{Candidate, EntryKind, FaultKind, HardState, SharedBytes, Term, Vote};
 use crate::store::codec::framed::{Framed, odd};
 use crate::store::codec::msgpack::{Reader, Token};
-use crate::store::codec::raft_protobuf::numbers_of;
+use crate::store::codec::raft_protobuf::{kind_of, numbers_of};
 
 fn short(error: BytesError) -> FaultKind {
     odd("encoded entry", "more bytes", error.to_string())
@@ -98,12 +98,7 @@ pub(super) fn blixard(value: &[u8]) -> Result<Framed, FaultKind> {
     let len = cursor.u32_le("length of the context").map_err(short)?;
     cursor.take_counted("context", len.into(), value.len()).map_err(short)?;
     cursor.u8("sync flag").map_err(short)?;
-    let kind = match code {
-        0 => EntryKind::Command,
-        1 => EntryKind::ConfChange,
-        2 => EntryKind::ConfChangeV2,
-        _ => EntryKind::Unknown,
-    };
+    let kind = kind_of(code.into());
     let end = cursor.position();
     Ok(Framed { index, term, kind, kind_code: Some(code.into()), payload, end })
 }

@@ -24,6 +24,17 @@ pub struct DecodedLog {
     pub trailing_bytes: u64,
 }
 
+/// Kinds of entries in a log of hashicorp/raft; a number that it does not know is kept, too.
+pub const HASHICORP_KINDS: [EntryKind; 7] = [
+    EntryKind::Command,
+    EntryKind::Noop,
+    EntryKind::Barrier,
+    EntryKind::Configuration,
+    EntryKind::AddPeer,
+    EntryKind::RemovePeer,
+    EntryKind::Unknown,
+];
+
 /// The kind of entry that hashicorp/raft means by a number.
 pub(super) const KINDS: [EntryKind; 6] = [
     EntryKind::Command,

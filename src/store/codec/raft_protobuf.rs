@@ -26,7 +26,7 @@ const DATA: u64 = 4;
 const SYNC_LOG: u64 = 5;
 const CONTEXT: u64 = 6;
 
-fn kind_of(code: u64) -> EntryKind {
+pub(super) fn kind_of(code: u64) -> EntryKind {
     match code {
         0 => EntryKind::Command,
         1 => EntryKind::ConfChange,

@@ -71,7 +71,7 @@ pub fn hard_state(stable: &StableMap) -> HardState {
 }
 
 /// The bytes to store for each stable key of a group: what it has, integers in the byte `order` of
-/// the target, and what only its HardState knows.
+/// the target, and what only its HardState knows; keys ascending.
 pub fn stable_to_store(
     stable: &StableMap,
     hard: &HardState,
@@ -106,5 +106,6 @@ pub fn stable_to_store(
             }),
         );
     }
+    rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     rows
 }

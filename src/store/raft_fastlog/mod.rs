@@ -18,8 +18,8 @@ mod source;
 mod tail;
 mod window;
 
-use crate::model::{ByteOrder, EntryKind};
-use crate::store::codec::INDEX_USUAL_MIN;
+use crate::model::ByteOrder;
+use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN};
 use crate::store::{Format, Holds, Profile, VoteForm};
 
 pub use sink::RaftFastlogSink;
@@ -69,15 +69,7 @@ pub static PROFILE: Profile = Profile {
         stable_keys: true,
         snapshot_marker: false,
     },
-    kinds: &[
-        EntryKind::Command,
-        EntryKind::Noop,
-        EntryKind::Barrier,
-        EntryKind::Configuration,
-        EntryKind::AddPeer,
-        EntryKind::RemovePeer,
-        EntryKind::Unknown,
-    ],
+    kinds: &HASHICORP_KINDS,
     // The library takes index 0 for "no entry" and loses count.
     index_min: 1,
     index_usual_min: INDEX_USUAL_MIN,

@@ -119,8 +119,7 @@ impl LogSink for RaftFastlogSink {
             return Err(self.refused("the target holds one group without a name".to_owned()));
         }
         self.begun = true;
-        let mut rows = stable_to_store(&state.stable, &state.hard, ORDER);
-        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let rows = stable_to_store(&state.stable, &state.hard, ORDER);
         for (key, value) in rows {
             put_set(&mut self.bytes, &key, &value);
             self.flush_when_full()?;

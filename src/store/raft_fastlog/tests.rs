@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::model::{
-    Candidate, Code, Entry, EntryExtra, GroupId, HardState, IndexRange, LogIndex, LogState,
-    SharedBytes, StableValue, Term, Vote,
+    Candidate, Code, Entry, EntryExtra, EntryKind, GroupId, HardState, IndexRange, LogIndex,
+    LogState, SharedBytes, StableValue, Term, Vote,
 };
 use crate::store::target::Target;
 use crate::store::{Level, LogSink, LogSource, RecordScan, RecordStatus, Store};

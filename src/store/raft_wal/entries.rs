@@ -7,7 +7,7 @@ use crate::store::raft_wal::frames::{Batch, EntryFrame, Frames, Step};
 use crate::store::raft_wal::segment::{Belief, Segment};
 use crate::store::raft_wal::survey::{Piece, batch_fault, other_index, too_large};
 use crate::store::raft_wal::window::{SegmentFile, Window};
-use crate::store::{HeadPiece, Located, LocatedHead, StoreError};
+use crate::store::{HeadPiece, Located, StoreError};
 
 type Item = Result<Located, StoreError>;
 
@@ -225,21 +225,6 @@ impl Iterator for EntryWalk<'_> {
 
     fn next(&mut self) -> Option<Item> {
         self.advance()
-    }
-}
-
-/// As [`EntryWalk`], without contents.
-pub struct HeadWalk<'s>(pub EntryWalk<'s>);
-
-impl Iterator for HeadWalk<'_> {
-    type Item = Result<LocatedHead, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let located = self.0.advance()?;
-        Some(located.map(|Located { entry, place, faults }| LocatedHead {
-            head: entry.head(place),
-            faults,
-        }))
     }
 }
 

@@ -263,8 +263,7 @@ impl LogSink for RaftWalSink {
             return Err(self.refused("the target holds one group without a name".to_owned()));
         }
         self.begun = true;
-        let mut rows = stable_to_store(&state.stable, &state.hard, ORDER);
-        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let rows = stable_to_store(&state.stable, &state.hard, ORDER);
         for (key, value) in rows {
             if key.is_empty() || key.len() as u64 > KEY_BYTES_MAX {
                 let found = format!("a stable key of {} bytes", key.len());

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::store::bolt::survey as survey_pages;
 use crate::store::codec::hard_state;
-use crate::store::raft_wal::entries::{EntryWalk, HeadWalk, PieceWalk};
+use crate::store::raft_wal::entries::{EntryWalk, PieceWalk};
 use crate::store::raft_wal::format::{CODEC, SegmentName};
 use crate::store::raft_wal::meta::{MetaDb, SegmentInfo, State, read_meta};
 use crate::store::raft_wal::segment::Segment;
@@ -18,8 +18,8 @@ use crate::store::raft_wal::survey::{Survey, survey};
 use crate::store::raft_wal::window::SegmentFile;
 use crate::store::raft_wal::{META_FILE, PROFILE, scan};
 use crate::store::{
-    Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Level, LogSource, Profile, Record,
-    RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile, io_error,
+    Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Level, Located, LogSource, Profile,
+    Record, RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile, io_error,
 };
 use crate::vfs::{FileKind, Fs, Held};
 
@@ -299,7 +299,8 @@ impl LogSource for RaftWalStore {
 
     fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
         self.only_group(group)?;
-        Ok(Box::new(HeadWalk(EntryWalk::new(&self.segments, range))))
+        let walk = EntryWalk::new(&self.segments, range);
+        Ok(Box::new(walk.map(|located| located.map(Located::into_head))))
     }
 
     fn head_runs(&self, group: &GroupId, range: IndexRange) -> Result<HeadRuns<'_>, StoreError> {

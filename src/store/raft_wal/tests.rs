@@ -7,8 +7,9 @@ use super::meta::{META, META_KEY, NOT_SEALED, STABLE, SegmentInfo, State};
 use super::*;
 use crate::bytes::crc32c_resumed;
 use crate::model::{
-    AppendInstant, AppendTime, Candidate, Code, Entry, EntryExtra, Fault, GroupId, HardState,
-    IndexRange, LogIndex, LogState, Severity, SharedBytes, StableValue, Term, TimeForm, Vote, Zone,
+    AppendInstant, AppendTime, Candidate, Code, Entry, EntryExtra, EntryKind, Fault, GroupId,
+    HardState, IndexRange, LogIndex, LogState, Severity, SharedBytes, StableValue, Term, TimeForm,
+    Vote, Zone,
 };
 use crate::store::bolt::{PAGE_BYTES_USUAL, Writer};
 use crate::store::codec::encode_wal;

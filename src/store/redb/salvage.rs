@@ -33,7 +33,7 @@ use crate::store::redb::schemas::Schema;
 use crate::store::redb::stable;
 use crate::store::redb::tables::read_tables;
 use crate::store::redb::tree::{Visit, Walk};
-use crate::store::salvage::{Salvage, Salvaged, StateTaken};
+use crate::store::salvage::{Salvage, Salvaged, StateTaken, merged};
 use crate::store::{
     Entries, Format, Located, RedbFormat, RedbSchema, StoreError, StoreFile, io_error,
 };
@@ -484,58 +484,10 @@ impl Salvage for RedbSalvage {
     fn entries(&self, group: &GroupId) -> Result<Entries<'_>, StoreError> {
         let Some(part) = self.part(group) else { return Ok(Box::new(std::iter::empty())) };
         let live = EntryWalk::new(&self.pages, part.live(), group, IndexRange::ALL);
-        Ok(Box::new(Merged { salvage: self, part, live: Some(live), next_live: None, at: 0 }))
-    }
-}
-
-/// The newest commit's entries and the copies from elsewhere, in index order.
-struct Merged<'s> {
-    salvage: &'s RedbSalvage,
-    part: &'s Part,
-    live: Option<EntryWalk<'s>>,
-    next_live: Option<Located>,
-    at: usize,
-}
-
-impl Merged<'_> {
-    /// The next sound entry of the newest commit.
-    fn fill(&mut self) -> Result<(), StoreError> {
-        while self.next_live.is_none() {
-            match self.live.as_mut().and_then(Iterator::next) {
-                None => return Ok(()),
-                Some(Ok(found)) if found.faults.iter().all(|f| f.code != Code::R120) => {
-                    self.next_live = Some(found);
-                }
-                Some(Ok(_) | Err(StoreError::Fault(_))) => {}
-                Some(Err(error)) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Iterator for Merged<'_> {
-    type Item = Result<Located, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Err(error) = self.fill() {
-                self.live = None;
-                return Some(Err(error));
-            }
-            let live: Option<LogIndex> = self.next_live.as_ref().map(|one| one.entry.index);
-            let copy = self.part.copies.get(self.at);
-            let Some(copy) = copy.filter(|copy| live.is_none_or(|live| copy.index < live)) else {
-                return self.next_live.take().map(Ok);
-            };
-            self.at += 1;
-            let Some((logs, _)) = &self.part.logs else { continue };
-            match self.salvage.copied(logs, copy) {
-                Ok(Some(located)) => return Some(Ok(located)),
-                // It was read a moment ago; somebody writes the file in spite of the lock.
-                Ok(None) => {}
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        let copied = |copy: &Copy| match &part.logs {
+            Some((logs, _)) => self.copied(logs, copy),
+            None => Ok(None),
+        };
+        Ok(merged(live, &part.copies, |copy| copy.index, copied))
     }
 }

@@ -3,8 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::EntryKind;
-use crate::store::codec::{INDEX_USUAL_MIN, ValueCodec};
+use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN, ValueCodec};
 use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
 use crate::store::redb::schemas::Schema;
 use crate::store::{Format, Holds, Profile, RedbFormat, VoteForm};
@@ -26,15 +25,7 @@ pub(super) const PROFILE: Profile = Profile {
         stable_keys: true,
         snapshot_marker: false,
     },
-    kinds: &[
-        EntryKind::Command,
-        EntryKind::Noop,
-        EntryKind::Barrier,
-        EntryKind::Configuration,
-        EntryKind::AddPeer,
-        EntryKind::RemovePeer,
-        EntryKind::Unknown,
-    ],
+    kinds: &HASHICORP_KINDS,
     index_min: 0,
     index_usual_min: INDEX_USUAL_MIN,
     // The largest value that redb takes.
