@@ -197,16 +197,12 @@ fn a_verdict_whose_reader_went_away_is_silent_and_stays_a_verdict() {
     }
 }
 
-/// The beginning of an etcd WAL; this raftlog recognises the format and does not read it.
-const ETCD_BEGINNING: [u8; 16] = [4, 0, 0, 0, 0, 0, 0, 0x84, 8, 4, 0x10, 0, 0, 0, 0, 0];
-
 #[test]
 fn an_archive_whose_store_was_never_judged_is_not_called_sound() {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("wal")).unwrap();
-    let segment = dir.path().join("wal/0000000000000000-0000000000000000.wal");
-    fs::write(segment, ETCD_BEGINNING).unwrap();
-    let (code, out, err) = run(dir.path(), &["backup", "wal", "q.tgz"]);
+    // The oldest file format of redb is recognised and not read.
+    fs::copy(support::redb("redb-basic", "format-v1"), dir.path().join("old.redb")).unwrap();
+    let (code, out, err) = run(dir.path(), &["backup", "old.redb", "q.tgz"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("could not be judged"), "{out}");
     for (arguments, expected) in

@@ -250,7 +250,7 @@ fn visit(
         kinds: arguments.kind.clone(),
         limit: arguments.limit,
         payload: arguments.payload.unwrap_or_default(),
-        product: opened.description.layout.as_ref().map(|layout| layout.product),
+        product: opened.description.product(),
     };
     inspect::entries(store, &options, &mut |item| stream.entry(&item), &mut watch)
 }

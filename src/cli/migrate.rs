@@ -122,7 +122,7 @@ fn options(arguments: &Migrate, opened: &Opened) -> Result<Options, StoreError> 
         accept: arguments.accept.clone(),
         dry_run: arguments.dry_run,
         time_form: arguments.time_form,
-        product: opened.description.layout.as_ref().map(|layout| layout.product),
+        product: opened.description.product(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Payloads of known programs as JSON: bytes in, a value or nothing out. Nothing is guessed: a
 //! decoder answers only when the entry's kind says what the payload is and every byte of it fits.
 
+mod etcd;
 mod hashicorp;
 mod msgpack;
 mod openraft;
@@ -36,22 +37,40 @@ pub fn decode(program: Option<Program>, kind: EntryKind, payload: &[u8]) -> Opti
     if kind == EntryKind::Command {
         return program::command(program?, payload);
     }
+    if let Some(value) = etcd::conf_change(kind, payload) {
+        return Some(Decoded { decoder: "raft-conf-change", value });
+    }
     let membership = membership(kind, payload)?;
     let value = serde_json::to_value(&membership.servers).ok()?;
     Some(Decoded { decoder: membership.decoder, value: serde_json::json!({ "servers": value }) })
 }
 
+/// Whether a payload can hold a password, so that nothing but [`decode`] may show it unless its
+/// bytes are asked for. Such a payload always decodes.
+pub fn is_secret(program: Option<Program>, kind: EntryKind, payload: &[u8]) -> bool {
+    program == Some(Program::Etcd) && kind == EntryKind::Command && etcd::is_secret(payload)
+}
+
 /// hashicorp/raft's number for an entry with a complete membership.
 const CONFIGURATION_CODE: u32 = 5;
 
-/// Whether an entry is one of hashicorp/raft's memberships, whose payload must decode. Other
-/// libraries' configurations have another number in the file, or none, and no decoder yet.
+/// Whether an entry is one of hashicorp/raft's memberships, or a change of one as etcd writes it:
+/// then its payload must decode. Other libraries' configurations have another number in the file,
+/// or none, and no decoder yet.
 pub fn must_be_membership(kind: EntryKind, kind_code: Option<u32>) -> bool {
     match kind {
         EntryKind::Configuration => kind_code == Some(CONFIGURATION_CODE),
-        EntryKind::AddPeer | EntryKind::RemovePeer => true,
+        EntryKind::AddPeer
+        | EntryKind::RemovePeer
+        | EntryKind::ConfChange
+        | EntryKind::ConfChangeV2 => true,
         _ => false,
     }
+}
+
+/// Whether the payload of an entry of `kind` is a membership, or a change of one, that decodes.
+pub fn tells_membership(kind: EntryKind, payload: &[u8]) -> bool {
+    membership(kind, payload).is_some() || etcd::conf_change(kind, payload).is_some()
 }
 
 /// Decodes the membership that an entry of `kind` carries, or returns `None` when it carries none

@@ -1,4 +1,4 @@
-//! Commands of known programs around hashicorp/raft.
+//! Commands of known programs.
 
 mod dkron;
 mod names;
@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use crate::bytes::{Field, fields};
-use crate::decode::Decoded;
+use crate::decode::{Decoded, etcd};
 
 /// The program whose commands a log holds; nothing in a command says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Program {
     Vault,
     /// OpenBao: as Vault, with more operations.
     OpenBao,
+    /// etcd: protobuf requests.
+    Etcd,
 }
 
 /// Bit of Consul's and Nomad's type bytes: a server that does not know the type passes over it.
@@ -35,6 +37,7 @@ pub(super) fn command(program: Program, payload: &[u8]) -> Option<Decoded> {
         Program::Nomad => ("nomad", message(names::nomad, payload)?),
         Program::Vault => ("vault", operations(names::vault, payload)?),
         Program::OpenBao => ("openbao", operations(names::openbao, payload)?),
+        Program::Etcd => ("etcd", etcd::request(payload)?),
     };
     Some(Decoded { decoder, value })
 }

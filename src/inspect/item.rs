@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::decode::{Program, decode};
+use crate::decode::{Program, decode, is_secret};
 use crate::model::{
     AppendInstant, Entry, EntryKind, Fault, GroupId, LogIndex, Place, SharedBytes, Term,
 };
@@ -61,7 +61,7 @@ pub enum PayloadMode {
     Hex,
     /// In base64, extensions also.
     Base64,
-    /// As text where they are UTF-8, else in base64.
+    /// As text where they are UTF-8, else in base64; decoded where they can hold a password.
     Utf8,
     /// Decoded where a decoder knows them, else in base64.
     Auto,
@@ -121,6 +121,11 @@ impl PayloadView {
     /// The payload of `entry` as `mode` shows it; `program` is whose commands they are.
     pub fn of(entry: &Entry, mode: PayloadMode, program: Option<Program>) -> PayloadView {
         let mut view = PayloadView::default();
+        let hidden = || is_secret(program, entry.kind, entry.payload_bytes());
+        let mode = match mode {
+            PayloadMode::Utf8 if hidden() => PayloadMode::Auto,
+            mode => mode,
+        };
         match mode {
             PayloadMode::None => {}
             PayloadMode::Digest => {

@@ -80,7 +80,8 @@ fn program_of(product: Product) -> Option<Program> {
         Product::Nomad => Some(Program::Nomad),
         Product::Vault => Some(Program::Vault),
         Product::OpenBao => Some(Program::OpenBao),
-        Product::Etcd | Product::Raftlog | Product::Hashicorp => None,
+        Product::Etcd => Some(Program::Etcd),
+        Product::Raftlog | Product::Hashicorp => None,
     }
 }
 

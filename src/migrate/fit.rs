@@ -8,6 +8,8 @@ use crate::model::{
 use crate::store::codec::in_time_form;
 use crate::store::{Profile, VoteForm};
 
+/// Set in the number of a kind that the target does not know.
+const FOREIGN_KIND: u32 = 0x80;
 /// Stable keys that every store of a Raft node has a place for.
 const COMMON_KEYS: [&[u8]; 3] = [b"CurrentTerm", b"LastVoteTerm", b"LastVoteCand"];
 
@@ -81,6 +83,8 @@ impl Fit {
         let holds = &self.target.holds;
         if !self.target.kinds.contains(&entry.kind) {
             entry.kind = EntryKind::Unknown;
+            // The number means something else there; above this none of them means anything.
+            entry.kind_code = entry.kind_code.map(|code| code | FOREIGN_KIND);
         }
         if !holds.appended_at {
             entry.extra.appended_at = Default::default();

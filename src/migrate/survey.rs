@@ -273,5 +273,5 @@ pub(super) fn membership_decodes(
 
 /// Whether `entry` carries a membership that decodes.
 pub(super) fn decodes(entry: &Entry) -> bool {
-    decode::membership(entry.kind, entry.payload_bytes()).is_some()
+    decode::tells_membership(entry.kind, entry.payload_bytes())
 }

@@ -112,6 +112,15 @@ pub struct Description {
     pub faults: Vec<Fault>,
 }
 
+impl Description {
+    /// The program whose log it is, where that is known: by its data directory, or because no
+    /// other program has this format.
+    pub fn product(&self) -> Option<Product> {
+        let by_directory = self.layout.as_ref().map(|layout| layout.product);
+        by_directory.or((self.format == Format::EtcdWal).then_some(Product::Etcd))
+    }
+}
+
 /// What a path is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detected {

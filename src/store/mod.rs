@@ -26,6 +26,7 @@ mod bolt;
 pub mod boltdb;
 pub mod codec;
 pub mod detect;
+pub mod etcd_wal;
 pub mod fastlog;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -38,12 +39,13 @@ mod room;
 pub mod salvage;
 pub mod snapshots;
 pub mod target;
+mod window;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    Entry, EntryHead, Fault, GroupId, HeadRun, IndexRange, IoError, LogState, Place,
+    Entry, EntryHead, Fault, GroupId, HeadRun, IndexRange, IoError, LogId, LogState, Place,
 };
 use crate::vfs::Holder;
 
@@ -334,6 +336,11 @@ pub trait Store: LogSource + RecordScan {
     /// Bytes of a segment, in a format of segments whose size is their maker's choice.
     fn segment_bytes(&self) -> Option<u64> {
         None
+    }
+    /// Whether a node that opens this log may start from a snapshot beside it of this index and
+    /// term: some logs say which they know.
+    fn starts_from(&self, _snapshot: LogId) -> bool {
+        true
     }
     /// What the store holds that is no part of a Raft log: names and row counts ("users", 12).
     fn other_contents(&self) -> Vec<(String, u64)> {

@@ -9,6 +9,7 @@ use crate::model::{Durability, LogState};
 use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::codec::ValueCodec;
 use crate::store::detect::{Description, Detected, detect, product_by_content};
+use crate::store::etcd_wal::{EtcdWalStore, segment_paths};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
@@ -83,10 +84,13 @@ pub fn open(
                 let told = product_by_content(fs.as_ref(), path, store.as_ref(), layout.product);
                 layout.product = told;
             }
-            let snapshots = match options.alone {
+            let mut snapshots = match options.alone {
                 true => None,
                 false => Snapshots::beside(fs, &description)?,
             };
+            if let Some(snapshots) = &mut snapshots {
+                snapshots.retain_known(|id| store.starts_from(id));
+            }
             Ok(Opened { store, description: *description, snapshots })
         }
         Detected::Archive { .. } => Err(StoreError::Unsupported {
@@ -158,7 +162,7 @@ pub fn open_damaged(
 
 /// Whether stores of `format` are read, not only recognised.
 pub fn reads(format: Format) -> bool {
-    format != Format::EtcdWal
+    Format::ALL.contains(&format)
 }
 
 /// Whether [`open_damaged`] salvages what is left of a damaged store of `format`.
@@ -215,7 +219,13 @@ fn open_described(
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
-        Format::EtcdWal => Err(unread(description)),
+        Format::EtcdWal => {
+            let path = &description.store;
+            let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
+            let store = EtcdWalStore::open(fs.as_ref(), path, options.alone, lock)?;
+            description.evidence.extend(store.evidence());
+            Ok(Box::new(store))
+        }
     }
 }
 
@@ -241,6 +251,21 @@ fn open_redb_files(
 pub fn terms_may_fall(state: &LogState) -> bool {
     let schema = state.schema.as_deref().and_then(schemas::named);
     schema.is_some_and(|schema| schema.terms_may_fall)
+}
+
+/// Waits until no etcd holds a segment of the log in `dir`, then keeps those out that take `flock`.
+/// etcd locks its segments by OFD locks, from the one with its newest snapshot on.
+fn no_etcd(
+    fs: &dyn Fs,
+    clock: &dyn Clock,
+    dir: &Path,
+    timeout: Duration,
+) -> Result<Option<Box<dyn Held>>, StoreError> {
+    let mut newest = None;
+    for (_, path) in segment_paths(fs, dir)? {
+        newest = lock_shared(fs, clock, &path, timeout)?;
+    }
+    Ok(newest)
 }
 
 /// Waits until no process is seen that has `path` open for writing, where its owner takes no lock;
@@ -291,14 +316,6 @@ pub(crate) fn lock_shared(
             return Err(StoreError::Locked { path: path.to_owned(), holder });
         };
         clock.sleep(left.min(LOCK_RETRY));
-    }
-}
-
-fn unread(description: &Description) -> StoreError {
-    StoreError::Unsupported {
-        path: description.store.clone(),
-        what: format!("{} is recognised, but not read", description.format),
-        way_out: "raftlog formats lists what is read and written".to_owned(),
     }
 }
 

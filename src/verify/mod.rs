@@ -372,7 +372,7 @@ impl Job<'_> {
             match located {
                 Ok(located) if located.entry.index == index => {
                     let entry = located.entry;
-                    return Ok(decode::membership(entry.kind, entry.payload_bytes()).is_some());
+                    return Ok(decode::tells_membership(entry.kind, entry.payload_bytes()));
                 }
                 Ok(_) => {}
                 Err(error) => drop(damage(error)?),

@@ -22,6 +22,7 @@ pub const REDB_ARCHIVES: [&str; 9] = [
 
 pub mod bolt;
 pub mod cuts;
+pub mod etcd;
 pub mod go;
 pub mod made;
 pub mod raft_fastlog;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::store::detect::bolt::{self, Bolt};
-use crate::store::detect::streams::{is_etcd_segment, is_raft_wal_segment, raft_fastlog};
+use crate::store::detect::streams::{is_raft_wal_segment, raft_fastlog};
+use crate::store::etcd_wal::is_segment as is_etcd_segment;
 use crate::store::redb::recognise as recognise_redb;
 use crate::store::{Format, StoreError, fastlog, io_error};
 use crate::vfs::{Fs, OpenMode};

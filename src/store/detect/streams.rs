@@ -148,16 +148,3 @@ impl Stream<'_> {
 pub(super) fn is_raft_wal_segment(head: &[u8]) -> bool {
     head.starts_with(&RAFT_WAL_BEGINNING)
 }
-
-/// Whether these are the first bytes of a segment of etcd's WAL: a frame (length word u64, of which
-/// the upper byte speaks of padding) with a checksum record (type 4) in protobuf.
-pub(super) fn is_etcd_segment(head: &[u8]) -> bool {
-    let Some((word, rest)) = head.split_first_chunk::<8>() else { return false };
-    let word = u64::from_le_bytes(*word);
-    let Ok(len) = usize::try_from(word & 0x00ff_ffff_ffff_ffff) else { return false };
-    let padding = word >> 56;
-    let plausible = padding == 0 || (0x81..=0x87).contains(&padding);
-    // Type 4, then at most a checksum of 32 bits.
-    let record = rest.get(..len).filter(|_| (2..=8).contains(&len));
-    plausible && record.is_some_and(|record| matches!(record, [0x08, 4] | [0x08, 4, 0x10, ..]))
-}

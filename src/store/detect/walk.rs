@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::is_served;
-use crate::store::{Format, StoreError, StoreFile, fastlog, io_error, raft_wal};
+use crate::store::{Format, StoreError, StoreFile, etcd_wal, fastlog, io_error, raft_wal};
 use crate::vfs::{FileKind, Fs, Metadata};
 
 /// Levels of directories below the one given.
 const DEPTH_MAX: usize = 5;
 /// Names that are looked at.
 const NAMES_MAX: usize = 20_000;
+/// Segments of an etcd WAL that are looked at.
+const SEGMENTS_LOOKED_AT: usize = 8;
 /// Things that are remembered for a list of what is there.
 const SEEN_MAX: usize = 20;
 
@@ -168,16 +170,19 @@ pub(super) fn directory_store(fs: &dyn Fs, dir: &Path) -> Result<Option<Candidat
     }
     let names = fs.list(dir).map_err(io_error("list", dir))?;
     let segment = |path: &&PathBuf| path.extension().is_some_and(|suffix| suffix == "wal");
+    // The first may be damaged.
+    for (_, path) in etcd_wal::segment_paths(fs, dir)?.into_iter().take(SEGMENTS_LOOKED_AT) {
+        if let Content::Part(Format::EtcdWal, evidence) = content(fs, &path)? {
+            return candidate_of(fs, dir, Format::EtcdWal, vec![evidence]).map(Some);
+        }
+    }
     let segment = match names.iter().find(segment) {
         Some(segment) => Some(content(fs, segment)?),
         None => None,
     };
-    match (segment, names.iter().find(|path| path.ends_with(raft_wal::META_FILE))) {
-        (Some(Content::Part(Format::EtcdWal, evidence)), _) => {
-            candidate_of(fs, dir, Format::EtcdWal, vec![evidence]).map(Some)
-        }
-        (segment, Some(metadata)) => raft_wal_candidate(fs, dir, metadata, segment),
-        _ => Ok(None),
+    match names.iter().find(|path| path.ends_with(raft_wal::META_FILE)) {
+        Some(metadata) => raft_wal_candidate(fs, dir, metadata, segment),
+        None => Ok(None),
     }
 }
 

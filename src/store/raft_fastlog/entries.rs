@@ -8,7 +8,7 @@ use crate::store::codec::kind_of;
 use crate::store::raft_fastlog::format::{ENTRY_HEAD_BYTES, Head};
 use crate::store::raft_fastlog::index::{Piece, Pieces};
 use crate::store::raft_fastlog::records::{Item, Records, Step};
-use crate::store::raft_fastlog::window::{Source, Window};
+use crate::store::window::{Source, Window};
 use crate::store::{HeadPiece, Located, LocatedHead, StoreError};
 
 /// Goes through the entries inside a range of indexes.

@@ -7,7 +7,7 @@ use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Severi
 use crate::store::raft_fastlog::Reading;
 use crate::store::raft_fastlog::entries::HeadWalk;
 use crate::store::raft_fastlog::index::Pieces;
-use crate::store::raft_fastlog::window::Source;
+use crate::store::window::Source;
 use crate::store::{LocatedHead, StoreError};
 
 /// Ghosts that are told one by one.

@@ -16,7 +16,6 @@ mod scan;
 mod sink;
 mod source;
 mod tail;
-mod window;
 
 use crate::model::ByteOrder;
 use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN};

@@ -8,7 +8,7 @@ use crate::store::raft_fastlog::format::{
     DATA_BYTES_MAX, DELETE_KEY, DELETE_RANGE, DELETE_RANGE_BYTES, ENTRIES, ENTRIES_HEAD_BYTES,
     ENTRY_HEAD_BYTES, Head, NUMBER_BYTES, SET,
 };
-use crate::store::raft_fastlog::window::Window;
+use crate::store::window::Window;
 
 /// Entries of one record. A write that was cut off announces more than there is, but not more than
 /// a server ever hands over at once.

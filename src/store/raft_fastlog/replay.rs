@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::raft_fastlog::format::{DELETE_RANGE_BYTES, ENTRIES_HEAD_BYTES, NUMBER_BYTES};
 use crate::store::raft_fastlog::index::{Growing, Piece, Pieces};
 use crate::store::raft_fastlog::records::{Broken, Item, Records, Step};
-use crate::store::raft_fastlog::window::{Source, Window};
+use crate::store::window::{Source, Window};
 
 /// Stable keys that are kept.
 const KEYS_MAX: usize = 1 << 16;

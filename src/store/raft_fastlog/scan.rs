@@ -7,7 +7,7 @@ use crate::model::{GroupId, IndexRange, LogIndex};
 use crate::store::raft_fastlog::index::{Growing, Piece, Pieces};
 use crate::store::raft_fastlog::records::{Item, Records, Step};
 use crate::store::raft_fastlog::replay::Replay;
-use crate::store::raft_fastlog::window::{Source, Window};
+use crate::store::window::{Source, Window};
 use crate::store::{Record, RecordChecksum, RecordStatus, StoreError};
 
 /// Bytes of a key that are shown.

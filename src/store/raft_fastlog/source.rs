@@ -11,8 +11,8 @@ use crate::store::codec::{hard_state, odd_integer, stable_value};
 use crate::store::raft_fastlog::entries::{EntryWalk, HeadWalk, RunWalk};
 use crate::store::raft_fastlog::index::Pieces;
 use crate::store::raft_fastlog::replay::{Replay, replay};
-use crate::store::raft_fastlog::window::Source;
 use crate::store::raft_fastlog::{ORDER, PROFILE, Reading, ghosts, scan, tail};
+use crate::store::window::Source;
 use crate::store::{
     Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Level, LogSource, Profile, Record,
     RecordScan, RecordStatus, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile, io_error,

@@ -12,7 +12,7 @@ use crate::store::raft_fastlog::format::{
 };
 use crate::store::raft_fastlog::records::Broken;
 use crate::store::raft_fastlog::replay::{Replay, Stop};
-use crate::store::raft_fastlog::window::{Source, Window};
+use crate::store::window::{Source, Window};
 
 /// Bytes that are searched at once for the beginning of a record.
 const SEARCH_BYTES: usize = 64 << 10;

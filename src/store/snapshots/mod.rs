@@ -6,6 +6,7 @@
 //!                      <...>.tmp/                                 not finished, or left by a crash
 //! <raft dir>/peers.json                                           a membership for the next start
 //! <data dir>/vault.db                                             Vault's state, up to date
+//! <member>/snap/<term>-<index>.snap                               etcd's, see `etcd`
 //! ```
 //!
 //! A snapshot explains what is missing in the log: a server starts from its newest one that
@@ -14,6 +15,7 @@
 //! state does not have the CRC-64 of `meta.json`; so does this reader. The state is read once,
 //! in pieces: memory does not grow with it.
 
+pub mod etcd;
 mod meta;
 mod peers;
 mod state;
@@ -25,9 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{
-    Code, Fault, FaultKind, LogIndex, LogState, Place, Server, SharedBytes, SnapshotNote, Term,
+    Code, Fault, FaultKind, LogId, LogIndex, LogState, Place, Server, Severity, SharedBytes,
+    SnapshotNote, Term,
 };
-use crate::store::snapshots::state::Proof;
+use crate::store::etcd_wal::snap_dir;
+use crate::store::snapshots::state::{Proof as StateProof, Proven};
 use crate::store::{Description, Format, Level, Product, StoreError, io_error};
 use crate::vfs::{FileKind, Fs, OpenMode};
 
@@ -61,6 +65,29 @@ pub struct Snapshot {
     pub size_bytes: u64,
     /// What proves the state, where it is a file of its own.
     proof: Option<Proof>,
+}
+
+/// What proves a snapshot.
+#[derive(Clone, Debug)]
+enum Proof {
+    /// The description of its state.
+    State(Box<StateProof>),
+    /// Itself.
+    Snap(etcd::SnapFile),
+}
+
+impl Proof {
+    fn check(
+        &self,
+        fs: &dyn Fs,
+        level: Level,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Proven, StoreError> {
+        match self {
+            Proof::State(proof) => proof.check(fs, level, progress),
+            Proof::Snap(file) => file.check(fs, level, progress),
+        }
+    }
 }
 
 impl Snapshot {
@@ -128,6 +155,9 @@ impl Snapshots {
         fs: &Arc<dyn Fs>,
         description: &Description,
     ) -> Result<Option<Snapshots>, StoreError> {
+        if description.format == Format::EtcdWal {
+            return Snapshots::of_etcd(fs, &description.store);
+        }
         let raft = match description.store.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -161,6 +191,27 @@ impl Snapshots {
     /// Whether there is a place for snapshots, so that one that is not there is missing.
     pub fn in_view(&self) -> bool {
         self.in_view
+    }
+
+    /// Lists the `.snap` files beside etcd's log in `wal`.
+    fn of_etcd(fs: &Arc<dyn Fs>, wal: &Path) -> Result<Option<Snapshots>, StoreError> {
+        let Some(dir) = snap_dir(fs.as_ref(), wal) else { return Ok(None) };
+        let (mut list, faults) = etcd::snapshots(fs.as_ref(), &dir)?;
+        list.sort_by_key(|one| std::cmp::Reverse((one.term, one.index)));
+        Ok(Some(Snapshots { fs: Arc::clone(fs), dir, list, faults, recovery: None, in_view: true }))
+    }
+
+    /// Leaves out the snapshots that the log beside them does not know, with a finding for each.
+    pub fn retain_known(&mut self, known: impl Fn(LogId) -> bool) {
+        let (dir, faults) = (&self.dir, &mut self.faults);
+        self.list.retain(|one| {
+            let is_known = known(LogId { index: one.index, term: one.term });
+            if !is_known {
+                let what = "a snapshot that no marker in the log names";
+                faults.push(ignored(&dir.join(&one.id), what).as_severity(Severity::Info));
+            }
+            is_known
+        });
     }
 
     /// Where they lie: `snapshots` beside the log, or the directory of Vault's state.
@@ -264,7 +315,7 @@ impl Snapshots {
             };
             Fault::new(Code::R109, kind).at(place.clone())
         });
-        let proof = Proof {
+        let proof = StateProof {
             id: name.to_owned(),
             path: state,
             size_bytes: meta.size_bytes,
@@ -279,7 +330,7 @@ impl Snapshots {
             servers: meta.servers,
             membership_index: meta.membership_index,
             size_bytes: meta.size_bytes,
-            proof: Some(proof),
+            proof: Some(Proof::State(Box::new(proof))),
         }))
     }
 }

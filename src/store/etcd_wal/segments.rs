@@ -1,0 +1,122 @@
+//! The files of a log: which are segments, in what order, and what else lies beside them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::{Code, Fault, FaultKind, Place, Severity};
+use crate::store::etcd_wal::format::{SEGMENT_SUFFIX, SegmentName};
+use crate::store::window::Source;
+use crate::store::{StoreError, io_error};
+use crate::vfs::{FileKind, Fs, OpenMode};
+
+/// A segment, opened.
+pub struct Segment {
+    /// The file.
+    pub source: Source,
+    /// What its name says.
+    pub name: SegmentName,
+}
+
+/// Where something lies in a log: which of its segments, and at which byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// Position of the segment among the others.
+    pub segment: usize,
+    /// Byte in it.
+    pub offset_bytes: u64,
+}
+
+/// The paths of the segments in `dir`, in their order.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn segment_paths(fs: &dyn Fs, dir: &Path) -> Result<Vec<(SegmentName, PathBuf)>, StoreError> {
+    let mut found = Vec::new();
+    for path in fs.list(dir).map_err(io_error("list", dir))? {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        if let Some(name) = name.and_then(|name| SegmentName::read(&name)) {
+            found.push((name, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Opens every segment in `dir`.
+///
+/// # Errors
+/// `NotFound` without any; when one cannot be opened.
+pub fn open_segments(fs: &dyn Fs, dir: &Path) -> Result<Vec<Segment>, StoreError> {
+    let mut segments = Vec::new();
+    for (name, path) in segment_paths(fs, dir)? {
+        let file = fs.open(&path, OpenMode::Read).map_err(io_error("open", &path))?;
+        let size_bytes = file.size().map_err(io_error("look at", &path))?;
+        let source = Source { file, path: Arc::from(path.as_path()), size_bytes };
+        segments.push(Segment { source, name });
+    }
+    if segments.is_empty() {
+        return Err(StoreError::NotFound {
+            path: dir.to_owned(),
+            reason: "no segment of etcd's WAL in this directory".to_owned(),
+            seen: Vec::new(),
+        });
+    }
+    Ok(segments)
+}
+
+/// What is wrong with the names of the segments (R116): a number left out, or given twice.
+pub fn name_faults(segments: &[Segment]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (before, after) in segments.iter().zip(segments.iter().skip(1)) {
+        let expected = before.name.sequence.checked_add(1);
+        if expected == Some(after.name.sequence) {
+            continue;
+        }
+        let number = |sequence: Option<u64>| {
+            sequence.map_or("none".to_owned(), |sequence| format!("segment {sequence:016x}"))
+        };
+        let message = match after.name.sequence == before.name.sequence {
+            true => "two segments have one number".to_owned(),
+            false => {
+                format!("the segments between {:016x} and it are missing", { before.name.sequence })
+            }
+        };
+        let kind = FaultKind::Broken {
+            message,
+            expected: number(expected),
+            found: Some(number(Some(after.name.sequence))),
+        };
+        faults.push(Fault::new(Code::R116, kind).at(after.source.place(0, 0)));
+    }
+    faults
+}
+
+/// What lies beside the segments and is none (R117).
+///
+/// # Errors
+/// When the directory cannot be listed or a file not be looked at.
+pub fn leftovers(fs: &dyn Fs, dir: &Path) -> Result<Vec<Fault>, StoreError> {
+    let mut faults = Vec::new();
+    for path in fs.list(dir).map_err(io_error("list", dir))? {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        let (words, severity) = if name.ends_with(".wal.broken") {
+            ("the copy that etcd's repair made before it cut the segment", Severity::Warning)
+        } else if name.ends_with(".tmp") {
+            ("a segment that etcd prepared and did not use yet", Severity::Info)
+        } else if name.ends_with(SEGMENT_SUFFIX) && SegmentName::read(&name).is_none() {
+            ("no name of a segment; etcd passes over it", Severity::Warning)
+        } else {
+            continue;
+        };
+        let metadata = fs.symlink_metadata(&path).map_err(io_error("look at", &path))?;
+        if metadata.kind == FileKind::Dir {
+            continue;
+        }
+        let kind = FaultKind::Note { found: format!("{}: {words}", path.display()) };
+        let file = Arc::from(path);
+        let place = Place { file, offset_bytes: 0, len_bytes: metadata.size_bytes };
+        faults.push(Fault::new(Code::R117, kind).at(place).as_severity(severity));
+    }
+    Ok(faults)
+}

@@ -1,0 +1,276 @@
+//! An opened log of etcd as a source of entries.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::model::{
+    ByteOrder, Candidate, Code, Fault, FaultKind, GroupId, HardState, IndexRange, LogId, LogIndex,
+    LogState, SharedBytes, StableMap, StableValue, Term, Vote,
+};
+use crate::store::etcd_wal::db::{self, Database};
+use crate::store::etcd_wal::entries::{EntryWalk, HeadWalk, Log, RunWalk};
+use crate::store::etcd_wal::format::State;
+use crate::store::etcd_wal::replay::{Replay, replay, replay_from};
+use crate::store::etcd_wal::scan::Scan;
+use crate::store::etcd_wal::segments::{Segment, leftovers, name_faults, open_segments};
+use crate::store::etcd_wal::start::{self, Start};
+use crate::store::etcd_wal::{CLUSTER_ID_KEY, NODE_ID_KEY, PROFILE};
+use crate::store::{
+    Checked, Entries, Format, HeadRuns, Heads, Level, LogSource, Profile, Record, RecordScan,
+    SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
+};
+use crate::vfs::{Fs, Held};
+
+/// A log of etcd, opened read-only.
+pub struct EtcdWalStore {
+    dir: PathBuf,
+    segments: Vec<Segment>,
+    replay: Replay,
+    start: Start,
+    database: Option<Database>,
+    /// What is wrong; pieces name those that came from following the records by position.
+    faults: Vec<Fault>,
+    files: Vec<StoreFile>,
+    /// Keeps writers out while this store is read.
+    _lock: Option<Box<dyn Held>>,
+}
+
+impl EtcdWalStore {
+    /// Opens the log in `dir` and follows all of its records. With `alone` what lies beside it is
+    /// left out: snapshots and the key-value store.
+    ///
+    /// # Errors
+    /// `NotFound` without a segment; otherwise only when the files cannot be read. Damage is found
+    /// in [`Store::opening_faults`].
+    pub fn open(
+        fs: &dyn Fs,
+        dir: &Path,
+        alone: bool,
+        lock: Option<Box<dyn Held>>,
+    ) -> Result<EtcdWalStore, StoreError> {
+        let segments = open_segments(fs, dir)?;
+        let mut replay = replay(&segments)?;
+        let snap = start::snap_dir(fs, dir).filter(|_| !alone);
+        let start = start::choose(fs, snap.as_deref(), &replay)?;
+        let mut faults = std::mem::take(&mut replay.faults);
+        faults.extend(name_faults(&segments));
+        faults.extend(start::contradictions(&segments, &replay)?);
+        faults.extend(start.faults.iter().cloned());
+        faults.extend(unlisted(replay.counts.more_faults));
+        let begin = start.index();
+        let first = segments.iter().rposition(|segment| segment.name.index <= begin);
+        if replay.pieces.depends_on(begin) {
+            let first = first.unwrap_or_default();
+            replay.pieces = replay_from(&segments, &replay.ends, first, begin)?;
+        }
+        replay.pieces.settle(&segments, begin)?;
+        if first.is_none() && begin > 0 {
+            faults.push(no_first_segment(begin));
+        }
+        let mut database = None;
+        match snap.map(|snap| db::open(fs, &snap)).transpose()?.flatten() {
+            Some(Ok(opened)) => {
+                faults.extend(opened.faults.iter().cloned());
+                database = Some(opened);
+            }
+            Some(Err(fault)) => faults.push(*fault),
+            None => {}
+        }
+        if !alone {
+            faults.extend(leftovers(fs, dir)?);
+        }
+        let files = segments.iter().map(|segment| StoreFile {
+            path: segment.source.path.to_path_buf(),
+            size_bytes: segment.source.size_bytes,
+        });
+        let (files, dir) = (files.collect(), dir.to_owned());
+        let faults = faults.into_iter().map(|fault| fault.in_group(&GroupId::Unnamed)).collect();
+        let mut store =
+            EtcdWalStore { dir, segments, replay, start, database, faults, files, _lock: lock };
+        let last = store.last().0;
+        let ahead = store.database.as_ref().and_then(|db| db.ahead(store.commit(), last));
+        store.faults.extend(ahead.map(|fault| fault.in_group(&GroupId::Unnamed)));
+        Ok(store)
+    }
+
+    /// Where the log begins, and how far the key-value store is, one line each.
+    pub fn evidence(&self) -> Vec<String> {
+        let mut lines = vec![self.start.evidence.clone()];
+        let applied = self.database.as_ref().and_then(|database| database.applied);
+        lines.extend(applied.map(|applied| {
+            format!("{} beside it is BoltDB, and applied the log through {applied}", db::NAME)
+        }));
+        lines
+    }
+
+    fn commit(&self) -> u64 {
+        self.replay.state.map_or(0, |state| state.commit)
+    }
+
+    fn last(&self) -> LogIndex {
+        LogIndex(self.replay.pieces.last().unwrap_or(self.start.index()))
+    }
+
+    fn log(&self, group: &GroupId, range: IndexRange) -> Result<Log<'_>, StoreError> {
+        match group {
+            GroupId::Unnamed => Ok(Log {
+                segments: &self.segments,
+                pieces: self.replay.pieces.within(range),
+                faults: &self.faults,
+            }),
+            GroupId::Named(name) => Err(StoreError::NotFound {
+                path: self.dir.clone(),
+                reason: format!("no group {}", name.escape_debug()),
+                seen: vec!["the unnamed group".to_owned()],
+            }),
+        }
+    }
+
+    fn hard_state(&self) -> HardState {
+        let Some(State { term, vote, commit }) = self.replay.state else {
+            return HardState::default();
+        };
+        let given = Vote { term: Some(Term(term)), candidate: Some(Candidate::Id(vote)) };
+        let vote = (vote != 0).then_some(given);
+        HardState { term: Some(Term(term)), vote, commit: Some(LogIndex(commit)) }
+    }
+
+    fn torn_bytes(&self) -> u64 {
+        let ends = self.segments.iter().zip(&self.replay.ends);
+        let torn = ends.filter(|(_, end)| end.torn);
+        torn.map(|(segment, end)| segment.source.size_bytes.saturating_sub(end.at)).sum()
+    }
+}
+
+fn unlisted(count: u64) -> Option<Fault> {
+    let found = format!("{count} more damaged records");
+    (count > 0).then(|| Fault::new(Code::R115, FaultKind::Note { found }))
+}
+
+/// etcd looks for the segment in which the entries behind its snapshot begin by their names.
+fn no_first_segment(start: u64) -> Fault {
+    let found = format!(
+        "the name of no segment is at or below {start}, where the log begins; etcd finds none to \
+         begin with"
+    );
+    Fault::new(Code::R121, FaultKind::Note { found })
+}
+
+impl LogSource for EtcdWalStore {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn groups(&self) -> Result<Vec<GroupId>, StoreError> {
+        Ok(vec![GroupId::Unnamed])
+    }
+
+    fn state(&self, group: &GroupId) -> Result<LogState, StoreError> {
+        self.log(group, IndexRange::ALL)?;
+        let mut stable = StableMap::new();
+        let metadata = self.replay.metadata.unwrap_or_default();
+        for (key, id) in [(NODE_ID_KEY, metadata.node), (CLUSTER_ID_KEY, metadata.cluster)] {
+            if self.replay.metadata.is_some() {
+                let bytes = SharedBytes::from(&id.to_be_bytes()[..]);
+                let value = StableValue { bytes, integer: Some(ByteOrder::Big) };
+                stable.insert(key.to_vec(), value);
+            }
+        }
+        Ok(LogState {
+            hard: self.hard_state(),
+            stable,
+            compacted: self.start.id(),
+            snapshot: self.start.snapshot.clone(),
+            bounds: self.replay.pieces.bounds(),
+            schema: Some(PROFILE.schema.to_owned()),
+            note: SharedBytes::default(),
+        })
+    }
+
+    fn entries(&self, group: &GroupId, range: IndexRange) -> Result<Entries<'_>, StoreError> {
+        Ok(Box::new(EntryWalk(HeadWalk::new(self.log(group, range)?, range))))
+    }
+
+    fn heads(&self, group: &GroupId, range: IndexRange) -> Result<Heads<'_>, StoreError> {
+        Ok(Box::new(HeadWalk::new(self.log(group, range)?, range)))
+    }
+
+    fn head_runs(&self, group: &GroupId, range: IndexRange) -> Result<HeadRuns<'_>, StoreError> {
+        Ok(Box::new(RunWalk::new(self.log(group, range)?, range)))
+    }
+}
+
+impl RecordScan for EtcdWalStore {
+    fn scan(&self, visit: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let markers: Vec<_> = start::valid_markers(&self.replay).cloned().collect();
+        let scan = Scan {
+            segments: &self.segments,
+            ends: &self.replay.ends,
+            pieces: &self.replay.pieces,
+            start: self.start.index(),
+            state: self.replay.state,
+            markers: &markers,
+        };
+        scan.run(visit)
+    }
+}
+
+impl Store for EtcdWalStore {
+    fn format(&self) -> Format {
+        Format::EtcdWal
+    }
+
+    fn files(&self) -> &[StoreFile] {
+        &self.files
+    }
+
+    fn opening_faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Every record was followed on opening with its checksum, so both levels report what was found
+    /// then; the full one proves the key-value store beside the log as well.
+    fn check(
+        &self,
+        level: Level,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Checked, StoreError> {
+        let counts = self.replay.counts;
+        let mut faults = self.faults.clone();
+        let mut checked_bytes = counts.frame_bytes;
+        if let (Level::Full, Some(database)) = (level, &self.database) {
+            let before = checked_bytes;
+            let mut reached = |bytes: u64| progress(before.saturating_add(bytes));
+            let read = database.check(&mut faults, &mut reached)?;
+            checked_bytes = checked_bytes.saturating_add(read.unwrap_or_default());
+        }
+        let _asked_to_stop_at_the_end = progress(checked_bytes);
+        let live = self.replay.pieces.entries();
+        Ok(Checked {
+            faults,
+            checked_bytes,
+            torn_bytes: self.torn_bytes(),
+            counts: vec![
+                ("segments", self.segments.len() as u64),
+                ("records", counts.records),
+                ("stored entries", counts.entries),
+                ("states", counts.states),
+                ("snapshot markers", counts.markers),
+                (SUPERSEDED_RECORDS, counts.entries.saturating_sub(live)),
+            ],
+        })
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        let file_bytes = self.files.iter().map(|file| file.size_bytes).sum();
+        let ends = self.segments.iter().zip(&self.replay.ends);
+        let behind = ends.map(|(segment, end)| segment.source.size_bytes.saturating_sub(end.at));
+        let live_bytes = self.replay.pieces.frame_bytes();
+        Ok(Space { file_bytes, live_bytes, free_bytes: Some(behind.sum()) })
+    }
+
+    fn starts_from(&self, snapshot: LogId) -> bool {
+        let mut markers = start::valid_markers(&self.replay);
+        markers.any(|one| (one.index, one.term) == (snapshot.index.0, snapshot.term.0))
+    }
+}

@@ -1,0 +1,170 @@
+//! Where a node that opens the log would begin: behind the newest snapshot that counts.
+//!
+//! A marker counts when it is not above the commit index. Releases up to 3.7 also want its `.snap`
+//! file, whole and of the same index and term; newer ones keep none. Without any they begin with
+//! index 1.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{
+    Code, Fault, FaultKind, LogId, LogIndex, Severity, SharedBytes, SnapshotNote, Term,
+};
+use crate::store::StoreError;
+use crate::store::etcd_wal::entries::{HeadWalk, Log};
+use crate::store::etcd_wal::replay::{Marked, Replay};
+use crate::store::etcd_wal::segments::Segment;
+use crate::store::snapshots::etcd;
+use crate::vfs::{FileKind, Fs, parent_of};
+
+/// Markers whose term is compared with that of their entry, the newest.
+const MARKERS_COMPARED: usize = 64;
+/// Name of the directory with snapshots, beside that of the log.
+const SNAP_DIR: &str = "snap";
+
+/// Where a log begins.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The snapshot that everything up to its index is in; `None` for the beginning of time.
+    pub snapshot: Option<SnapshotNote>,
+    /// Why, one line.
+    pub evidence: String,
+    /// What is wrong with it.
+    pub faults: Vec<Fault>,
+}
+
+impl Start {
+    /// Index of the snapshot, or 0.
+    pub fn index(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index.0)
+    }
+
+    /// Index and term of the snapshot.
+    pub fn id(&self) -> Option<LogId> {
+        self.snapshot.as_ref().map(|note| LogId { index: note.index, term: note.term })
+    }
+}
+
+/// The directory with snapshots of the log in `dir`, where there is one.
+pub fn snap_dir(fs: &dyn Fs, dir: &Path) -> Option<PathBuf> {
+    let snap = parent_of(dir).join(SNAP_DIR);
+    let beside = dir.file_name().is_some_and(|name| name == "wal");
+    let is_dir = fs.metadata(&snap).is_ok_and(|found| found.kind == FileKind::Dir);
+    (beside && is_dir).then_some(snap)
+}
+
+/// The markers that are not above the commit index, ascending.
+pub fn valid_markers(replay: &Replay) -> impl DoubleEndedIterator<Item = &Marked> {
+    let commit = replay.state.map_or(0, |state| state.commit);
+    replay.markers.iter().filter(move |marked| marked.index > 0 && marked.index <= commit)
+}
+
+/// Chooses where the log begins.
+///
+/// # Errors
+/// When a `.snap` file cannot be read; damage to one only makes it count for nothing.
+pub fn choose(fs: &dyn Fs, snap: Option<&Path>, replay: &Replay) -> Result<Start, StoreError> {
+    if let Some(snap) = snap {
+        for file in etcd::list(fs, snap)? {
+            let marked = valid_markers(replay)
+                .find(|marked| (marked.index, marked.term) == (file.index, file.term));
+            let Some(marked) = marked else { continue };
+            if let Ok(contents) =
+                etcd::prove(fs, &file, &mut |_| std::ops::ControlFlow::Continue(()))?
+                && contents.fault(&file).is_none()
+            {
+                let members = match contents.members.is_empty() {
+                    true => marked.members.clone(),
+                    false => SharedBytes::from(contents.members),
+                };
+                let store = if contents.is_v2_store { ", with a v2 store inside" } else { "" };
+                return Ok(Start {
+                    snapshot: Some(note(marked, Some(file.name.clone()), members)),
+                    evidence: format!(
+                        "begins behind {}, the newest snapshot that a marker names{store}",
+                        file.name
+                    ),
+                    faults: Vec::new(),
+                });
+            }
+        }
+    }
+    if replay.pieces.is_whole() {
+        let evidence = "begins with index 1: no snapshot counts".to_owned();
+        return Ok(Start { evidence, ..Start::default() });
+    }
+    let Some(marked) = valid_markers(replay).next_back() else {
+        let evidence = "what came before its first entry is not in view".to_owned();
+        return Ok(Start { evidence, ..Start::default() });
+    };
+    let index = marked.index;
+    let found = format!(
+        "the log begins behind the marker of a snapshot through {index} whose .snap file is not \
+         {}: releases of etcd up to 3.7 want it",
+        if snap.is_some() { "there" } else { "in view" }
+    );
+    let mut fault = Fault::new(Code::R121, FaultKind::Note { found }).at_index(LogIndex(index));
+    if snap.is_none() {
+        fault = fault.as_severity(Severity::Info);
+    }
+    Ok(Start {
+        snapshot: Some(note(marked, None, marked.members.clone())),
+        evidence: format!("begins behind the marker of a snapshot through {index}"),
+        faults: vec![fault],
+    })
+}
+
+fn note(marked: &Marked, id: Option<String>, note: SharedBytes) -> SnapshotNote {
+    SnapshotNote { index: LogIndex(marked.index), term: Term(marked.term), id, note }
+}
+
+/// Markers that contradict an entry or each other (R108).
+///
+/// # Errors
+/// When the files cannot be read.
+pub fn contradictions(segments: &[Segment], replay: &Replay) -> Result<Vec<Fault>, StoreError> {
+    let mut faults = Vec::new();
+    let mut before: Option<&Marked> = None;
+    for marked in valid_markers(replay).rev().take(MARKERS_COMPARED) {
+        let other = before.filter(|other| other.index == marked.index && other.term != marked.term);
+        let entry = term_of(segments, replay, marked.index)?.filter(|term| *term != marked.term);
+        before = Some(marked);
+        let contradicting = match (other, entry) {
+            (_, Some(term)) => format!("the entry has term {term}"),
+            (Some(other), None) => format!("another marker says term {}", other.term),
+            (None, None) => continue,
+        };
+        let kind = FaultKind::Broken {
+            message: format!(
+                "the marker of the snapshot through {} has term {}, but {contradicting}",
+                marked.index, marked.term
+            ),
+            expected: format!("term {}", marked.term),
+            found: entry.map(|term| format!("term {term}")),
+        };
+        let mut fault = Fault::new(Code::R108, kind).at_index(LogIndex(marked.index));
+        if let Some(segment) = segments.get(marked.spot.segment) {
+            fault = fault.at(segment.source.place(marked.spot.offset_bytes, 0));
+        }
+        faults.push(fault.at_term(Term(marked.term)));
+    }
+    Ok(faults)
+}
+
+fn term_of(segments: &[Segment], replay: &Replay, index: u64) -> Result<Option<u64>, StoreError> {
+    let Some(piece) = replay.pieces.get(index) else { return Ok(None) };
+    if piece.alike {
+        return Ok(piece.run().map(|run| run.term.0));
+    }
+    let range = crate::model::IndexRange::new(LogIndex(index), LogIndex(index));
+    let Some(range) = range else { return Ok(None) };
+    let pieces = std::slice::from_ref(piece);
+    let walk = HeadWalk::new(Log { segments, pieces, faults: &[] }, range);
+    for head in walk {
+        match head {
+            Ok(head) => return Ok(Some(head.head.term.0)),
+            Err(StoreError::Fault(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}

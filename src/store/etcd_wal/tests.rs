@@ -1,0 +1,431 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::bytes::{crc32c_resumed, put_varint};
+use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex, LogState, Severity};
+use crate::store::{HeadPiece, Level, LogSource, RecordScan, RecordStatus, Store, StoreError};
+use crate::vfs::Fs;
+use crate::vfs::os::OsFs;
+
+/// Segments as etcd writes them, in a directory of their own.
+struct Made {
+    dir: tempfile::TempDir,
+    crc: u32,
+    segments: Vec<(String, Vec<u8>)>,
+}
+
+fn message(fields: &[(u64, u64)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (number, value) in fields {
+        put_varint(&mut out, number << 3);
+        put_varint(&mut out, *value);
+    }
+    out
+}
+
+fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+    put_varint(out, number << 3 | 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+impl Made {
+    /// A log whose first segment begins as a new one does.
+    fn new() -> Made {
+        let mut made = Made::purged(0, 0);
+        made.marker(0, 0);
+        made
+    }
+
+    /// A log of which the segments before the one of this name are gone.
+    fn purged(sequence: u64, index: u64) -> Made {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("member/wal")).unwrap();
+        let mut made = Made { dir, crc: 0x1234 * u32::from(sequence > 0), segments: Vec::new() };
+        made.cut(sequence, index);
+        made
+    }
+
+    fn cut(&mut self, sequence: u64, index: u64) {
+        self.segments.push((format!("{sequence:016x}-{index:016x}.wal"), Vec::new()));
+        let crc = self.crc;
+        self.record(4, crc, None);
+        self.checked(1, &message(&[(1, 17), (2, 34)]));
+    }
+
+    fn record(&mut self, kind: u64, crc: u32, data: Option<&[u8]>) {
+        let mut record = message(&[(1, kind), (2, crc.into())]);
+        if let Some(data) = data {
+            put_bytes(&mut record, 3, data);
+        }
+        let padding = (8 - record.len() % 8) % 8;
+        let top = if padding > 0 { (0x80 | padding as u64) << 56 } else { 0 };
+        let out = &mut self.segments.last_mut().unwrap().1;
+        out.extend_from_slice(&(record.len() as u64 | top).to_le_bytes());
+        out.extend_from_slice(&record);
+        out.resize(out.len() + padding, 0);
+    }
+
+    fn checked(&mut self, kind: u64, data: &[u8]) {
+        self.crc = crc32c_resumed(self.crc, data);
+        self.record(kind, self.crc, Some(data));
+    }
+
+    fn entry(&mut self, index: u64, term: u64, contents: &[u8]) {
+        let mut data = message(&[(1, 0), (2, term), (3, index)]);
+        put_bytes(&mut data, 4, contents);
+        self.checked(2, &data);
+    }
+
+    fn entries(&mut self, indexes: std::ops::RangeInclusive<u64>, term: u64) {
+        indexes.for_each(|index| self.entry(index, term, b"contents"));
+    }
+
+    fn state(&mut self, term: u64, commit: u64) {
+        self.checked(3, &message(&[(1, term), (2, 7), (3, commit)]));
+    }
+
+    fn marker(&mut self, index: u64, term: u64) {
+        self.checked(5, &message(&[(1, index), (2, term)]));
+    }
+
+    /// A `.snap` file as etcd writes it.
+    fn snap(&self, index: u64, term: u64) -> PathBuf {
+        let mut metadata = Vec::new();
+        put_bytes(&mut metadata, 1, &message(&[(1, 17), (1, 18), (2, 19)]));
+        metadata.extend(message(&[(2, index), (3, term)]));
+        let mut data = Vec::new();
+        put_bytes(&mut data, 1, b"{\"Root\":{}}");
+        put_bytes(&mut data, 2, &metadata);
+        let mut whole = message(&[(1, crc32c_resumed(0, &data).into())]);
+        put_bytes(&mut whole, 2, &data);
+        let dir = self.dir.path().join("member/snap");
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join(format!("{term:016x}-{index:016x}.snap"));
+        fs::write(&path, whole).unwrap();
+        path
+    }
+
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.segments.last_mut().unwrap().1
+    }
+
+    fn wal(&self) -> PathBuf {
+        self.dir.path().join("member/wal")
+    }
+
+    fn open(&self) -> EtcdWalStore {
+        let wal = self.wal();
+        for (name, bytes) in &self.segments {
+            fs::write(wal.join(name), bytes).unwrap();
+        }
+        EtcdWalStore::open(&OsFs, &wal, false, None).unwrap()
+    }
+}
+
+fn state(store: &EtcdWalStore) -> LogState {
+    store.state(&GroupId::Unnamed).unwrap()
+}
+
+/// Index and term of every entry; damage as `None`.
+fn log(store: &EtcdWalStore) -> Vec<Option<(u64, u64)>> {
+    let entries = store.entries(&GroupId::Unnamed, IndexRange::ALL).unwrap();
+    let found: Vec<_> = entries
+        .map(|entry| match entry {
+            Ok(located) => Some((located.entry.index.0, located.entry.term.0)),
+            Err(StoreError::Fault(_)) => None,
+            Err(error) => panic!("{error}"),
+        })
+        .collect();
+    let mut from_runs = Vec::new();
+    for piece in store.head_runs(&GroupId::Unnamed, IndexRange::ALL).unwrap() {
+        match piece {
+            Ok(HeadPiece::Run(run)) => {
+                let indexes = run.range.first().0..=run.range.last().0;
+                from_runs.extend(indexes.map(|index| Some((index, run.term.0))));
+            }
+            Ok(HeadPiece::One(one)) => from_runs.push(Some((one.head.index.0, one.head.term.0))),
+            Err(_) => from_runs.push(None),
+        }
+    }
+    assert_eq!(found, from_runs, "heads and entries agree");
+    found
+}
+
+fn expect(spans: &[(std::ops::RangeInclusive<u64>, u64)]) -> Vec<Option<(u64, u64)>> {
+    let all = spans.iter().flat_map(|(span, term)| span.clone().map(|index| (index, *term)));
+    all.map(Some).collect()
+}
+
+/// Codes and severities of what opening found, leftovers aside.
+fn told(store: &EtcdWalStore) -> Vec<(Code, Severity)> {
+    let tell = |fault: &Fault| (fault.code, fault.severity);
+    store.opening_faults().iter().map(tell).collect()
+}
+
+const TORN: (Code, Severity) = (Code::R114, Severity::Warning);
+const DAMAGE: (Code, Severity) = (Code::R115, Severity::Error);
+
+#[test]
+fn an_index_that_is_written_again_removes_itself_and_everything_above() {
+    let mut made = Made::new();
+    made.entries(1..=3000, 1);
+    made.entries(2040..=2041, 2);
+    made.state(2, 2041);
+    let store = made.open();
+    assert_eq!(log(&store), expect(&[(1..=2039, 1), (2040..=2041, 2)]));
+    assert_eq!(told(&store), []);
+    let checked = store.check(Level::Full, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+    let superseded = checked.counts.iter().find(|(name, _)| *name == "superseded records");
+    assert_eq!(superseded.unwrap().1, 3000 - 2039);
+    let hard = state(&store).hard;
+    assert_eq!((hard.term.unwrap().0, hard.commit.unwrap().0), (2, 2041));
+    // Any range begins where it says.
+    for (first, last) in [(1, 1), (1024, 1025), (2039, 2040), (2041, 9999), (5000, 6000)] {
+        let range = IndexRange::new(LogIndex(first), LogIndex(last)).unwrap();
+        let entries = store.entries(&GroupId::Unnamed, range).unwrap();
+        let found: Vec<u64> = entries.map(|one| one.unwrap().entry.index.0).collect();
+        let wanted: Vec<u64> = (first..=last.min(2041)).collect();
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn a_log_begins_behind_the_newest_snapshot_that_counts() {
+    let mut made = Made::new();
+    made.entries(1..=30, 1);
+    made.marker(10, 1);
+    made.marker(20, 1);
+    made.state(1, 25);
+    made.marker(30, 1);
+    let markers_alone = made.open();
+    assert_eq!(log(&markers_alone).len(), 30, "no file, and nothing is missing without");
+    assert_eq!(state(&markers_alone).compacted, None);
+    made.snap(10, 1);
+    let twenty = made.snap(20, 1);
+    made.snap(30, 1);
+    // An orphan of a crash: no marker names it.
+    made.snap(24, 1);
+    let store = made.open();
+    assert_eq!(log(&store), expect(&[(21..=30, 1)]), "30 is above the commit index");
+    let told_of = state(&store);
+    assert_eq!(told_of.compacted.unwrap().index.0, 20);
+    let snapshot = told_of.snapshot.unwrap();
+    assert_eq!(snapshot.id.unwrap(), "0000000000000001-0000000000000014.snap");
+    assert_eq!(&*snapshot.note, &[8, 17, 8, 18, 0x10, 19]);
+    // One that does not verify counts for nothing.
+    let mut bytes = fs::read(&twenty).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&twenty, bytes).unwrap();
+    assert_eq!(log(&made.open()), expect(&[(11..=30, 1)]));
+    let alone = EtcdWalStore::open(&OsFs, &made.wal(), true, None).unwrap();
+    assert_eq!(log(&alone).len(), 30, "what lies beside is left out");
+}
+
+#[test]
+fn a_snapshot_from_a_leader_explains_the_hole() {
+    let mut made = Made::new();
+    made.entries(1..=5, 1);
+    made.marker(100, 2);
+    made.state(2, 100);
+    made.entries(101..=103, 2);
+    let store = made.open();
+    assert_eq!(log(&store), expect(&[(101..=103, 2)]), "the marker alone must do");
+    assert_eq!(told(&store), [(Code::R121, Severity::Info)], "no directory of snapshots in view");
+    made.snap(3, 1);
+    assert_eq!(told(&made.open()), [(Code::R121, Severity::Warning)]);
+    made.snap(100, 2);
+    let store = made.open();
+    assert_eq!((log(&store), told(&store)), (expect(&[(101..=103, 2)]), vec![]));
+}
+
+#[test]
+fn what_is_written_below_the_start_removes_nothing_above_it() {
+    let mut made = Made::new();
+    made.entries(1..=10, 1);
+    made.marker(8, 1);
+    made.state(1, 8);
+    // Behind the snapshot's back: a reader that begins there passes over it.
+    made.entry(5, 1, b"");
+    assert_eq!(log(&made.open()), expect(&[(1..=5, 1)]));
+    made.snap(8, 1);
+    assert_eq!(log(&made.open()), expect(&[(9..=10, 1)]));
+}
+
+#[test]
+fn segments_follow_one_another_by_number_and_checksum() {
+    let made = || {
+        let mut made = Made::new();
+        made.entries(1..=3, 1);
+        made.cut(1, 4);
+        made.entries(4..=6, 1);
+        made.cut(2, 7);
+        made.entries(7..=9, 1);
+        made.state(1, 9);
+        made
+    };
+    assert_eq!((told(&made().open()), log(&made().open()).len()), (vec![], 9));
+    let mut gap = made();
+    gap.segments.remove(1);
+    let broken = (Code::R116, Severity::Error);
+    assert_eq!(told(&gap.open()), [broken, broken], "the chain and the names both say it");
+    let mut swapped = made();
+    let (name, other) = (swapped.segments[1].0.clone(), swapped.segments[2].0.clone());
+    (swapped.segments[1].0, swapped.segments[2].0) = (other, name);
+    assert!(told(&swapped.open()).contains(&broken));
+    let mut twice = made();
+    let copy = twice.segments[2].1.clone();
+    twice.segments.push((format!("{:016x}-{:016x}.wal", 3, 7), copy));
+    assert!(told(&twice.open()).contains(&broken));
+    let mut cut = made();
+    cut.segments[1].1.truncate(90);
+    assert_eq!(told(&cut.open())[0], DAMAGE, "an early end of any but the newest");
+    let mut zero = made();
+    zero.segments[1].1.extend([0; 64]);
+    assert_eq!(told(&zero.open())[0], DAMAGE, "a sealed segment has no reserved space");
+}
+
+#[test]
+fn a_log_whose_front_was_removed_begins_with_any_checksum() {
+    let mut made = Made::purged(3, 40);
+    made.state(2, 45);
+    made.entries(40..=50, 2);
+    made.marker(42, 2);
+    made.snap(42, 2);
+    let store = made.open();
+    assert_eq!((log(&store), told(&store)), (expect(&[(43..=50, 2)]), vec![]));
+    let mut made = Made::purged(3, 43);
+    made.state(2, 45);
+    made.entries(43..=50, 2);
+    made.marker(42, 2);
+    made.snap(42, 2);
+    let store = made.open();
+    assert_eq!(log(&store).len(), 8);
+    assert_eq!(told(&store), [(Code::R121, Severity::Warning)], "etcd finds no segment for 42");
+}
+
+#[test]
+fn a_torn_write_is_told_from_damage_by_sectors_of_zeros() {
+    let made = || {
+        let mut made = Made::new();
+        made.entries(1..=3, 1);
+        made.state(1, 3);
+        let at = made.bytes().len();
+        made.entry(4, 1, &[7; 4000]);
+        (made, at)
+    };
+    let (mut torn, at) = made();
+    torn.bytes()[2048..].fill(0);
+    let store = torn.open();
+    assert_eq!((told(&store), log(&store).len()), (vec![TORN], 3));
+    let (mut records, mut last) = (Vec::new(), None);
+    store
+        .scan(&mut |record| {
+            records.push(record.status);
+            last = Some(record.place.offset_bytes);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!((records.pop(), last), (Some(RecordStatus::Torn), Some(at as u64)));
+    // The same, but a record follows that goes on from it: etcd would cut both.
+    let (mut followed, _) = made();
+    followed.bytes()[2048..2560].fill(0);
+    followed.state(1, 4);
+    let store = followed.open();
+    assert_eq!(told(&store), [DAMAGE]);
+    assert!(store.opening_faults()[0].kind.to_string().contains("etcd would cut"));
+    // A flipped bit leaves no sector of zeros.
+    let (mut flipped, _) = made();
+    flipped.bytes()[3000] ^= 1;
+    assert_eq!(told(&flipped.open()), [DAMAGE]);
+    for cut in [1, 8, 100, 3999] {
+        let (mut short, _) = made();
+        let len = short.bytes().len() - cut;
+        short.bytes().truncate(len);
+        assert_eq!(told(&short.open()), [TORN], "cut by {cut}");
+    }
+}
+
+#[test]
+fn a_length_of_zero_with_records_behind_it_is_damage_and_with_other_bytes_is_not() {
+    let mut made = Made::new();
+    made.entries(1..=3, 1);
+    let at = made.bytes().len();
+    made.entries(4..=8, 1);
+    let whole = made.bytes().clone();
+    made.bytes()[at..at + 8].fill(0);
+    let store = made.open();
+    assert_eq!((told(&store), log(&store).len()), (vec![DAMAGE], 3));
+    *made.bytes() = whole[..at].to_vec();
+    made.bytes().resize(at + 4096, 0);
+    assert_eq!(told(&made.open()), [], "reserved space");
+    made.bytes()[at + 1000..at + 1064].fill(0xa5);
+    assert_eq!(told(&made.open()), [TORN]);
+    // A length that reaches beyond the file, with records behind it.
+    *made.bytes() = whole.clone();
+    made.bytes()[at + 3] = 0x7f;
+    assert_eq!(told(&made.open()), [DAMAGE]);
+}
+
+#[test]
+fn a_damaged_entry_is_named_where_it_would_be_and_the_others_are_read() {
+    let mut made = Made::new();
+    made.entries(1..=3, 1);
+    let at = made.bytes().len();
+    made.entries(4..=8, 1);
+    made.state(1, 8);
+    made.bytes()[at + 30] ^= 0x40;
+    let store = made.open();
+    assert_eq!(told(&store), [DAMAGE], "later records are judged by themselves");
+    let mut wanted = expect(&[(1..=3, 1), (5..=8, 1)]);
+    wanted.insert(3, None);
+    assert_eq!(log(&store), wanted);
+    assert_eq!(store.opening_faults()[0].place.as_ref().unwrap().offset_bytes, at as u64);
+}
+
+#[test]
+fn what_a_record_may_not_be_is_damage_although_its_checksum_fits() {
+    let made = |kind: u64, data: &[u8]| {
+        let mut made = Made::new();
+        made.entries(1..=2, 1);
+        made.checked(kind, data);
+        made.entries(3..=4, 1);
+        told(&made.open())
+    };
+    assert_eq!(made(7, b"anything"), [DAMAGE]);
+    assert_eq!(made(2, &[0x1b]), [DAMAGE]);
+    assert_eq!(made(3, &[0x1a, 9]), [DAMAGE]);
+    assert_eq!(made(1, &message(&[(1, 18), (2, 34)])), [DAMAGE], "another member's");
+    assert_eq!(made(1, &message(&[(1, 17), (2, 34)])), []);
+}
+
+#[test]
+fn a_marker_that_contradicts_its_entry_is_named() {
+    let mut made = Made::new();
+    made.entries(1..=9, 3);
+    made.marker(5, 2);
+    made.state(3, 9);
+    assert_eq!(told(&made.open()), [(Code::R108, Severity::Error)]);
+}
+
+#[test]
+fn node_and_cluster_become_stable_keys() {
+    let mut made = Made::new();
+    made.entries(1..=1, 1);
+    let state = state(&made.open());
+    let keys = [NODE_ID_KEY, CLUSTER_ID_KEY].map(|key| state.stable[key].as_u64().unwrap());
+    assert_eq!(keys, [17, 34]);
+    assert_eq!(state.hard, Default::default(), "no state was written");
+}
+
+#[test]
+fn a_directory_without_segments_is_not_found() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("0.tmp"), [0; 16]).unwrap();
+    let opened = EtcdWalStore::open(&OsFs, dir.path(), true, None);
+    assert!(matches!(opened, Err(StoreError::NotFound { .. })));
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    assert_eq!(segment_paths(fs.as_ref(), dir.path()).unwrap(), []);
+}

@@ -1,0 +1,459 @@
+//! etcd's data directories through the real binary: every bundled one against what etcd-dump-logs
+//! says of it, snapshots and key-value store beside the log, and what cannot be said.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, fcntl_lock};
+use serde_json::Value;
+use support::etcd::{
+    ALL, BASIC, INSTALLED, Line, OVERWRITE, PACKAGE, SNAP, TORN, contents, dump, frames, unpack,
+    unpacked, wal, write_sparse,
+};
+use support::{raftlog, told};
+
+fn ends(code: i32, arguments: &[&str]) -> String {
+    let (found, out, err) = told(&raftlog(arguments));
+    assert_eq!(found, code, "{arguments:?}: {out}{err}");
+    out
+}
+
+fn json(code: i32, arguments: &[&str]) -> Value {
+    serde_json::from_str(&ends(code, arguments)).expect("JSON")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// The entries that `inspect` lists.
+fn entries(path: &Path, code: i32, more: &[&str]) -> Vec<Value> {
+    let arguments = ["inspect", "--entries", "--format", "jsonl", text(path)];
+    let out = ends(code, &[&arguments[..], more].concat());
+    let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.filter(|line| line["type"] == "entry").collect()
+}
+
+/// Codes and severities of findings.
+fn codes(answer: &Value) -> Vec<(String, String)> {
+    let word = |finding: &Value, name: &str| finding[name].as_str().expect("text").to_owned();
+    let findings = answer["findings"].as_array().expect("findings").iter();
+    findings.map(|one| (word(one, "code"), word(one, "severity"))).collect()
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        let (first, rest) = bytes.split_first().expect("a varint");
+        *bytes = rest;
+        value |= u64::from(first & 0x7f) << shift;
+        shift += 7;
+        if first & 0x80 == 0 {
+            return value;
+        }
+    }
+}
+
+/// Fields of a message: numbers as text, bytes as they are.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let tag = varint(&mut bytes);
+        match tag & 7 {
+            0 => found.push((tag >> 3, varint(&mut bytes).to_string().into_bytes())),
+            2 => {
+                let len = varint(&mut bytes) as usize;
+                let (field, rest) = bytes.split_at(len);
+                found.push((tag >> 3, field.to_vec()));
+                bytes = rest;
+            }
+            other => panic!("wire type {other}"),
+        }
+    }
+    found
+}
+
+/// A request as etcd-dump-logs prints it, for the requests that the archives are full of.
+fn printed(payload: &[u8]) -> Option<String> {
+    let said = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    let all = fields(payload);
+    let get = |number: u64| all.iter().find(|(found, _)| *found == number).map(|(_, value)| value);
+    if let Some(put) = get(4).filter(|_| get(100).is_some()) {
+        let header = fields(get(100)?);
+        let put: BTreeMap<u64, Vec<u8>> = fields(put).into_iter().collect();
+        let (id, key, value) = (said(&header[0].1), said(&put[&1]), said(&put[&2]));
+        return Some(format!("header:<ID:{id} > put:<key:\"{key}\" value:\"{value}\" > "));
+    }
+    let (method, path, value) = (get(2)?, get(3)?, get(4)?);
+    let value = said(value).replace('"', "\\\"");
+    Some(format!("method={} path=\"{}\" val=\"{value}\"", said(method), said(path)))
+}
+
+/// What etcd-dump-logs prints of an entry must be what we show and decode.
+fn agrees(line: &Line, entry: &Value, decoded: &Value, cut: bool) {
+    assert_eq!(entry["index"], line.index);
+    assert_eq!(entry["term"], line.term, "{}", line.index);
+    let payload = entry["data_b64"].as_str().unwrap_or_default();
+    let payload = data_encoding::BASE64.decode(payload.as_bytes()).expect("base64");
+    let (kind, data) = (entry["kind"].as_str().expect("kind"), &decoded["data"]);
+    match line.kind.as_str() {
+        "conf" => {
+            assert_eq!(kind, "conf-change");
+            let wanted =
+                format!("method=ConfChangeAddNode id={}", data["node"].as_str().expect("id"));
+            assert_eq!(
+                (line.data.as_str(), &data["change"]),
+                (wanted.as_str(), &"add-node".into())
+            );
+        }
+        _ if line.data.is_empty() => assert_eq!(kind, "noop"),
+        _ => {
+            assert_eq!((kind, &decoded["decoder"]), ("command", &"etcd".into()), "{}", line.data);
+            match printed(&payload) {
+                Some(wanted) if cut => assert!(wanted.starts_with(&line.data), "{}", line.index),
+                Some(wanted) => assert_eq!(line.data.trim_end(), wanted.trim_end()),
+                None => {
+                    let name = data["request"].as_str().expect("a request");
+                    assert!(line.data.contains(&format!("{name}:<")), "{name}: {}", line.data);
+                }
+            }
+            for name in ["key", "path"] {
+                let Some(text) = data[name].as_str() else { continue };
+                assert!(line.data.contains(&format!("\"{text}\"")), "{text}: {}", line.data);
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_agree_with_etcd_dump_logs_one_by_one() {
+    for (archive, name, exit) in [
+        (BASIC, "basic", 0),
+        (SNAP, "snap", 0),
+        (OVERWRITE, "a1", 0),
+        (INSTALLED, "a3", 0),
+        (TORN, "kill", 3),
+    ] {
+        let dir = unpacked(archive);
+        let (head, lines) = dump(name);
+        let found = entries(&dir, exit, &["--payload", "base64"]);
+        let decoded = entries(&dir, exit, &["--payload", "auto"]);
+        assert_eq!((found.len(), decoded.len()), (lines.len(), lines.len()), "{archive}");
+        for ((line, entry), decoded) in lines.iter().zip(&found).zip(&decoded) {
+            agrees(line, entry, decoded, name == "kill");
+        }
+        let state = json(exit, &["inspect", "--state", "--json", text(&dir)]);
+        let group = &state["result"]["groups"][0];
+        let hex = |key: &str| group["stable"][key]["hex"].as_str().expect("hex").to_owned();
+        let hard = &group["hard_state"];
+        let vote =
+            hard["vote"]["candidate"].as_str().map(|id| id.parse::<u64>().expect("a number"));
+        let wanted = format!(
+            "nodeID={} clusterID={} term={} commitIndex={} vote={:x}",
+            hex("etcd.node_id"),
+            hex("etcd.cluster_id"),
+            hard["term"],
+            hard["commit"],
+            vote.unwrap_or_default()
+        );
+        assert!(head.contains(&wanted), "{wanted}: {head:?}");
+        if let Some(snapshot) = group["snapshot"].as_object() {
+            let members = group["membership"]["servers"].as_array().expect("servers").iter();
+            let ids: Vec<&str> = members.map(|one| one["id"].as_str().expect("id")).collect();
+            let (term, index) = (&snapshot["term"], &snapshot["index"]);
+            let wanted = format!("term={term} index={index} nodes=[{}]", ids.join(" "));
+            assert!(head.contains(&wanted), "{wanted}: {head:?}");
+        } else {
+            assert!(head.contains(&"empty".to_owned()), "{head:?}");
+        }
+    }
+}
+
+#[test]
+fn every_archive_has_the_verdict_that_its_notes_give() {
+    let info = |code: &str| (code.to_owned(), "info".to_owned());
+    for archive in ALL {
+        let dir = unpacked(archive);
+        let before = contents(&dir);
+        let torn = archive == TORN;
+        let said = json(if torn { 3 } else { 0 }, &["verify", "--json", text(&dir)]);
+        let mut found = codes(&said);
+        found.retain(|one| *one != info("R126") && *one != info("R110") && *one != info("R117"));
+        let wanted: Vec<(String, String)> = match torn {
+            true => vec![("R114".to_owned(), "warning".to_owned())],
+            false => Vec::new(),
+        };
+        assert_eq!(found, wanted, "{archive}");
+        assert_eq!(said["result"]["stores"][0]["format"], "etcd-wal");
+        assert!(contents(&dir) == before, "{archive} was changed");
+    }
+    let torn = json(3, &["verify", "--json", text(&wal(TORN))]);
+    let place = &torn["findings"].as_array().expect("findings").iter();
+    let place = place.clone().find(|one| one["code"] == "R114").expect("torn")["place"].clone();
+    assert_eq!(place["offset_bytes"], 14_001_528);
+    let counts = |archive: &str, name: &str| {
+        let said = json(0, &["verify", "--json", text(&unpacked(archive))]);
+        said["result"]["stores"][0]["containers"][name].as_u64().expect("a count")
+    };
+    assert_eq!(counts(BASIC, "records"), 59);
+    assert_eq!((counts(SNAP, "records"), counts(SNAP, "snapshots")), (713, 3));
+    assert_eq!(counts(OVERWRITE, "stored entries"), 5444);
+    assert_eq!(counts(INSTALLED, "stored entries"), 39);
+    assert_eq!(counts(PACKAGE, "segments"), 3);
+}
+
+#[test]
+fn a_data_directory_a_member_and_its_log_are_one_store() {
+    let dir = unpacked(SNAP);
+    let member = dir.join("member");
+    for path in [dir.as_path(), member.as_path(), wal(SNAP).as_path()] {
+        let said = json(0, &["inspect", "--json", text(path)]);
+        assert_eq!(said["source"]["format"], "etcd-wal");
+        assert_eq!(said["source"]["layout"]["product"], "etcd", "{path:?}");
+        let group = &said["result"]["groups"][0];
+        let seen = (&group["first_index"], &group["last_index"], &group["snapshot"]["index"]);
+        assert_eq!(seen, (&304.into(), &354.into(), &303.into()), "{path:?}");
+    }
+    let alone = json(0, &["verify", "--alone", "--json", text(&wal(SNAP))]);
+    assert_eq!(alone["result"]["stores"][0]["entries"], 354, "without snapshots, from the start");
+    let segment = wal(SNAP).join("0000000000000000-0000000000000000.wal");
+    ends(10, &["inspect", text(&segment)]);
+}
+
+#[test]
+fn what_the_package_alone_writes_is_read_with_every_difference() {
+    let dir = unpacked(PACKAGE);
+    let found = entries(&dir, 0, &["--payload", "auto"]);
+    assert_eq!(found.len(), 199);
+    let kinds: Vec<&str> =
+        found[..4].iter().map(|one| one["kind"].as_str().expect("kind")).collect();
+    assert_eq!(kinds, ["conf-change-v2", "noop", "noop", "command"]);
+    let change = &found[0]["data"];
+    assert_eq!(
+        (&change["transition"], &change["changes"][1]["change"]),
+        (&"joint-explicit".into(), &"add-learner".into())
+    );
+    let hex = entries(&dir, 0, &["--payload", "hex"]);
+    assert_eq!(hex[1]["data_hex"], Value::Null, "nil");
+    assert_eq!((&hex[2]["data_hex"], &hex[3]["data_hex"]), (&"".into(), &"68656c6c6f".into()));
+}
+
+#[test]
+fn records_show_what_was_overwritten() {
+    let out = ends(0, &["inspect", "--records", "--format", "jsonl", text(&unpacked(OVERWRITE))]);
+    let records: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |status: &str| {
+        let with = |one: &&Value| {
+            let kind = one["record_kind"].as_str().unwrap_or_default();
+            one["status"] == status && kind.starts_with("entry")
+        };
+        records.iter().filter(with).count()
+    };
+    // Through 5353 everything lies in the snapshot.
+    assert_eq!((of("live"), of("dead"), of("superseded")), (86, 5358, 0));
+    let bad = records.iter().filter(|one| one["checksum"] == "bad").count();
+    assert_eq!(bad, 0);
+    let dir = tempfile::tempdir().expect("directory");
+    unpack(OVERWRITE, dir.path());
+    fs::remove_dir_all(dir.path().join(OVERWRITE).join("member/snap")).expect("removed");
+    let out = ends(0, &["inspect", "--records", "--format", "csv", text(dir.path())]);
+    assert!(out.matches(",superseded").count() > 5, "19 to 23 of term 2, and old states");
+}
+
+#[test]
+fn a_log_of_etcd_goes_to_fastlog_whole_and_to_redb_with_losses_named() {
+    let dir = tempfile::tempdir().expect("directory");
+    for archive in [BASIC, SNAP, OVERWRITE, INSTALLED, PACKAGE] {
+        let source = unpacked(archive);
+        let target = dir.path().join(format!("{archive}.fl"));
+        let said = json(0, &["migrate", "--json", text(&source), text(&target), "--to", "fastlog"]);
+        let losses = said["result"]["plan"]["losses"].as_array().expect("losses").clone();
+        let other = |loss: &Value| loss["name"] != "superseded-records";
+        assert!(!losses.iter().any(other), "{losses:?}");
+        ends(0, &["verify", "--strict", text(&target)]);
+        let [a, b] = [&source, &target].map(|path| entries(path, 0, &["--payload", "hex"]));
+        let plain = |mut entry: Value| {
+            entry.as_object_mut().expect("entry").remove("place");
+            entry
+        };
+        let [a, b] = [a, b].map(|all| all.into_iter().map(plain).collect::<Vec<_>>());
+        assert_eq!(a, b, "{archive}");
+        let count = a.len();
+        let [a, b] = [&source, &target].map(|path| {
+            let said = json(0, &["inspect", "--state", "--json", text(path)]);
+            let group = &said["result"]["groups"][0];
+            (group["hard_state"].clone(), group["stable"].clone(), group["snapshot"].clone())
+        });
+        assert_eq!(a, b, "{archive}");
+        ends(0, &["diff", text(&source), text(&target)]);
+        let redb = dir.path().join(format!("{archive}.redb"));
+        let to = ["migrate", text(&source), text(&redb), "--to", "redb"];
+        ends(12, &to);
+        let all = "commit-index,vote-candidate,snapshot-marker,entry-kind";
+        ends(0, &[&to[..], &["--allow-loss", all]].concat());
+        let written = entries(&redb, 0, &[]);
+        assert_eq!(written.len(), count, "{archive}");
+        let mut foreign = written.iter().filter(|one| one["kind"] == "unknown");
+        // Their numbers would mean something else to hashicorp/raft.
+        assert!(foreign.all(|one| one["kind_code"].as_u64() > Some(0x7f)), "{archive}");
+    }
+}
+
+#[test]
+fn etcd_wal_is_no_target_yet() {
+    let dir = tempfile::tempdir().expect("directory");
+    let target = dir.path().join("wal");
+    ends(15, &["migrate", text(&unpacked(BASIC)), text(&target), "--to", "etcd-wal"]);
+    assert!(!target.exists());
+}
+
+#[test]
+fn snapshots_and_the_key_value_store_are_judged_with_the_log() {
+    let dir = tempfile::tempdir().expect("directory");
+    unpack(SNAP, dir.path());
+    let root = dir.path().join(SNAP);
+    let snap = root.join("member/snap");
+    let newest = snap.join("0000000000000002-000000000000012f.snap");
+    let whole = fs::read(&newest).expect("snapshot");
+    let mut bytes = whole.clone();
+    bytes[100] ^= 1;
+    fs::write(&newest, &bytes).expect("written");
+    let said = json(1, &["verify", "--json", text(&root)]);
+    assert!(codes(&said).iter().any(|(code, _)| code == "R109"), "{said}");
+    let said = json(0, &["inspect", "--json", text(&root)]);
+    assert_eq!(said["result"]["groups"][0]["first_index"], 203, "the one before counts");
+    fs::write(&newest, &whole).expect("written");
+    // A key-value store that applied what the log does not have.
+    let segment = root.join("member/wal/0000000000000000-0000000000000000.wal");
+    let log = fs::read(&segment).expect("segment");
+    let cut = frames(&log).into_iter().filter(|frame| frame.kind == 2).nth(349).expect("a frame");
+    let mut shorter = log[..cut.at].to_vec();
+    shorter.resize(log.len(), 0);
+    write_sparse(&segment, &shorter);
+    let said = json(1, &["verify", "--json", text(&root)]);
+    let ahead = said["findings"].as_array().expect("findings").iter();
+    let ahead = ahead.clone().find(|one| one["code"] == "R118").expect("ahead");
+    assert_eq!((&ahead["severity"], &ahead["found"]), (&"error".into(), &"354".into()));
+    // Its pages are proven.
+    write_sparse(&segment, &log);
+    let db = snap.join("db");
+    let mut bytes = fs::read(&db).expect("db");
+    // The types of all pages behind the metas.
+    (2..bytes.len() / 4096).for_each(|page| bytes[page * 4096 + 8] ^= 0xff);
+    fs::write(&db, bytes).expect("written");
+    let said = json(1, &["verify", "--json", text(&root)]);
+    assert!(codes(&said).iter().any(|(code, _)| code == "R119"), "{said}");
+}
+
+#[test]
+fn backup_compare_and_simulate_take_a_log_of_etcd_as_any_other() {
+    let dir = tempfile::tempdir().expect("directory");
+    let archive = dir.path().join("member.tar.gz");
+    ends(0, &["backup", text(&unpacked(SNAP)), text(&archive)]);
+    ends(0, &["verify", "--strict", text(&archive)]);
+    let restored = dir.path().join("restored");
+    ends(0, &["restore", text(&archive), text(&restored)]);
+    ends(0, &["diff", text(&unpacked(SNAP)), text(&restored)]);
+    let said =
+        json(0, &["compare", "--json", text(&unpacked(OVERWRITE)), text(&unpacked(INSTALLED))]);
+    assert_eq!(said["result"]["nodes"].as_array().expect("nodes").len(), 2);
+    assert_eq!(said["result"]["conflict"], Value::Null);
+    let little = ["--steps", "24", "--images", "4", "--points", "12"];
+    ends(0, &[&["simulate", text(&unpacked(BASIC))][..], &little].concat());
+}
+
+#[test]
+fn a_segment_that_a_live_etcd_has_locked_is_not_touched() {
+    let dir = tempfile::tempdir().expect("directory");
+    unpack(PACKAGE, dir.path());
+    let wal = dir.path().join(PACKAGE).join("wal");
+    let segment = wal.join("0000000000000001-000000000000005d.wal");
+    let held = fs::OpenOptions::new().read(true).write(true).open(segment).expect("opened");
+    // etcd's locks belong to descriptors; to others they are as those of a process.
+    fcntl_lock(&held, FlockOperation::LockExclusive).expect("locked");
+    let target = dir.path().join("target");
+    for arguments in [
+        vec!["inspect", text(&wal)],
+        vec!["verify", text(&wal)],
+        vec!["migrate", text(&wal), text(&target), "--to", "fastlog"],
+        vec!["backup", text(&wal), text(&target)],
+    ] {
+        let (code, out, err) = told(&raftlog(&arguments));
+        assert_eq!((code, out.as_str()), (11, ""), "{arguments:?}: {err}");
+        let pid = std::process::id().to_string();
+        assert!(err.contains("in use") && err.contains(&pid), "{arguments:?}: {err}");
+        assert!(!target.exists(), "{arguments:?}");
+    }
+    drop(held);
+    ends(0, &["verify", text(&wal)]);
+}
+
+#[test]
+fn a_password_is_printed_only_as_the_bytes_that_were_asked_for() {
+    let dir = tempfile::tempdir().expect("directory");
+    let wal = dir.path().join("wal");
+    fs::create_dir(&wal).expect("directory");
+    let password = "correct-horse";
+    let user = [&[0x0au8, 4][..], &b"root"[..], &[0x12, 13][..], password.as_bytes()].concat();
+    // auth_user_add of etcdserverpb, number 1100.
+    let request = [&[0xe2, 0x44, user.len() as u8][..], &user[..]].concat();
+    let entry = [&[8, 0, 0x10, 1, 0x18, 1, 0x22, request.len() as u8][..], &request[..]].concat();
+    let name = "0000000000000000-0000000000000000.wal";
+    fs::write(wal.join(name), segment(&[(4, b""), (1, &[8, 1, 0x10, 2]), (2, &entry)]))
+        .expect("written");
+    let shown = |mode: &str| {
+        let out =
+            ends(0, &["inspect", "--entries", "--payload", mode, "--format", "jsonl", text(&wal)]);
+        let hidden = [password.to_owned(), data_encoding::BASE64.encode(&request)];
+        (hidden.iter().any(|secret| out.contains(secret)), out)
+    };
+    for mode in ["none", "digest", "utf8", "auto"] {
+        let (found, out) = shown(mode);
+        assert!(!found, "{mode}: {out}");
+    }
+    assert!(shown("auto").1.contains("\"redacted\":true"));
+    assert!(shown("base64").0);
+    for mode in ["utf8", "auto"] {
+        let arguments = ["inspect", "--entries", "--payload", mode, text(&wal)];
+        assert!(!ends(0, &arguments).contains(password), "{mode} as text");
+    }
+}
+
+/// A segment with these records, whatever they say.
+fn segment(records: &[(u8, &[u8])]) -> Vec<u8> {
+    let (mut crc, mut out) = (0, Vec::new());
+    for (kind, data) in records {
+        crc = crc32c(crc, data);
+        let mut record = vec![8, *kind, 0x10];
+        let mut rest = crc;
+        while rest >= 0x80 {
+            record.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        record.push(rest as u8);
+        if *kind != 4 {
+            record.extend([0x1a, data.len() as u8]);
+            record.extend_from_slice(data);
+        }
+        let padding = (8 - record.len() % 8) % 8;
+        let top = if padding > 0 { (0x80 | padding as u64) << 56 } else { 0 };
+        out.extend((record.len() as u64 | top).to_le_bytes());
+        out.extend(record);
+        out.resize(out.len() + padding, 0);
+    }
+    out
+}
+
+/// CRC-32C, bit by bit.
+fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!crc, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
+        })
+    })
+}

@@ -1,0 +1,318 @@
+//! etcd's logs cut, flipped, and with segments removed, swapped, doubled and renamed: never a
+//! panic, never a step without bound, never another log that is called sound.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use raftlog::event::Unobserved;
+use raftlog::model::{Code, Entry, Findings, GroupId, IndexRange, LogState, Severity};
+use raftlog::store::open::open;
+use raftlog::store::{Format, OpenOptions, StoreError};
+use raftlog::verify::{self, verify};
+use raftlog::vfs::Fs;
+use raftlog::vfs::os::{OsClock, OsFs};
+use support::etcd::{BASIC, INSTALLED, OVERWRITE, PACKAGE, SNAP, TORN, frames, wal};
+
+/// Reserved space that is kept behind the data: the archives have 64 MB of it.
+const RESERVED: usize = 16 << 10;
+
+/// What is read out of a log.
+struct Seen {
+    entries: Vec<Entry>,
+    state: LogState,
+    findings: Findings,
+}
+
+impl Seen {
+    fn has(&self, code: Code) -> bool {
+        self.findings.count(code) > 0
+    }
+
+    fn is_sound(&self) -> bool {
+        self.findings.worst().is_none_or(|worst| worst == Severity::Info)
+    }
+}
+
+/// Reads everything; `None` when there is no log any more by its content.
+fn read(dir: &Path) -> Option<Seen> {
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let alone = OpenOptions { alone: true, ..OpenOptions::default() };
+    let opened = match open(&fs, &OsClock, dir, &alone) {
+        Ok(opened) => opened,
+        Err(StoreError::NotFound { .. }) => return None,
+        Err(other) => panic!("{other}"),
+    };
+    let store = opened.store.as_ref();
+    assert_eq!(store.format(), Format::EtcdWal);
+    let mut records = 0u64;
+    store
+        .scan(&mut |_| {
+            records += 1;
+            std::ops::ControlFlow::Continue(())
+        })
+        .expect("scan");
+    let bytes: u64 = store.files().iter().map(|file| file.size_bytes).sum();
+    assert!(records <= bytes / 8 + 2, "{records} records in {bytes} bytes");
+    store.space().expect("space");
+    let entries = store.entries(&GroupId::Unnamed, IndexRange::ALL).expect("entries");
+    let entries = entries.filter_map(|item| match item {
+        Ok(located) => Some(located.entry),
+        Err(StoreError::Fault(_)) => None,
+        Err(other) => panic!("{other}"),
+    });
+    let entries = entries.collect();
+    let state = store.state(&GroupId::Unnamed).expect("state");
+    let options = verify::Options::default();
+    let outcome =
+        verify(verify::Source::from(&opened), &options, &mut Unobserved).expect("verified");
+    Some(Seen { entries, state, findings: outcome.findings })
+}
+
+/// A copy to break: its segments and their bytes.
+struct Copy {
+    dir: tempfile::TempDir,
+    segments: Vec<(PathBuf, Vec<u8>)>,
+    sound: Seen,
+    name: &'static str,
+}
+
+impl Copy {
+    fn of(archive: &'static str) -> Copy {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut segments = Vec::new();
+        let mut names: Vec<_> = fs::read_dir(wal(archive)).expect("log").collect();
+        names.sort_by_key(|name| name.as_ref().expect("name").file_name());
+        for name in names {
+            let name = name.expect("name").path();
+            if name.extension().is_none_or(|suffix| suffix != "wal") {
+                continue;
+            }
+            let mut bytes = fs::read(&name).expect("segment");
+            let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let len = bytes.len().min(used.next_multiple_of(8) + RESERVED);
+            // Zeros inside the last payload belong to it.
+            let end = frames_end(&bytes);
+            bytes.truncate(len.max(end));
+            let path = dir.path().join(name.file_name().expect("a name"));
+            fs::write(&path, &bytes).expect("written");
+            segments.push((path, bytes));
+        }
+        let sound = read(dir.path()).expect("a log");
+        Copy { dir, segments, sound, name: archive }
+    }
+
+    fn restore(&self) {
+        for (path, bytes) in &self.segments {
+            fs::write(path, bytes).expect("written");
+        }
+    }
+
+    fn broken(&self, segment: usize, bytes: &[u8]) -> Option<Seen> {
+        fs::write(&self.segments[segment].0, bytes).expect("written");
+        let seen = read(self.dir.path());
+        fs::write(&self.segments[segment].0, &self.segments[segment].1).expect("written");
+        seen
+    }
+
+    /// Whatever is called sound is what it was, unless it is said to begin behind a marker whose
+    /// snapshot is not in view: what lies before that is not looked at any more.
+    fn assert_honest(&self, seen: &Seen, what: &str) {
+        let later = seen.has(Code::R121) && !self.sound.has(Code::R121);
+        if seen.is_sound() && !later {
+            assert_eq!(seen.entries.len(), self.sound.entries.len(), "{}: {what}", self.name);
+            assert!(seen.entries == self.sound.entries, "{}: {what}", self.name);
+            assert!(seen.state == self.sound.state, "{}: {what}: {:?}", self.name, seen.state);
+        }
+    }
+}
+
+fn frames_end(bytes: &[u8]) -> usize {
+    // The torn archive has a last frame of which only a part is there.
+    frames(bytes).last().map_or(0, |frame| frame.end.min(bytes.len()))
+}
+
+/// A fixed sequence of numbers that look random.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        ((self.0 >> 33) % below as u64) as usize
+    }
+}
+
+/// How much is tried of something: a sample, or with `RAFTLOG_DAMAGE=full` (`.ci/damage`) all.
+fn amount(sample: usize, full: usize) -> usize {
+    match std::env::var_os("RAFTLOG_DAMAGE").is_some_and(|word| word == "full") {
+        true => full,
+        false => sample,
+    }
+}
+
+const SMALL: [&str; 4] = [BASIC, SNAP, INSTALLED, PACKAGE];
+
+#[test]
+fn a_segment_cut_anywhere_shows_what_was_before_the_cut_and_is_torn_or_damaged() {
+    let mut numbers = Numbers(1);
+    for archive in SMALL.into_iter().chain([OVERWRITE]) {
+        let copy = Copy::of(archive);
+        for (at, (_, bytes)) in copy.segments.iter().enumerate() {
+            let newest = at + 1 == copy.segments.len();
+            let used = frames_end(bytes);
+            let borders: Vec<usize> = frames(bytes).iter().map(|frame| frame.end).collect();
+            let last = (used.saturating_sub(amount(40, 600))..used).rev();
+            let few = if archive == OVERWRITE { 10 } else { 60 };
+            let seeded = (0..amount(few, 1000)).map(|_| numbers.next(used)).collect::<Vec<_>>();
+            for len in last.chain(seeded) {
+                let what = format!("segment {at} cut at {len}");
+                let Some(seen) = copy.broken(at, &bytes[..len]) else {
+                    assert!(len < 64, "{archive}: {what}");
+                    continue;
+                };
+                let border = len == 0 || borders.contains(&len);
+                if newest && !border {
+                    assert!(seen.has(Code::R114), "{archive}: {what}: torn");
+                    assert!(!seen.has(Code::R115), "{archive}: {what}: not damaged");
+                } else if !newest {
+                    let broken = seen.has(Code::R115) || seen.has(Code::R116);
+                    assert!(broken, "{archive}: {what}: damaged");
+                }
+                if newest {
+                    assert!(seen.entries.iter().all(|entry| entry.index.0 > 0));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_found_or_changes_nothing() {
+    let mut numbers = Numbers(2);
+    for archive in SMALL {
+        let copy = Copy::of(archive);
+        for (at, (_, bytes)) in copy.segments.iter().enumerate() {
+            let mut broken = bytes.clone();
+            for _ in 0..amount(150, 10_000) / copy.segments.len() {
+                let (byte, bit) = (numbers.next(bytes.len()), numbers.next(8));
+                broken[byte] ^= 1 << bit;
+                let what = format!("segment {at}, bit {bit} of byte {byte}");
+                match copy.broken(at, &broken) {
+                    Some(seen) => copy.assert_honest(&seen, &what),
+                    None => panic!("{archive}: {what}: not recognised any more"),
+                }
+                broken[byte] = bytes[byte];
+            }
+        }
+    }
+}
+
+#[test]
+fn runs_of_zeros_and_of_noise_are_found() {
+    let mut numbers = Numbers(3);
+    for archive in SMALL {
+        let copy = Copy::of(archive);
+        for (at, (_, bytes)) in copy.segments.iter().enumerate() {
+            let used = frames_end(bytes);
+            let borders: Vec<usize> = frames(bytes).iter().map(|frame| frame.end).collect();
+            for round in 0..amount(20, 500) {
+                let mut broken = bytes.clone();
+                let begin = 64 + numbers.next(bytes.len() - 64);
+                let end = (begin + 1 + numbers.next(2000)).min(bytes.len());
+                // A log that is zero from the end of a record on was never longer.
+                let at_border = |border: &usize| (border - 8..=*border).contains(&begin);
+                if round % 3 == 0 && end >= used && borders.iter().any(at_border) {
+                    continue;
+                }
+                match round % 3 {
+                    0 => broken[begin..end].fill(0),
+                    1 => broken[begin..end]
+                        .iter_mut()
+                        .for_each(|byte| *byte = numbers.next(256) as u8),
+                    _ => broken.copy_within(0..end - begin, begin),
+                }
+                let seen = copy.broken(at, &broken).expect("recognised");
+                copy.assert_honest(&seen, &format!("segment {at}, {begin}..{end}, round {round}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn segments_that_are_gone_swapped_doubled_or_renamed_break_the_chain() {
+    let copy = Copy::of(PACKAGE);
+    let path = |at: usize| copy.segments[at].0.clone();
+    let bytes = |at: usize| copy.segments[at].1.clone();
+    let seen = || read(copy.dir.path()).expect("a log");
+    let broken =
+        |seen: &Seen| seen.findings.errors_of(Code::R115) + seen.findings.errors_of(Code::R116) > 0;
+    fs::remove_file(path(1)).expect("removed");
+    assert!(broken(&seen()), "the middle is gone");
+    copy.restore();
+    fs::write(path(1), bytes(2)).expect("written");
+    fs::write(path(2), bytes(1)).expect("written");
+    assert!(broken(&seen()), "swapped");
+    copy.restore();
+    let third = copy.dir.path().join("0000000000000003-00000000000000c8.wal");
+    fs::write(&third, bytes(2)).expect("written");
+    assert!(broken(&seen()), "twice the same");
+    fs::remove_file(&third).expect("removed");
+    let renamed = copy.dir.path().join("0000000000000007-00000000000000b5.wal");
+    fs::rename(path(2), &renamed).expect("renamed");
+    assert!(broken(&seen()), "another number");
+    fs::remove_file(&renamed).expect("removed");
+    copy.restore();
+    // The newest one gone shows in nothing but what was committed.
+    fs::remove_file(path(2)).expect("removed");
+    assert!(!broken(&seen()));
+    copy.restore();
+    // Without the first one the log begins where nothing leads to.
+    fs::remove_file(path(0)).expect("removed");
+    assert!(!seen().entries.is_empty() && seen().has(Code::R126));
+    copy.restore();
+    assert!(seen().is_sound());
+}
+
+#[test]
+fn another_members_segment_is_no_part_of_the_log() {
+    let copy = Copy::of(BASIC);
+    let other = Copy::of(INSTALLED);
+    let second = copy.dir.path().join("0000000000000001-000000000000001d.wal");
+    fs::write(&second, &other.segments[0].1).expect("written");
+    let seen = read(copy.dir.path()).expect("a log");
+    assert!(seen.findings.errors_of(Code::R115) > 1, "it names another member");
+}
+
+#[test]
+fn lengths_that_lie_are_compared_with_the_file() {
+    let copy = Copy::of(BASIC);
+    let bytes = &copy.segments[0].1;
+    for frame in frames(bytes) {
+        for word in [u64::MAX, 1 << 55, (1 << 56) - 1, 128 << 20, bytes.len() as u64, 1, 7, 1 << 63]
+        {
+            let mut broken = bytes.clone();
+            broken[frame.at..frame.at + 8].copy_from_slice(&word.to_le_bytes());
+            let Some(seen) = copy.broken(0, &broken) else { continue };
+            copy.assert_honest(&seen, &format!("length {word:x} at {}", frame.at));
+            assert!(!seen.is_sound(), "length {word:x} at {}", frame.at);
+        }
+    }
+}
+
+#[test]
+fn the_torn_archive_is_torn_wherever_its_reserved_space_ends() {
+    let source = wal(TORN).join("0000000000000000-0000000000000000.wal");
+    let bytes = fs::read(source).expect("segment");
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("0000000000000000-0000000000000000.wal");
+    for len in [14_001_530, 14_001_536, 15_000_000, 15_400_960, 15_401_584, 15_401_592, 15_500_000]
+    {
+        fs::write(&path, &bytes[..len]).expect("written");
+        let seen = read(dir.path()).expect("a log");
+        assert_eq!(seen.entries.len(), 14, "{len}");
+        assert!(seen.has(Code::R114) && !seen.has(Code::R115), "{len}");
+    }
+}
