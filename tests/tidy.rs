@@ -324,7 +324,9 @@ fn every_source_file_is_part_of_the_crate() {
                 _ => path.trim_end_matches(".rs").to_owned(),
             };
             text.lines().filter_map(move |line| {
-                let rest = line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+                let rest = ["pub(crate) ", "pub(super) ", "pub "]
+                    .iter()
+                    .fold(line.trim(), |rest, visible| rest.trim_start_matches(visible));
                 let name = rest.strip_prefix("mod ")?.strip_suffix(';')?.to_owned();
                 Some([format!("{dir}/{name}.rs"), format!("{dir}/{name}/mod.rs")])
             })
