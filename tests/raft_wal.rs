@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
-use support::raft_wal::{Bundled, DUMPED, TWO, copied, dumped, inspected, unpacked};
+use support::raft_wal::{DUMPED, TWO, copied, dumped, inspected, named, unpacked};
 use support::{bolt, raftlog, told};
 
 /// Runs a command that must end with `code`; returns what it printed on both.
@@ -32,10 +32,6 @@ fn codes(answer: &Value) -> Vec<String> {
     let findings = answer["findings"].as_array().expect("findings").iter();
     let grave = findings.filter(|finding| finding["severity"] != "info");
     grave.map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect()
-}
-
-fn named(fixture: &str) -> &'static Bundled {
-    DUMPED.iter().find(|bundled| bundled.fixture == fixture).expect("bundled")
 }
 
 /// Every byte of every file, without the zeros that were never written.

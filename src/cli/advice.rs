@@ -74,8 +74,8 @@ fn causes(error: &IoError) -> Vec<String> {
 /// damaged and its format is one that can be salvaged.
 pub fn salvage_command(path: &Path, format: Option<&str>, findings: &Findings) -> Option<String> {
     let is_damage = |fault: &Fault| {
-        let of_container = matches!(fault.code, Code::R119 | Code::R120 | Code::R122);
-        of_container && fault.severity == Severity::Error
+        let of_container = [Code::R115, Code::R116, Code::R119, Code::R120, Code::R122];
+        of_container.contains(&fault.code) && fault.severity == Severity::Error
     };
     let mut formats = Format::ALL.into_iter().filter(|format| salvages(*format));
     if !formats.any(|can| Some(can.as_str()) == format) || !findings.kept().any(is_damage) {

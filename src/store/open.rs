@@ -14,7 +14,9 @@ use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as F
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
 };
-use crate::store::raft_wal::{META_FILE, PROFILE as RAFT_WAL_PROFILE, RaftWalSink, RaftWalStore};
+use crate::store::raft_wal::{
+    META_FILE, PROFILE as RAFT_WAL_PROFILE, RaftWalSalvage, RaftWalSink, RaftWalStore,
+};
 use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::{RedbDirectory, RedbSalvage, RedbSink, RedbStore};
 use crate::store::salvage::Salvage;
@@ -143,6 +145,11 @@ pub fn open_damaged(
             let lock = lock_shared(fs.as_ref(), clock, path, options.lock_timeout)?;
             Box::new(RedbSalvage::open(fs.as_ref(), path, &options.redb, lock)?)
         }
+        Format::RaftWal => {
+            let meta = description.store.join(META_FILE);
+            let lock = lock_shared(fs.as_ref(), clock, &meta, options.lock_timeout)?;
+            Box::new(RaftWalSalvage::open(fs, &description.store, lock)?)
+        }
         other => {
             let what = format!("{other} is not repaired by this version");
             return Err(match other {
@@ -167,7 +174,7 @@ pub fn reads(format: Format) -> bool {
 
 /// Whether [`open_damaged`] salvages what is left of a damaged store of `format`.
 pub fn salvages(format: Format) -> bool {
-    matches!(format, Format::BoltDb | Format::Redb)
+    matches!(format, Format::BoltDb | Format::Redb | Format::RaftWal)
 }
 
 fn open_described(

@@ -31,6 +31,11 @@ pub const DUMPED: [Bundled; 4] = [
 /// A sealed segment and a tail of the library, without the preallocated zeros.
 pub const TWO: Bundled = bundled("two-segments", "hwal");
 
+/// A bundled directory by the name of its fixture.
+pub fn named(fixture: &str) -> &'static Bundled {
+    DUMPED.iter().find(|bundled| bundled.fixture == fixture).expect("bundled")
+}
+
 fn fixture(name: &str) -> PathBuf {
     super::fixtures().join("raft-wal").join(name)
 }

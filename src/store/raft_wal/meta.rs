@@ -71,6 +71,8 @@ pub struct MetaDb {
     pub metas: Metas,
     pub state: State,
     pub stable: StableMap,
+    /// Whether every stable key could be read.
+    pub stable_is_whole: bool,
     /// Where the list of segments lies, where there is one.
     pub list_at: Option<Place>,
     pub faults: Vec<Fault>,
@@ -103,12 +105,13 @@ pub fn read_meta(fs: &dyn Fs, path: &Path) -> Result<MetaDb, StoreError> {
     let mut faults = metas.faults.clone();
     faults.extend(odd);
     let (stable, odd) = read_stable(&pages, &stable.root, ORDER)?;
+    let stable_is_whole = odd.is_empty();
     faults.extend(odd);
     let (state, list_at) = match read_list(&pages, &meta.root)? {
         Some((state, place)) => (state, Some(place)),
         None => (State::default(), None),
     };
-    Ok(MetaDb { pages, metas, state, stable, list_at, faults })
+    Ok(MetaDb { pages, metas, state, stable, stable_is_whole, list_at, faults })
 }
 
 /// The list of segments, and where it lies; `None` in a directory that was never opened for

@@ -10,6 +10,7 @@ mod entries;
 mod format;
 mod frames;
 mod meta;
+mod salvage;
 mod scan;
 mod segment;
 mod sink;
@@ -22,6 +23,7 @@ use crate::model::ByteOrder;
 use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN, WAL_OVERHEAD_BYTES};
 use crate::store::{Format, Holds, Profile, VoteForm};
 
+pub use salvage::RaftWalSalvage;
 pub use sink::RaftWalSink;
 pub use source::RaftWalStore;
 

@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::store::bolt::{PAGE_BYTES_USUAL, Writer};
 use crate::store::codec::encode_wal;
+use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{
     HeadPiece, Level, LogSink, LogSource, Record, RecordScan, RecordStatus, Store, StoreError,
@@ -520,4 +521,55 @@ fn no_cut_and_no_flip_panics_or_invents_an_entry() {
         );
         assert!(records(&store).len() < 200, "case {case}");
     }
+}
+
+#[test]
+fn a_repair_takes_the_sound_prefix_and_says_what_is_missing() {
+    let (sealed, tail) = two();
+    let salvage = |sealed_bytes: &[u8], tail_bytes: Option<&[u8]>| {
+        let segments = [(sealed.info(), Some(sealed_bytes)), (tail.info(), tail_bytes)];
+        let fs = directory(&segments);
+        let salvage = RaftWalSalvage::open(&fs, Path::new(DIR), None).expect("opened");
+        let entries = salvage.entries(&GroupId::Unnamed).expect("the group");
+        let indexes: Vec<u64> =
+            entries.map(|located| located.expect("sound").entry.index.0).collect();
+        let salvaged = salvage.salvaged(&GroupId::Unnamed);
+        (indexes, salvaged.missing.clone(), salvaged.dropped_total, salvaged.open_end)
+    };
+    let whole = salvage(&sealed.bytes, Some(&tail.bytes));
+    assert_eq!(whole, (all(1..=60), vec![], 0, None));
+    let torn = salvage(&sealed.bytes, Some(&tail.bytes[..tail.bytes.len() - 8]));
+    assert_eq!(torn, (all(1..=55), vec![], 1, None));
+    let mut flipped = sealed.bytes.clone();
+    flipped[sealed.starts[1] + 20] ^= 1;
+    let damaged = salvage(&flipped, Some(&tail.bytes));
+    assert_eq!(damaged, (all(1..=10), vec![range(11, 60)], 1, None));
+    // A batch of the tail that no commit vouches for any more, with whole ones behind it.
+    let mut holed = tail.bytes.clone();
+    holed[tail.starts[1]..][..8].fill(0);
+    let holed = salvage(&sealed.bytes, Some(&holed));
+    assert_eq!(holed, (all(1..=40), vec![], 1, Some(Some(LogIndex(40)))));
+    let mut inside = tail.bytes.clone();
+    inside[tail.starts[1] + 20] ^= 1;
+    let inside = salvage(&sealed.bytes, Some(&inside));
+    assert_eq!(inside, (all(1..=40), vec![range(41, 60)], 1, None));
+    let gone = salvage(&sealed.bytes, None);
+    assert_eq!(gone, (all(1..=30), vec![], 1, Some(Some(LogIndex(30)))));
+    let (none, missing, ..) = salvage(&flipped[..40], Some(&tail.bytes));
+    assert_eq!((none, missing), (vec![], vec![range(1, 60)]));
+}
+
+#[test]
+fn damage_to_what_was_deleted_costs_a_repair_nothing() {
+    let (_, tail) = two();
+    let mut bytes = tail.bytes.clone();
+    bytes[tail.starts[0] + 60] ^= 1;
+    // Entries 31 to 40 were deleted in front of the others.
+    let deleted = SegmentInfo { min_index: 41, ..tail.info() };
+    let fs = directory(&[(deleted, Some(&bytes))]);
+    let salvage = RaftWalSalvage::open(&fs, Path::new(DIR), None).expect("opened");
+    let salvaged = salvage.salvaged(&GroupId::Unnamed);
+    assert_eq!((&salvaged.missing[..], salvaged.open_end), (&[][..], None));
+    assert_eq!(salvaged.dropped_total, 1);
+    assert_eq!(salvage.state(&GroupId::Unnamed).bounds, Some(range(41, 60)));
 }
