@@ -167,9 +167,11 @@ impl Run<'_, '_> {
         shape.write(self.fs, Format::Redb, &self.dir.join("log.redb"))?;
         shape.write(self.fs, Format::FastLog, &self.dir.join("log.fastlog"))?;
         shape.write(self.fs, Format::BoltDb, &self.dir.join("log.boltdb"))?;
+        shape.write(self.fs, Format::RaftWal, &self.dir.join("log.wal"))?;
         self.make_archive()?;
         let mut jobs = jobs_in(self.dir);
         jobs.extend(boltdb_jobs(self.dir, self.go));
+        jobs.extend(raft_wal_jobs(self.dir, self.go));
         let mut measured: Vec<Measured> = jobs.iter().map(|_| Measured::default()).collect();
         for round in 1..=rounds {
             for (job, measured) in jobs.iter().zip(&mut measured) {
@@ -362,6 +364,34 @@ fn boltdb_jobs(dir: &Path, go: Option<&Path>) -> Vec<Job> {
         route.arguments = ["route".into(), "v2".into(), log.clone().into_os_string()].into();
         route.arguments.extend(["fast-low".into(), scratch.clone().into_os_string()]);
         jobs.extend([read, route].map(|job| Job { program: Some(go.to_owned()), ..job }));
+    }
+    jobs
+}
+
+/// What is done with a directory of raft-wal, and what its library's own migration needs, which
+/// compares nothing.
+fn raft_wal_jobs(dir: &Path, go: Option<&Path>) -> Vec<Job> {
+    const GO_WAL: &str = "Go: boltdb to raft-wal";
+    let (bolt, wal) = (dir.join("log.boltdb"), dir.join("log.wal"));
+    let scratch = dir.join("scratch");
+    let copies = |name, from: &Path, to: &str| {
+        let migrate = job(name, &["migrate"], &[from, &scratch], &["--to", to]);
+        writes(migrate, &scratch, Limit::CopyAndSync, None)
+    };
+    let verify = job("verify raft-wal", &["verify"], &[&wal], &[]);
+    let forth = copies("migrate boltdb to raft-wal", &bolt, "raft-wal");
+    let entries = ["inspect", "--entries", "--format", "jsonl"];
+    let mut jobs = vec![
+        Job { target_times_limit: Some(1.0 / 0.7), ..verify },
+        job("inspect --entries raft-wal", &entries, &[&wal], &[]),
+        Job { peer: Some((GO_WAL, Aim { large: 1.2, small: 2.5 })), ..forth },
+        copies("migrate raft-wal to boltdb", &wal, "boltdb"),
+    ];
+    if let Some(go) = go {
+        let mut route = copies(GO_WAL, &bolt, "");
+        route.arguments = ["migrate".into(), bolt.into_os_string()].into();
+        route.arguments.push(scratch.into_os_string());
+        jobs.push(Job { program: Some(go.to_owned()), ..route });
     }
     jobs
 }

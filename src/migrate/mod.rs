@@ -250,7 +250,7 @@ pub fn run(
     let mut preflight = Preflight::new(source.store, &target, options, ends, &states)?;
     preflight.container(observer)?;
     let mut written = None;
-    if preflight.may_copy_at_once() {
+    if preflight.may_copy_at_once()? {
         written = job.copy_at_once(&mut preflight, observer)?;
         if written.is_none() {
             preflight = Preflight::new(source.store, &target, options, ends, &states)?;

@@ -13,7 +13,9 @@ use crate::migrate::{
 };
 use crate::model::{Code, Fault, Findings, IndexRange, KnownFaults, LogState};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Level, Located, Room, SUPERSEDED_RECORDS, Store, StoreError};
+use crate::store::{
+    HeadPiece, Level, Located, LocatedHead, Profile, Room, SUPERSEDED_RECORDS, Store, StoreError,
+};
 use crate::vfs::{Metadata, parent_of};
 
 /// Damage: whoever has it restores or repairs first. No flag takes it.
@@ -38,6 +40,7 @@ pub(super) struct Preflight<'s> {
     known: KnownFaults,
     state_faults: &'s [Fault],
     plan: Plan,
+    profile: &'static Profile,
     room: Room,
     /// Losses of the whole store rather than of a group.
     lost: BTreeMap<LossName, u64>,
@@ -84,6 +87,7 @@ impl<'s> Preflight<'s> {
             known: KnownFaults::default(),
             state_faults: &states.faults,
             plan,
+            profile,
             room,
             lost,
             surveyed: false,
@@ -128,11 +132,44 @@ impl<'s> Preflight<'s> {
 
     /// Whether one reading may serve for plan and copy: nothing is known to be lost, contents fit
     /// whatever they are, and there is room for more than the entries can take.
-    pub(super) fn may_copy_at_once(&self) -> bool {
+    pub(super) fn may_copy_at_once(&self) -> Result<bool, Error> {
         let most_bytes = self.room.at_most_bytes(self.indexes(), self.source_bytes());
         let room = self.plan.space_free_bytes.is_none_or(|free| free >= most_bytes);
         let whole = self.groups.iter().all(|(survey, _)| survey.needs_heads_only());
-        !self.options.dry_run && room && whole && !self.would_lose()
+        let may = !self.options.dry_run && room && whole && !self.would_lose();
+        Ok(may && self.takes_the_largest()?)
+    }
+
+    /// Whether every entry is surely small enough for the target, so that none is met when others
+    /// were written. An entry lies in one file, so only a large file can hold a large one.
+    fn takes_the_largest(&self) -> Result<bool, Error> {
+        let most_bytes = self.profile.entry_bytes_max;
+        let files = self.source.files();
+        if self.source.profile().entry_bytes_max <= most_bytes
+            || files.iter().all(|file| file.size_bytes <= most_bytes)
+        {
+            return Ok(true);
+        }
+        let takes = |piece: &HeadPiece| match piece {
+            HeadPiece::Run(run) => {
+                // Extensions of all entries at most; where that is too much, each is looked at.
+                let rest_bytes = run.encoded_bytes.saturating_sub(run.payload_bytes);
+                run.payload_bytes_max.saturating_add(rest_bytes) <= most_bytes
+            }
+            HeadPiece::One(LocatedHead { head, .. }) => {
+                head.payload_len_bytes.saturating_add(head.extensions_len_bytes) <= most_bytes
+            }
+        };
+        for (survey, _) in &self.groups {
+            for piece in self.source.head_runs(&survey.group, IndexRange::ALL)? {
+                match piece {
+                    Ok(piece) if takes(&piece) => {}
+                    Ok(_) | Err(StoreError::Fault(_)) => return Ok(false),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Whether something of the logs is lost or unfit, as far as it is known.

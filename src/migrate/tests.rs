@@ -371,6 +371,25 @@ fn what_a_target_cannot_take_at_all_is_refused() {
     assert_eq!(bench.written().groups.keys().collect::<Vec<_>>(), [&GroupId::Unnamed]);
 }
 
+/// Holds everything, as long as it is small.
+static SMALL: LazyLock<Profile> =
+    LazyLock::new(|| Profile { entry_bytes_max: 1_000, ..EVERYTHING });
+
+#[test]
+fn an_entry_that_is_too_large_is_refused_by_name_before_a_target_is_begun() {
+    let bench = bench(&SMALL);
+    let mut large = sound();
+    large.unnamed_entry(2).payload = Some(vec![0; 1_001].into());
+    let (what, _) = refused(bench.run(&large));
+    assert_eq!(what, "entry 3 has 1001 bytes, the target takes 1000 at most");
+    let begun = |bench: &Bench| !bench.written().groups.is_empty();
+    assert!(!begun(&bench) && bench.left().is_empty(), "something was written");
+    let mut most = sound();
+    most.unnamed_entry(2).payload = Some(vec![0; 1_000].into());
+    bench.run(&most).expect("fits");
+    assert!(begun(&bench));
+}
+
 #[test]
 fn damage_stops_and_cannot_be_accepted() {
     let mut bench = bench(&EVERYTHING);

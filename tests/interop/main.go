@@ -34,6 +34,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+// newTerm is above those of every log that is changed here.
+const newTerm = 1 << 20
+
 // store is what all of them are.
 type store interface {
 	raft.LogStore
@@ -87,11 +90,15 @@ func run(args []string) error {
 	case len(args) == 5 && args[0] == "route":
 		return route(args[1], args[2], args[3], args[4])
 	case len(args) == 2 && args[0] == "ghost":
-		return ghost(args[1])
+		return replace("fast", args[1], 5)
 	case len(args) == 2 && args[0] == "shrink":
 		return shrink(args[1])
 	case len(args) == 3 && args[0] == "cut":
-		return cut(args[1], args[2])
+		count, err := strconv.ParseUint(args[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		return replace("wal", args[1], count)
 	case len(args) == 3 && args[0] == "migrate":
 		return migrated(args[1], args[2])
 	}
@@ -112,6 +119,24 @@ func open(version string, newTime bool, path string) (store, error) {
 		return raftfastlog.NewFastLogStore(path, raftfastlog.Low, io.Discard)
 	}
 	return boltdb2.New(boltdb2.Options{Path: path, MsgpackUseNewTimeFormat: newTime})
+}
+
+// bounds is the first and the last index, 0 in an empty log.
+func bounds(logs raft.LogStore) (first, last uint64, err error) {
+	if first, err = logs.FirstIndex(); err != nil {
+		return 0, 0, err
+	}
+	last, err = logs.LastIndex()
+	return first, last, err
+}
+
+// appended stores an entry of the term of whoever replaces or extends a log here.
+func appended(logs raft.LogStore, index uint64, kind raft.LogType, data []byte) error {
+	log := &raft.Log{Index: index, Term: newTerm, Type: kind, Data: data}
+	if kind == raft.LogCommand {
+		log.AppendedAt = time.Unix(1700000000, 0)
+	}
+	return logs.StoreLog(log)
 }
 
 func check(path string) error {
@@ -156,11 +181,7 @@ func dump(version string, newTime bool, path string) error {
 			return err
 		}
 	}
-	first, err := logs.FirstIndex()
-	if err != nil {
-		return err
-	}
-	last, err := logs.LastIndex()
+	first, last, err := bounds(logs)
 	if err != nil {
 		return err
 	}
@@ -198,9 +219,7 @@ func extend(version, path string, count uint64) error {
 		return err
 	}
 	for n := uint64(1); n <= count; n++ {
-		data := make([]byte, n*n%5000)
-		log := &raft.Log{Index: last + n, Term: 1 << 20, Type: raft.LogCommand, Data: data, AppendedAt: time.Unix(1700000000, 0)}
-		if err := logs.StoreLog(log); err != nil {
+		if err := appended(logs, last+n, raft.LogCommand, make([]byte, n*n%5000)); err != nil {
 			return err
 		}
 	}
@@ -213,12 +232,13 @@ func extend(version, path string, count uint64) error {
 			return err
 		}
 	}
-	return logs.SetUint64([]byte("CurrentTerm"), 1<<20)
+	return logs.SetUint64([]byte("CurrentTerm"), newTerm)
 }
 
-// ghost replaces the end of a log as a follower does whose leader disagrees.
-func ghost(path string) error {
-	logs, err := open("fast", false, path)
+// replace takes the last count entries away and appends two of a new term, as a follower does whose
+// leader disagrees.
+func replace(version, path string, count uint64) error {
+	logs, err := open(version, false, path)
 	if err != nil {
 		return err
 	}
@@ -227,15 +247,15 @@ func ghost(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := logs.DeleteRange(last-4, last); err != nil {
+	if err := logs.DeleteRange(last+1-count, last); err != nil {
 		return err
 	}
-	for index := last - 4; index <= last-3; index++ {
-		if err := logs.StoreLog(&raft.Log{Index: index, Term: 1 << 20, Type: raft.LogNoop}); err != nil {
+	for index := last + 1 - count; index <= last+2-count; index++ {
+		if err := appended(logs, index, raft.LogNoop, nil); err != nil {
 			return err
 		}
 	}
-	return logs.SetUint64([]byte("CurrentTerm"), 1<<20)
+	return logs.SetUint64([]byte("CurrentTerm"), newTerm)
 }
 
 func shrink(path string) error {

@@ -42,11 +42,7 @@ func route(from, source, to, target string) error {
 	if err != nil {
 		return err
 	}
-	first, err := in.FirstIndex()
-	if err != nil {
-		return err
-	}
-	last, err := in.LastIndex()
+	first, last, err := bounds(in)
 	if err != nil {
 		return err
 	}
@@ -64,6 +60,14 @@ func route(from, source, to, target string) error {
 			batch = batch[:0]
 		}
 	}
+	if err := copyStable(out, in); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// copyStable copies the stable keys of a node, those that are there.
+func copyStable(out, in raft.StableStore) error {
 	for _, key := range []string{"CurrentTerm", "LastVoteTerm"} {
 		value, err := in.GetUint64([]byte(key))
 		if err != nil {
@@ -73,12 +77,11 @@ func route(from, source, to, target string) error {
 			return err
 		}
 	}
-	if value, err := in.Get([]byte("LastVoteCand")); err == nil {
-		if err := out.Set([]byte("LastVoteCand"), value); err != nil {
-			return err
-		}
+	value, err := in.Get([]byte("LastVoteCand"))
+	if err != nil {
+		return nil
 	}
-	return out.Close()
+	return out.Set([]byte("LastVoteCand"), value)
 }
 
 // read reads every entry of a log through GetLog, as its libraries do at the start of a server.
@@ -88,11 +91,7 @@ func read(version, path string) error {
 		return err
 	}
 	defer logs.Close()
-	first, err := logs.FirstIndex()
-	if err != nil {
-		return err
-	}
-	last, err := logs.LastIndex()
+	first, last, err := bounds(logs)
 	if err != nil {
 		return err
 	}

@@ -18,14 +18,14 @@ mod write;
 
 pub use bucket::{Bucket, buckets};
 pub use check::{Survey, survey};
-pub use format::{KEY_BYTES_MAX, PageId};
+pub use format::PageId;
 pub use freelist::read_freelist;
 pub use metas::{Metas, SlotState, begins_like_bolt, likely_page_bytes, read_metas};
 pub use page::{Element, Leaf};
 pub use pages::Pages;
 pub use set::PageSet;
 pub use tree::{Damaged, Root, Visit, Walk};
-pub use write::{BucketValue, PAGE_BYTES_USUAL, Writer};
+pub use write::{BucketValue, PAGE_BYTES_USUAL, Writer, unfit_key};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@
 use std::io;
 
 use crate::store::bolt::format::{
-    BRANCH, BUCKET_FLAG, COUNT_FOLLOWS, ELEMENT_BYTES, FREELIST, HEADER_BYTES, LEAF, META, Meta,
-    PageHeader, PageId,
+    BRANCH, BUCKET_FLAG, COUNT_FOLLOWS, ELEMENT_BYTES, FREELIST, HEADER_BYTES, KEY_BYTES_MAX, LEAF,
+    META, Meta, PageHeader, PageId,
 };
 use crate::vfs::VfsFile;
 
@@ -19,6 +19,13 @@ const WRITE_BYTES: usize = 1 << 20;
 const ELEMENTS_MAX: usize = COUNT_FOLLOWS as usize - 1;
 /// Libraries read so many bytes before they know the page size.
 const FILE_BYTES_MIN: u64 = 4096;
+
+/// Why no bucket holds a row under `key`, where none does.
+pub fn unfit_key(key: &[u8]) -> Option<String> {
+    let bytes = key.len() as u64;
+    let fits = (1..=KEY_BYTES_MAX).contains(&bytes);
+    (!fits).then(|| format!("a stable key of {bytes} bytes; BoltDB takes 1 to {KEY_BYTES_MAX}"))
+}
 
 /// Pages on their way into a file, one behind the other.
 struct Out {

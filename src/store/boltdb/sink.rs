@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::model::{
     ByteOrder, Code, Entry, Fault, FaultKind, GroupId, IoError, LogIndex, LogState,
 };
-use crate::store::bolt::{BucketValue, KEY_BYTES_MAX, PAGE_BYTES_USUAL, Writer};
+use crate::store::bolt::{BucketValue, PAGE_BYTES_USUAL, Writer, unfit_key};
 use crate::store::boltdb::{CONF, LOGS, PROFILE};
 use crate::store::codec::{encode, stable_to_store};
 use crate::store::target::{Sealed, Target};
@@ -101,9 +101,8 @@ impl LogSink for BoltDbSink {
         }
         let rows = stable_to_store(&state.stable, &state.hard, ByteOrder::Big);
         for (key, value) in rows {
-            if key.is_empty() || key.len() as u64 > KEY_BYTES_MAX {
-                let found = format!("a stable key of {} bytes", key.len());
-                return Err(self.refused(format!("{found}; BoltDB takes 1 to {KEY_BYTES_MAX}")));
+            if let Some(what) = unfit_key(&key) {
+                return Err(self.refused(what));
             }
             let put = self.writer.put(&key, |out| {
                 out.extend_from_slice(&value);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bytes::crc32c_resumed;
 use crate::model::{Code, Entry, Fault, GroupId, IoError, LogIndex, LogState};
-use crate::store::bolt::{BucketValue, KEY_BYTES_MAX, PAGE_BYTES_USUAL, Writer};
+use crate::store::bolt::{BucketValue, PAGE_BYTES_USUAL, Writer, unfit_key};
 use crate::store::codec::{encode_wal, stable_to_store};
 use crate::store::raft_wal::format::{
     CODEC, FRAME_BYTES, FrameHead, Header, PAYLOAD_BYTES_MAX, SEGMENT_BYTES_USUAL, SegmentName,
@@ -265,9 +265,8 @@ impl LogSink for RaftWalSink {
         self.begun = true;
         let rows = stable_to_store(&state.stable, &state.hard, ORDER);
         for (key, value) in rows {
-            if key.is_empty() || key.len() as u64 > KEY_BYTES_MAX {
-                let found = format!("a stable key of {} bytes", key.len());
-                return Err(self.refused(format!("{found}; BoltDB takes 1 to {KEY_BYTES_MAX}")));
+            if let Some(what) = unfit_key(&key) {
+                return Err(self.refused(what));
             }
             self.stable.push((key, value.to_vec()));
         }

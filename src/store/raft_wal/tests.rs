@@ -573,3 +573,18 @@ fn damage_to_what_was_deleted_costs_a_repair_nothing() {
     assert_eq!(salvaged.dropped_total, 1);
     assert_eq!(salvage.state(&GroupId::Unnamed).bounds, Some(range(41, 60)));
 }
+
+#[test]
+fn a_list_that_leaves_a_segment_open_in_the_middle_is_named_and_read_up_to_the_next() {
+    let (sealed, tail) = two();
+    let open = SegmentInfo {
+        max_index: 0,
+        index_start: 0,
+        seal_time: NOT_SEALED.to_owned(),
+        ..sealed.info()
+    };
+    let store =
+        opened(&directory(&[(open, Some(&sealed.bytes)), (tail.info(), Some(&tail.bytes))]));
+    assert_eq!(outline(&store), (all(1..=60), vec![]));
+    assert_eq!(faults(&store), [(Code::R116, Severity::Error)]);
+}
