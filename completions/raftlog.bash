@@ -359,7 +359,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__inspect)
-            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --payload --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --follow --payload --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -207,6 +207,14 @@ impl Meter {
         self.tell(observer)
     }
 
+    /// Tells the totals so far, however little is new: a job waited for more.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the observer wants the job to stop.
+    pub fn waited(&mut self, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        self.tell(observer)
+    }
+
     /// Tells the last totals and ends the phase.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ Examples:
   raftlog inspect /var/lib/dkron                          the store of a data directory at a glance
   raftlog inspect raft.redb --entries --index ~20         the last 20 entries
   raftlog inspect raft.redb --entries --payload auto --kind configuration
+  raftlog inspect raft/wal --entries --follow --index ~10 the last 10, then as a live server writes
   raftlog inspect raft.redb --state                       HardState and stable keys
   raftlog inspect raft.redb --records                     every page or record as it lies
   raftlog inspect raft.redb --json | jq '.result.groups[0].last_index'

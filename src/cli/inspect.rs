@@ -1,13 +1,15 @@
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::cli::advice;
-use crate::cli::arguments::{Inspect, LockArgs, ProgressWhen, Shape};
+use crate::cli::arguments::{Inspect, LockArgs, ProgressWhen, Shape, TellArgs};
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{
     Answer, Session, exit_of, exit_of_severity, is_locked, source_of, unknown_source, usage,
 };
-use crate::inspect::{self, EntryOptions, RecordOptions, Streamed};
+use crate::inspect::{self, Audience, EntryOptions, RecordOptions, Streamed};
 use crate::model::{Findings, Selection};
 use crate::report::findings::explain_commands;
 use crate::report::output::{Output, tell};
@@ -15,6 +17,7 @@ use crate::report::overview::{self, View};
 use crate::report::stream::{Form, Items, Stream};
 use crate::report::{Exit, Source, Sources, Summary, words};
 use crate::store::{Detected, OpenOptions, Opened, StoreError, detect, open};
+use crate::vfs::os::reader_has_left;
 
 /// Runs `inspect`.
 pub fn run(session: &Session, arguments: &Inspect) -> Exit {
@@ -86,7 +89,7 @@ pub(super) fn opened(
 /// How the store is opened.
 fn options(arguments: &Inspect) -> OpenOptions {
     let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
-    OpenOptions { reading, redb, ..OpenOptions::default() }
+    OpenOptions { reading, redb, live: arguments.follow, ..OpenOptions::default() }
 }
 
 fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
@@ -203,7 +206,10 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
             return end(session, stream, Streamed::default(), Some(failure));
         }
     }
-    let streamed = visit(session, arguments, &opened, &mut stream);
+    let streamed = match arguments.follow {
+        true => follow(session, arguments, opened, &mut stream),
+        false => visit(session, arguments, &opened, &mut stream),
+    };
     let exit = match streamed {
         Ok(streamed) => {
             let cancelled = session.interruption.exit();
@@ -243,16 +249,54 @@ fn visit(
         let options = RecordOptions { group, limit: arguments.limit };
         return inspect::records(store, &options, &mut |item| stream.record(&item), &mut watch);
     }
-    let options = EntryOptions {
-        group,
+    let options = entry_options(arguments, opened);
+    inspect::entries(store, &options, &mut |item| stream.entry(&item), &mut watch)
+}
+
+fn entry_options(arguments: &Inspect, opened: &Opened) -> EntryOptions {
+    EntryOptions {
+        group: arguments.group.chosen(),
         index: arguments.index.unwrap_or(Selection::ALL),
         term: arguments.term.unwrap_or(Selection::ALL),
         kinds: arguments.kind.clone(),
         limit: arguments.limit,
         payload: arguments.payload.unwrap_or_default(),
         product: opened.description.product(),
+    }
+}
+
+/// Streams entries as a live process writes them, until nobody wants more.
+fn follow(
+    session: &Session,
+    arguments: &Inspect,
+    opened: Opened,
+    stream: &mut Stream,
+) -> Result<Streamed, inspect::Error> {
+    let time = session.time();
+    let tell = TellArgs { progress: ProgressWhen::Never, ..arguments.tell };
+    let mut watch = session.watch(tell, &time);
+    let how = entry_options(arguments, &opened);
+    let options = OpenOptions { alone: true, ..options(arguments) };
+    let mut first = Some(opened.store);
+    let mut reopen = || match first.take() {
+        Some(store) => Ok(store),
+        None => {
+            let opened = open::open(&session.fs, &session.clock, &arguments.path, &options)?;
+            Ok(opened.store)
+        }
     };
-    inspect::entries(store, &options, &mut |item| stream.entry(&item), &mut watch)
+    let stream = RefCell::new(stream);
+    let audience = Audience {
+        visit: &mut |item| stream.borrow_mut().entry(&item),
+        pause: &mut || {
+            stream.borrow_mut().flush()?;
+            match reader_has_left(std::io::stdout()) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    };
+    inspect::follow(&mut reopen, &session.clock, &how, audience, &mut watch)
 }
 
 /// Ends a stream that could not even begin: nothing on stdout, but for the two lines of JSON.

@@ -13,7 +13,7 @@ use crate::fastlog::read::{PlacedEntry, RangeReader, Source};
 use crate::fastlog::recovery::{Case, TornTail, Verdict, judge, judge_damage};
 use crate::fastlog::segment::Files;
 use crate::fastlog::tables::Tables;
-use crate::fastlog::walk::Walk;
+use crate::fastlog::walk::{Head, Walk};
 use crate::model::{
     Code, EntryHead, Fault, FaultKind, GroupId, HeadRun, IndexRange, LogState, Place, Severity,
 };
@@ -35,7 +35,8 @@ pub struct LogView {
     /// Where the frames that count end, by segment.
     pub(super) ends: BTreeMap<SegmentNo, u64>,
     pub(super) slots: Option<AnchorSlots>,
-    last: Sequence,
+    /// What the next frame must be.
+    pub(super) head: Head,
     faults: Vec<Fault>,
     torn: Option<TornTail>,
     counts: Counts,
@@ -71,6 +72,25 @@ impl LogView {
             Some(_) => lock_shared(&files)?,
             None => None,
         };
+        LogView::read(files, slots, lock)
+    }
+
+    /// As [`LogView::open`], beside a writer that may go on: what it writes meanwhile is seen or
+    /// not, and its unfinished end may look like a torn tail.
+    ///
+    /// # Errors
+    /// As [`LogView::open`], but for `Locked`.
+    pub fn open_live(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<LogView, Error> {
+        let files = Arc::new(Files::new(vfs, dir));
+        let slots = AnchorSlots::read(&files, OpenMode::Read)?;
+        LogView::read(files, slots, None)
+    }
+
+    fn read(
+        files: Arc<Files>,
+        slots: Option<AnchorSlots>,
+        lock: Option<Box<dyn Held>>,
+    ) -> Result<LogView, Error> {
         let mut segments = files.segments()?;
         let mut opening = Opening { faults: Vec::new(), torn: None };
         let (uid, oldest, newest) = opening.ground(&files, slots.as_ref(), &segments)?;
@@ -94,7 +114,7 @@ impl LogView {
         };
         opening.faults.append(&mut walk.slot_faults);
         let ends = walk.walked.iter().map(|(number, walked)| (*number, walked.end)).collect();
-        let last = Sequence(walk.head.next.0.saturating_sub(1));
+        let head = walk.head;
         let tables = walk.tables;
         let Opening { faults, torn } = opening;
         Ok(LogView {
@@ -106,7 +126,7 @@ impl LogView {
             oldest,
             ends,
             slots,
-            last,
+            head,
             faults,
             torn,
             counts,
@@ -136,7 +156,7 @@ impl LogView {
 
     /// Sequence of the last frame that counts; 0 without any.
     pub fn last(&self) -> Sequence {
-        self.last
+        Sequence(self.head.next.0.saturating_sub(1))
     }
 
     /// Every file of the store.

@@ -75,6 +75,22 @@ fn span(
             Some(IndexRange::ALL)
         }
     };
+    let Some((indexes, terms)) = resolved(store, group, options, bounds)? else { return Ok(None) };
+    let known = bounds.and_then(|bounds| bounds.intersection(indexes)).map_or(0, IndexRange::count);
+    Ok(Some(Span { indexes, terms, known }))
+}
+
+/// Indexes, and the first and the last term.
+pub(super) type Wanted = (IndexRange, (Term, Term));
+
+/// The indexes and terms that are asked for, in a log with these bounds; `None` when that is
+/// nothing.
+pub(super) fn resolved(
+    store: &dyn Store,
+    group: &GroupId,
+    options: &EntryOptions,
+    bounds: Option<IndexRange>,
+) -> Result<Option<Wanted>, Error> {
     let highest = bounds.map(|bounds| bounds.last());
     let indexes = options.index.resolve(highest.map(|LogIndex(index)| index));
     let indexes =
@@ -84,9 +100,7 @@ fn span(
         false => None,
     };
     let terms = options.term.resolve(last_term.map(|Term(term)| term));
-    let (Some(indexes), Some((first, last))) = (indexes, terms) else { return Ok(None) };
-    let known = bounds.and_then(|bounds| bounds.intersection(indexes)).map_or(0, IndexRange::count);
-    Ok(Some(Span { indexes, terms: (Term(first), Term(last)), known }))
+    Ok(indexes.zip(terms.map(|(first, last)| (Term(first), Term(last)))))
 }
 
 /// Term of the last entry that can be read, looking back from the last index.
@@ -109,20 +123,23 @@ fn last_term(
     Ok(last)
 }
 
-struct Stream<'v> {
-    options: &'v EntryOptions,
-    visit: &'v mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
-    streamed: Streamed,
+/// Entries on their way to a visitor.
+pub(super) struct Stream<'v> {
+    pub(super) options: &'v EntryOptions,
+    pub(super) visit: &'v mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
+    pub(super) streamed: Streamed,
 }
 
 impl Stream<'_> {
-    fn finding(&mut self, fault: Fault) -> ControlFlow<()> {
+    /// Gives a finding to the visitor.
+    pub(super) fn finding(&mut self, fault: Fault) -> ControlFlow<()> {
         let flow = (self.visit)(EntryItem::Finding(&fault));
         self.streamed.findings.add(fault);
         flow
     }
 
-    fn entry(
+    /// Gives an entry to the visitor, if it is wanted.
+    pub(super) fn entry(
         &mut self,
         group: &GroupId,
         located: Located,

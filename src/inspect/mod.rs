@@ -1,6 +1,7 @@
 //! Showing what is in a store: overview, state, entries, records, statistics.
 
 mod entries;
+mod follow;
 mod item;
 mod overview;
 mod records;
@@ -13,6 +14,7 @@ use crate::model::{Code, EntryKind, Fault, Findings, GroupId, Selection, Severit
 use crate::store::{Opened, Product, Snapshots, Store, StoreError};
 
 pub use entries::entries;
+pub use follow::{Audience, Reopen, follow};
 pub use item::{
     Base64, Checksum, Data, EntryItem, EntryLine, Hex, PayloadMode, PayloadView, RecordItem,
     RecordLine, Status, UtcTime,

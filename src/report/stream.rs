@@ -138,6 +138,16 @@ impl Stream {
         }
     }
 
+    /// Writes out what was printed so far. `Break` when nothing more can be written.
+    pub fn flush(&mut self) -> ControlFlow<()> {
+        if let Writer::Csv(writer) = &mut self.writer
+            && writer.flush().is_err()
+        {
+            return ControlFlow::Break(());
+        }
+        self.output.flush()
+    }
+
     /// Lines of entries or records so far.
     pub fn shown(&self) -> u64 {
         self.shown

@@ -14,8 +14,11 @@ use crate::fastlog::format::{
     ANCHOR_MAGIC, ENTRY_CONTENT_MAX, PAGE_BYTES, SEGMENT_MAGIC, SEGMENT_SUFFIX, Settings,
 };
 use crate::fastlog::policy::{Flush, Promise, QUEUE_ENTRIES};
-use crate::fastlog::{BulkWriter, Error, LogView, Options, RecordView, Standing};
+use crate::fastlog::{
+    BulkWriter, Error, Followed, Follower, LogView, Options, RecordView, Standing,
+};
 use crate::model::{Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoError, LogState};
+use crate::store::follow::{Follow, FollowVisit, Looked};
 use crate::store::target::{Sealed, Target, remove_tree};
 use crate::store::{
     Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Holds, Level, Located, LocatedHead,
@@ -119,7 +122,19 @@ impl FastLogStore {
     /// newer version wrote it, `Io`. Damage is found in [`Store::opening_faults`].
     pub fn open(fs: &Arc<dyn Fs>, dir: &Path) -> Result<FastLogStore, StoreError> {
         let vfs: Arc<dyn Vfs> = Arc::<dyn Fs>::clone(fs);
-        let view = LogView::open(vfs, dir).map_err(|error| store_error(dir, error))?;
+        FastLogStore::of(fs, LogView::open(vfs, dir).map_err(|error| store_error(dir, error))?)
+    }
+
+    /// As [`FastLogStore::open`], beside a writer that may go on.
+    ///
+    /// # Errors
+    /// As [`FastLogStore::open`], but for `Locked`.
+    pub fn open_live(fs: &Arc<dyn Fs>, dir: &Path) -> Result<FastLogStore, StoreError> {
+        let vfs: Arc<dyn Vfs> = Arc::<dyn Fs>::clone(fs);
+        FastLogStore::of(fs, LogView::open_live(vfs, dir).map_err(|error| store_error(dir, error))?)
+    }
+
+    fn of(fs: &Arc<dyn Fs>, view: LogView) -> Result<FastLogStore, StoreError> {
         let mut files = Vec::new();
         for path in view.paths() {
             let size_bytes = fs.metadata(&path).map_err(io_error("look at", &path))?.size_bytes;
@@ -249,6 +264,11 @@ impl Store for FastLogStore {
         })
     }
 
+    fn follow(&self) -> Option<Box<dyn Follow>> {
+        let follower = self.view.follower()?;
+        Some(Box::new(FastLogFollow { follower, dir: self.dir() }))
+    }
+
     fn space(&self) -> Result<Space, StoreError> {
         let mut live_bytes = 0;
         for group in self.view.groups() {
@@ -257,6 +277,27 @@ impl Store for FastLogStore {
         }
         let file_bytes = self.view.counts().file_bytes;
         Ok(Space { file_bytes, live_bytes, free_bytes: None })
+    }
+}
+
+/// A place in a FastLog that grows.
+struct FastLogFollow {
+    follower: Follower,
+    dir: PathBuf,
+}
+
+impl Follow for FastLogFollow {
+    fn look(&mut self, visit: &mut FollowVisit<'_>) -> Result<Looked, StoreError> {
+        let looked = self.follower.look(&mut |group, placed| {
+            let (entry, place) = (placed.entry, Some(placed.place));
+            visit(group, Ok(Located { entry, place, faults: Vec::new() }))
+        });
+        Ok(match looked.map_err(|error| store_error(&self.dir, error))? {
+            Followed::Nothing => Looked::Nothing,
+            Followed::New => Looked::New,
+            Followed::Lost => Looked::Lost,
+            Followed::Ended => Looked::Ended,
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub mod codec;
 pub mod detect;
 pub mod etcd_wal;
 pub mod fastlog;
+pub mod follow;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod open;
@@ -341,6 +342,10 @@ pub trait Store: LogSource + RecordScan {
     /// term: some logs say which they know.
     fn starts_from(&self, _snapshot: LogId) -> bool {
         true
+    }
+    /// Reads on behind what this store shows, in a format whose writer only appends.
+    fn follow(&self) -> Option<Box<dyn follow::Follow>> {
+        None
     }
     /// What the store holds that is no part of a Raft log: names and row counts ("users", 12).
     fn other_contents(&self) -> Vec<(String, u64)> {

@@ -36,6 +36,9 @@ pub struct OpenOptions {
     pub lock_timeout: Duration,
     /// Whether to leave out what lies beside the store.
     pub alone: bool,
+    /// Whether a live process may go on writing: its lock is neither looked at nor taken. Only
+    /// formats to which a writer appends can be read so.
+    pub live: bool,
     /// Which log is meant, where a file stands for two; other formats have one reading.
     pub reading: Reading,
     /// Where the log lies in a redb file, as far as the operator told; else it is found by proof.
@@ -183,6 +186,7 @@ fn open_described(
     description: &mut Description,
     options: &OpenOptions,
 ) -> Result<Box<dyn Store>, StoreError> {
+    refuse_unfollowed(description, options)?;
     match description.format {
         Format::Redb => {
             if description.files.len() > 1 {
@@ -198,10 +202,15 @@ fn open_described(
             let anchor = description.store.join(ANCHOR_FILE);
             // Waits for a writer to end; the store then keeps writers out by a lock of its own.
             let waited = match fs.symlink_metadata(&anchor) {
-                Ok(_) => lock_shared(fs.as_ref(), clock, &anchor, options.lock_timeout)?,
-                Err(_) => None,
+                Ok(_) if !options.live => {
+                    lock_shared(fs.as_ref(), clock, &anchor, options.lock_timeout)?
+                }
+                _ => None,
             };
-            let store = FastLogStore::open(fs, &description.store)?;
+            let store = match options.live {
+                true => FastLogStore::open_live(fs, &description.store)?,
+                false => FastLogStore::open(fs, &description.store)?,
+            };
             drop(waited);
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
@@ -221,8 +230,13 @@ fn open_described(
         }
         Format::RaftWal => {
             let meta = description.store.join(META_FILE);
-            let lock = lock_shared(fs.as_ref(), clock, &meta, options.lock_timeout)?;
-            let store = RaftWalStore::open(fs, &description.store, lock)?;
+            let store = match options.live {
+                true => RaftWalStore::open_live(fs, &description.store)?,
+                false => {
+                    let lock = lock_shared(fs.as_ref(), clock, &meta, options.lock_timeout)?;
+                    RaftWalStore::open(fs, &description.store, lock)?
+                }
+            };
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
@@ -273,6 +287,19 @@ fn no_etcd(
         newest = lock_shared(fs, clock, &path, timeout)?;
     }
     Ok(newest)
+}
+
+/// Refuses to read beside a live process what that does not only append to.
+fn refuse_unfollowed(description: &Description, options: &OpenOptions) -> Result<(), StoreError> {
+    let only_grows = matches!(description.format, Format::FastLog | Format::RaftWal);
+    if only_grows || !options.live {
+        return Ok(());
+    }
+    Err(StoreError::Unsupported {
+        path: description.store.clone(),
+        what: format!("{} is not followed", description.format),
+        way_out: "logs that a server only appends to are: fastlog and raft-wal".to_owned(),
+    })
 }
 
 /// Waits until no process is seen that has `path` open for writing, where its owner takes no lock;

@@ -24,7 +24,7 @@ use crate::vfs::{
 
 pub use clock::OsClock;
 pub use file::open_direct;
-pub use machine::{ignores_signal, memory_bytes, peak_memory_bytes, processor};
+pub use machine::{ignores_signal, memory_bytes, peak_memory_bytes, processor, reader_has_left};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub struct EntryWalk<'s> {
 }
 
 /// A segment that is read.
-struct Reading<'s> {
+pub struct Reading<'s> {
     segment: &'s Segment,
     file: &'s SegmentFile,
     frames: Frames,
@@ -102,8 +102,38 @@ impl<'s> Reading<'s> {
         Ok(Reading { segment, file, frames, wanted, end, batch, at, ordinal, done })
     }
 
+    /// Begins at a batch, before which so many entries lie.
+    ///
+    /// # Errors
+    /// `Fault` when the file is that of another segment, `Io` when it cannot be read.
+    pub fn from(
+        segment: &'s Segment,
+        file: &'s SegmentFile,
+        wanted: (u64, u64),
+        (start, ordinal): (u64, u64),
+    ) -> Result<Reading<'s>, StoreError> {
+        let mut reading = match start {
+            0 => Reading::new(segment, file, wanted)?,
+            _ => {
+                let (frames, end, batch) = (Frames::new(Window::open(file)?), None, None);
+                let (at, ordinal, done) = (0, 0, false);
+                Reading { segment, file, frames, wanted, end, batch, at, ordinal, done }
+            }
+        };
+        reading.frames.jump(start, ordinal);
+        Ok(reading)
+    }
+
+    /// Where the batch that is read ends, and how many entries lie before that.
+    pub fn behind_batch(&self) -> Option<(u64, u64)> {
+        self.batch.map(|batch| (batch.end(), batch.first.saturating_add(batch.entries)))
+    }
+
     /// The next entry that is wanted, or what is wrong where it should be; `None` behind the last.
-    fn next(&mut self) -> Result<Option<Result<Located, Fault>>, StoreError> {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next(&mut self) -> Result<Option<Result<Located, Fault>>, StoreError> {
         loop {
             let Some(batch) = self.batch.filter(|batch| self.at < batch.commit_at) else {
                 match self.next_batch()? {

@@ -7,6 +7,7 @@
 //! was followed where some of its batches begin (`survey`).
 
 mod entries;
+mod follow;
 mod format;
 mod frames;
 mod meta;

@@ -10,7 +10,9 @@ use crate::model::{
 };
 use crate::store::bolt::survey as survey_pages;
 use crate::store::codec::hard_state;
+use crate::store::follow::Follow;
 use crate::store::raft_wal::entries::{EntryWalk, PieceWalk};
+use crate::store::raft_wal::follow::{RaftWalFollower, transaction};
 use crate::store::raft_wal::format::{CODEC, SegmentName};
 use crate::store::raft_wal::meta::{MetaDb, SegmentInfo, State, read_meta};
 use crate::store::raft_wal::segment::Segment;
@@ -23,8 +25,12 @@ use crate::store::{
 };
 use crate::vfs::{FileKind, Fs, Held};
 
+/// Times that a list is read anew which changed while it was read.
+const LISTS_READ: u32 = 5;
+
 /// A directory of raft-wal, opened read-only; nobody else writes it meanwhile.
 pub struct RaftWalStore {
+    fs: Arc<dyn Fs>,
     pub(super) meta: MetaDb,
     pub(super) segments: Vec<Segment>,
     /// What is wrong with the list of segments, and with the tail.
@@ -70,8 +76,27 @@ impl RaftWalStore {
             segments.push(segment);
         }
         faults.extend(strays(fs.as_ref(), dir, &segments)?);
-        let store = RaftWalStore { meta, segments, faults, files, segment_bytes, _lock: lock };
+        let fs = Arc::clone(fs);
+        let store = RaftWalStore { fs, meta, segments, faults, files, segment_bytes, _lock: lock };
         store.with_tail()
+    }
+
+    /// As [`RaftWalStore::open`], beside a process that goes on writing: the list of segments is
+    /// one that stood in the file while it was read.
+    ///
+    /// # Errors
+    /// As [`RaftWalStore::open`].
+    pub fn open_live(fs: &Arc<dyn Fs>, dir: &Path) -> Result<RaftWalStore, StoreError> {
+        let path = dir.join(META_FILE);
+        let mut left = LISTS_READ;
+        loop {
+            let before = transaction(fs.as_ref(), &path)?;
+            let opened = RaftWalStore::open(fs, dir, None);
+            left -= 1;
+            if left == 0 || transaction(fs.as_ref(), &path)? == before {
+                return opened;
+            }
+        }
     }
 
     /// Decides what of the last segment counts.
@@ -376,5 +401,10 @@ impl Store for RaftWalStore {
 
     fn segment_bytes(&self) -> Option<u64> {
         self.segment_bytes
+    }
+
+    fn follow(&self) -> Option<Box<dyn Follow>> {
+        let follower = RaftWalFollower::behind(self, &self.fs)?;
+        Some(Box::new(follower))
     }
 }

@@ -1,7 +1,11 @@
-//! What procfs says of processes and of the machine; nothing where there is no procfs.
+//! What procfs says of processes and of the machine, nothing where there is no procfs; and what the
+//! system says of an output.
 #![allow(clippy::disallowed_methods, reason = "this room is where the system is reached")]
 
 use std::fs;
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The most memory that a running process has had resident, in bytes.
 pub fn peak_memory_bytes(pid: u32) -> Option<u64> {
@@ -30,6 +34,14 @@ pub fn ignores_signal(signal: i32) -> Option<bool> {
     Some(ignored.checked_shr(bit)? & 1 == 1)
 }
 
+/// Whether `output` is a pipe or a socket whose reader has left; asked without writing to it.
+pub fn reader_has_left(output: impl AsFd) -> bool {
+    let mut asked = [PollFd::new(&output, PollFlags::empty())];
+    let left = PollFlags::ERR | PollFlags::HUP;
+    let told = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    told.is_ok() && asked.iter().any(|one| one.revents().intersects(left))
+}
+
 /// A line of procfs that gives an amount in KiB, in bytes.
 fn kib_line(path: &str, key: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
@@ -41,6 +53,15 @@ fn kib_line(path: &str, key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_that_leaves_is_noticed_without_a_write() {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        assert!(!reader_has_left(&writer));
+        drop(reader);
+        assert!(reader_has_left(&writer));
+        assert!(!reader_has_left(fs::File::open("/proc/self/status").expect("a file")));
+    }
 
     #[test]
     fn procfs_tells_of_this_process_and_this_machine() {

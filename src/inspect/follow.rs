@@ -1,0 +1,256 @@
+//! `--follow`: entries as a live process writes them.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::event::{Meter, Observer, Phase};
+use crate::inspect::entries::{Stream, resolved};
+use crate::inspect::{EntryItem, EntryOptions, Error, Streamed, chosen, damage};
+use crate::model::{Fault, GroupId, IndexRange, LogIndex, Selection, Term};
+use crate::store::follow::{Follow, Looked};
+use crate::store::{Located, Store, StoreError};
+use crate::vfs::Clock;
+
+/// Time before the next look when something came.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+/// Time between two looks when nothing comes for long.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
+/// Times in a row that reading may fail while a writer replaces files.
+const PATIENCE: u32 = 25;
+
+/// How a store is opened, again and again, without keeping its writer out.
+pub type Reopen<'r> = dyn FnMut() -> Result<Box<dyn Store>, StoreError> + 'r;
+
+/// Who gets the entries.
+pub struct Audience<'a> {
+    /// Gets each entry; may break.
+    pub visit: &'a mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
+    /// Asked before each pause; breaks when nobody listens any more.
+    pub pause: &'a mut dyn FnMut() -> ControlFlow<()>,
+}
+
+/// Streams the entries of a store, and then those that a live process writes behind them, until
+/// somebody wants no more or the limit is reached. Entries that replace others after a conflict are
+/// shown when they come: an index that was shown before, with a higher term.
+///
+/// # Errors
+/// When the store cannot be opened, or for a while not be read; `Store` with `Unsupported` for a
+/// format that is not followed.
+pub fn follow(
+    reopen: &mut Reopen<'_>,
+    clock: &dyn Clock,
+    options: &EntryOptions,
+    audience: Audience<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Streamed, Error> {
+    let Audience { visit, pause } = audience;
+    let stream = Stream { options, visit, streamed: Streamed::default() };
+    let meter = Meter::start(Phase::Reading, None, None, observer)?;
+    let mut following = Following { options, stream, meter, groups: BTreeMap::new() };
+    let mut misses = 0;
+    while following.opened(reopen, clock, pause, &mut misses, observer)?.is_continue()
+        && following.rest(clock, PAUSE_MAX, pause, observer)?.is_continue()
+    {}
+    following.meter.finish(observer)?;
+    Ok(following.stream.streamed)
+}
+
+/// Where following a group stands.
+struct Standing {
+    /// The first index that was not shown.
+    next: LogIndex,
+    /// The first and the last index that are wanted.
+    first: LogIndex,
+    last: LogIndex,
+    /// Terms that are wanted.
+    terms: (Term, Term),
+}
+
+struct Following<'f> {
+    options: &'f EntryOptions,
+    stream: Stream<'f>,
+    meter: Meter,
+    groups: BTreeMap<GroupId, Standing>,
+}
+
+impl Following<'_> {
+    /// Opens the store, shows what is there, and follows it until it must be opened again.
+    fn opened(
+        &mut self,
+        reopen: &mut Reopen<'_>,
+        clock: &dyn Clock,
+        pause: &mut dyn FnMut() -> ControlFlow<()>,
+        misses: &mut u32,
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>, Error> {
+        let begun = reopen().map_err(Error::from).and_then(|store| {
+            let flow = self.show(store.as_ref(), observer)?;
+            Ok((flow, store.follow().ok_or_else(|| unfollowed(store.as_ref()))?))
+        });
+        let (flow, mut live) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return passes(error, misses).map(ControlFlow::Continue),
+        };
+        if flow.is_break() {
+            return Ok(flow);
+        }
+        let mut wait = PAUSE_MIN;
+        loop {
+            if self.rest(clock, wait, pause, observer)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let looked = match self.look(live.as_mut(), observer) {
+                Ok(looked) => {
+                    *misses = 0;
+                    looked
+                }
+                Err(error) => {
+                    passes(error, misses)?;
+                    Looked::Nothing
+                }
+            };
+            wait = match looked {
+                Looked::Ended => return Ok(ControlFlow::Break(())),
+                Looked::Lost => return Ok(ControlFlow::Continue(())),
+                Looked::New => PAUSE_MIN,
+                Looked::Nothing => wait.saturating_mul(2).min(PAUSE_MAX),
+            };
+        }
+    }
+
+    /// Waits, unless nobody listens any more.
+    fn rest(
+        &mut self,
+        clock: &dyn Clock,
+        wait: Duration,
+        pause: &mut dyn FnMut() -> ControlFlow<()>,
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>, Error> {
+        let flow = pause();
+        if flow.is_continue() {
+            clock.sleep(wait);
+            self.meter.waited(observer)?;
+        }
+        Ok(flow)
+    }
+
+    /// Shows what of an opened store was not shown yet.
+    fn show(
+        &mut self,
+        store: &dyn Store,
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>, Error> {
+        for group in chosen(store, self.options.group.as_ref())? {
+            let bounds = store.state(&group)?.bounds;
+            let standing = match self.groups.remove(&group) {
+                Some(standing) => standing,
+                None => begin(store, &group, self.options, bounds)?,
+            };
+            let standing = self.groups.entry(group.clone()).or_insert(standing);
+            let Some(bounds) = bounds else { continue };
+            // A conflict may have taken the end away; what comes instead is shown.
+            standing.next = standing.next.min(bounds.last().next().unwrap_or(bounds.last()));
+            let new = IndexRange::new(standing.next, standing.last);
+            let Some(range) = new.and_then(|new| bounds.intersection(new)) else { continue };
+            for located in store.entries(&group, range)? {
+                let located = match located {
+                    Ok(located) => Ok(located),
+                    Err(error) => Err(damage(error)?),
+                };
+                if self.take(&group, located, observer)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn look(
+        &mut self,
+        live: &mut dyn Follow,
+        observer: &mut dyn Observer,
+    ) -> Result<Looked, Error> {
+        let mut stopped = Ok(());
+        let looked = live.look(&mut |group, located| {
+            if self.options.group.as_ref().is_some_and(|wanted| wanted != group) {
+                return ControlFlow::Continue(());
+            }
+            let located = located.map_err(|fault| *fault);
+            self.take(group, located, observer).unwrap_or_else(|error| {
+                stopped = Err(error);
+                ControlFlow::Break(())
+            })
+        });
+        stopped?;
+        Ok(looked?)
+    }
+
+    /// Shows an entry, or what is wrong where one should be.
+    fn take(
+        &mut self,
+        group: &GroupId,
+        located: Result<Located, Fault>,
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>, Error> {
+        let located = match located {
+            Ok(located) => located,
+            Err(fault) => return Ok(self.stream.finding(fault)),
+        };
+        let index = located.entry.index;
+        self.meter.entry(located.entry.payload_bytes().len() as u64, observer)?;
+        let standing = self.groups.entry(group.clone()).or_insert_with(|| later(self.options));
+        standing.next = index.next().unwrap_or(index);
+        if index < standing.first || index > standing.last {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let terms = standing.terms;
+        Ok(self.stream.entry(group, located, terms))
+    }
+}
+
+/// What is wanted of a group that was not there at first.
+fn later(options: &EntryOptions) -> Standing {
+    let of = |selection: Selection| match selection.needs_highest() {
+        true => (0, u64::MAX),
+        false => selection.resolve(None).unwrap_or((0, u64::MAX)),
+    };
+    let (first_term, last_term) = of(options.term);
+    let (first, last) = of(options.index);
+    let (first, last) = (LogIndex(first), LogIndex(last));
+    Standing { next: first, first, last, terms: (Term(first_term), Term(last_term)) }
+}
+
+/// Where following a group begins.
+fn begin(
+    store: &dyn Store,
+    group: &GroupId,
+    options: &EntryOptions,
+    bounds: Option<IndexRange>,
+) -> Result<Standing, Error> {
+    let mut standing = later(options);
+    if let Some((indexes, terms)) = resolved(store, group, options, bounds)? {
+        standing.next = indexes.first();
+        // What is asked for by its distance from the end goes on behind it.
+        if options.term.needs_highest() {
+            standing.terms.0 = terms.0;
+        }
+    }
+    Ok(standing)
+}
+
+/// Lets a failure pass for a while: where a writer replaces files there are such.
+fn passes(error: Error, misses: &mut u32) -> Result<(), Error> {
+    *misses = misses.saturating_add(1);
+    let may_pass = matches!(error, Error::Store(StoreError::Io(_) | StoreError::Fault(_)));
+    if may_pass && *misses < PATIENCE { Ok(()) } else { Err(error) }
+}
+
+fn unfollowed(store: &dyn Store) -> Error {
+    let path = store.files().first().map(|file| file.path.clone()).unwrap_or_default();
+    Error::Store(StoreError::Unsupported {
+        path,
+        what: format!("{} is not followed", store.format()),
+        way_out: "logs that only grow are: fastlog and raft-wal".to_owned(),
+    })
+}
