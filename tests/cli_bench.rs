@@ -372,6 +372,15 @@ fn jobs_run_on_every_format_and_stand_beside_the_go_libraries() {
         assert!(names.contains(&format!("verify {format}").as_str()), "{names:?}");
         assert!(names.contains(&format!("inspect --entries {format}").as_str()), "{names:?}");
     }
+    let with_a_pace: Vec<&str> = jobs
+        .iter()
+        .filter(|job| job["pace"]["entries_per_s"]["min"].as_f64() > Some(0.0))
+        .filter_map(|job| job["job"].as_str())
+        .collect();
+    assert_eq!(
+        with_a_pace,
+        ["verify redb (msgpack)", "verify redb (postcard)", "verify redb (JSON)"]
+    );
     let peers: Vec<(&str, &str)> = jobs
         .iter()
         .filter_map(|job| Some((job["job"].as_str()?, job["peer"]["job"].as_str()?)))

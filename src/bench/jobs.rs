@@ -1,15 +1,18 @@
 //! The jobs, their limits, and the rounds in which they take turns.
 
+mod schemas;
+
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bench::jobs::schemas::{SCHEMAS, schema_jobs};
 use crate::bench::limits::{
     compressor, copy_and_sync, files_at, read_and_crc, settle, tar_and_compress,
 };
-use crate::bench::{BenchResult, JobRow, LogShape, Machine, Peer, Spread};
+use crate::bench::{BenchResult, JobRow, LogShape, Machine, Pace, Peer, Spread};
 use crate::event::{Event, Observer};
 use crate::model::IoError;
 use crate::store::target::remove_tree;
@@ -100,6 +103,8 @@ struct Job {
     target: Option<PathBuf>,
     limit: Limit,
     target_times_limit: Option<f64>,
+    /// How many entries it must do in a second.
+    target_entries_per_s: Option<f64>,
     /// The job of another program that does the same, and how many times as fast this one must be.
     peer: Option<(&'static str, Aim)>,
 }
@@ -168,8 +173,12 @@ impl Run<'_, '_> {
         shape.write(self.fs, Format::FastLog, &self.dir.join("log.fastlog"))?;
         shape.write(self.fs, Format::BoltDb, &self.dir.join("log.boltdb"))?;
         shape.write(self.fs, Format::RaftWal, &self.dir.join("log.wal"))?;
+        for schema in SCHEMAS {
+            shape.write_in(self.fs, schema.name, &schema.log(self.dir))?;
+        }
         self.make_archive()?;
         let mut jobs = jobs_in(self.dir);
+        jobs.extend(SCHEMAS.iter().flat_map(|schema| schema_jobs(schema, self.dir)));
         jobs.extend(boltdb_jobs(self.dir, self.go));
         jobs.extend(raft_wal_jobs(self.dir, self.go));
         let mut measured: Vec<Measured> = jobs.iter().map(|_| Measured::default()).collect();
@@ -245,6 +254,13 @@ impl Run<'_, '_> {
         peer: Option<Peer>,
     ) -> Result<JobRow, Error> {
         let times_limit = Spread::of_ratios(&measured.seconds, &measured.limit_seconds);
+        let rounds = measured.seconds.len();
+        let entries_per_s =
+            Spread::of_ratios(&vec![shape.entries as f64; rounds], &measured.seconds);
+        let pace = job.target_entries_per_s.map(|target| {
+            let met = entries_per_s.median >= target;
+            Pace { entries_per_s, target, met }
+        });
         let files = files_at(self.fs.as_ref(), &job.source)?;
         Ok(JobRow {
             job: job.name.to_owned(),
@@ -257,6 +273,7 @@ impl Run<'_, '_> {
             times_limit,
             target_times_limit: job.target_times_limit,
             met: job.target_times_limit.map(|target| times_limit.median <= target),
+            pace,
             peer,
             rss_bytes: measured.rss_bytes,
         })
@@ -299,6 +316,7 @@ fn job(name: &'static str, words: &[&str], paths: &[&Path], rest: &[&str]) -> Jo
         target: None,
         limit: Limit::ReadAndCrc,
         target_times_limit: None,
+        target_entries_per_s: None,
         peer: None,
     }
 }

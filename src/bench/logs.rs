@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use crate::bench::Error;
 use crate::model::{
-    AppendInstant, AppendTime, ByteOrder, Entry, EntryExtra, EntryKind, GroupId, HardState,
+    AppendInstant, AppendTime, ByteOrder, Entry, EntryExtra, EntryKind, GroupId, HardState, LogId,
     LogIndex, LogState, SharedBytes, StableValue, Term, TimeForm, Zone,
 };
-use crate::store::Format;
 use crate::store::open::{SinkOptions, create_sink};
+use crate::store::redb::schemas;
 use crate::store::target::Target;
+use crate::store::{Format, LogSink};
 use crate::vfs::Fs;
 
 /// Entries appended at a time.
@@ -47,14 +48,52 @@ impl LogShape {
     /// # Errors
     /// What the sink says.
     pub fn write(&self, fs: &Arc<dyn Fs>, format: Format, path: &Path) -> Result<(), Error> {
-        let target = Target::check(Arc::clone(fs), path, false)?;
-        let mut sink = create_sink(format, target, &SinkOptions::default())?;
-        sink.begin_group(&GroupId::Unnamed, &self.state())?;
         let noise = noise();
+        let made = |index| Some(self.entry(index, &noise));
+        self.write_with(create(fs, format, path, &SinkOptions::default())?, &self.state(), made)
+    }
+
+    /// Writes a log of this shape into a redb file at `path` in the named schema, as its project
+    /// would have.
+    ///
+    /// # Errors
+    /// What the sink says; when there is no such schema, or none whose entries can be made.
+    pub fn write_in(&self, fs: &Arc<dyn Fs>, schema: &str, path: &Path) -> Result<(), Error> {
+        let unmade = || Error::Engine {
+            engine: "redb",
+            message: format!("no entries are made in the schema {schema:?}"),
+        };
+        let known = schemas::named(schema).ok_or_else(unmade)?;
+        let options = SinkOptions {
+            redb_schema: Some(schema.to_owned()),
+            redb_format: known.redb_format,
+            ..SinkOptions::default()
+        };
+        let state = LogState { schema: Some(schema.to_owned()), ..LogState::default() };
+        let letters = letters();
+        let made = |index| {
+            let entry = self.entry(index, &letters);
+            let text = str::from_utf8(entry.payload_bytes()).ok()?;
+            let id = LogId { term: entry.term, index: entry.index };
+            let (note, payload) = known.codec.command(id, text)?;
+            let extra = EntryExtra { note, ..EntryExtra::default() };
+            Some(Entry { kind_code: None, payload: Some(payload), extra, ..entry })
+        };
+        made(1).ok_or_else(unmade)?;
+        self.write_with(create(fs, Format::Redb, path, &options)?, &state, made)
+    }
+
+    fn write_with(
+        &self,
+        mut sink: Box<dyn LogSink>,
+        state: &LogState,
+        made: impl Fn(u64) -> Option<Entry>,
+    ) -> Result<(), Error> {
+        sink.begin_group(&GroupId::Unnamed, state)?;
         let mut next = 1u64;
         while next <= self.entries {
             let last = (next + BATCH_ENTRIES - 1).min(self.entries);
-            let batch: Vec<Entry> = (next..=last).map(|index| self.entry(index, &noise)).collect();
+            let batch: Vec<Entry> = (next..=last).filter_map(&made).collect();
             sink.append(&batch)?;
             next = last + 1;
         }
@@ -117,6 +156,22 @@ impl FromStr for LogShape {
         }
         Ok(LogShape { entries, payload_bytes })
     }
+}
+
+fn create(
+    fs: &Arc<dyn Fs>,
+    format: Format,
+    path: &Path,
+    options: &SinkOptions,
+) -> Result<Box<dyn LogSink>, Error> {
+    let target = Target::check(Arc::clone(fs), path, false)?;
+    Ok(create_sink(format, target, options)?)
+}
+
+/// The same as letters, for encodings that take text.
+fn letters() -> SharedBytes {
+    let letter = |byte: &u8| b'a' + byte % 26;
+    SharedBytes::from(noise().iter().map(letter).collect::<Vec<u8>>())
 }
 
 /// Half random, half repeating bytes, the same in every run: neither incompressible nor empty.

@@ -67,10 +67,23 @@ pub struct JobRow {
     pub target_times_limit: Option<f64>,
     /// Whether the median is within the target.
     pub met: Option<bool>,
+    /// How many entries it did in a second, where it must do so many.
+    pub pace: Option<Pace>,
     /// Another program that did the same in the same rounds, where one was given.
     pub peer: Option<Peer>,
     /// Peak memory of the job's process, where the system tells.
     pub rss_bytes: Option<u64>,
+}
+
+/// How many entries a job does in a second.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub struct Pace {
+    /// Entries in a second, round by round.
+    pub entries_per_s: Spread,
+    /// The smallest median that is good enough.
+    pub target: f64,
+    /// Whether it is reached.
+    pub met: bool,
 }
 
 /// How a job stands against another program that does the same.

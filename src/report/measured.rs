@@ -30,6 +30,7 @@ pub fn text(result: &BenchResult, paint: Paint) -> String {
         rows.iter().for_each(|row| grid.row(cells(row)));
         text.push_str(&grid.render(paint, "  "));
         text.push_str(&limits(&rows));
+        rows.iter().for_each(|row| text.push_str(&pace(row)));
         rows.iter().for_each(|row| text.push_str(&peer(row)));
     }
     text
@@ -47,6 +48,19 @@ fn limits(rows: &[&JobRow]) -> String {
     let line =
         |(limit, jobs): &(&str, Vec<&str>)| format!("  limit of {}: {limit}\n", jobs.join(", "));
     limits.iter().map(line).collect()
+}
+
+/// How many entries a job does in a second, where that is what counts.
+fn pace(row: &JobRow) -> String {
+    const MILLION: f64 = 1e6;
+    let Some(pace) = &row.pace else { return String::new() };
+    let rate = &pace.entries_per_s;
+    let [median, min, max] = [rate.median, rate.min, rate.max].map(|rate| rate / MILLION);
+    let (target, met) = (pace.target / MILLION, if pace.met { "met" } else { "MISSED" });
+    format!(
+        "  {} does {median:.2} ({min:.2}-{max:.2}) million entries/s; target {target:.1} {met}\n",
+        row.job
+    )
 }
 
 /// How a job stands against another program.

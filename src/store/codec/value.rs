@@ -178,6 +178,14 @@ impl ValueCodec {
         written
     }
 
+    /// The note and the payload of a command of node 1 that holds `text`, in encodings that name
+    /// the leader with each entry: for logs that are made and not read.
+    pub fn command(self, id: LogId, text: &str) -> Option<(SharedBytes, SharedBytes)> {
+        let ValueCodec::Openraft(encoding, Leader::TermAndNode) = self else { return None };
+        let (before, value) = openraft::command(encoding, id, text)?;
+        Some((SharedBytes::from(before), SharedBytes::from(value)))
+    }
+
     /// Checks that the bytes from `start` on are the entry.
     fn still_says(self, entry: &Entry, out: &[u8], start: usize) -> Result<(), FaultKind> {
         let found = self.framed(out.get(start..).unwrap_or_default(), entry.index)?;

@@ -11,6 +11,7 @@
 //! beginning, which only the key proves; the payload stays opaque.
 
 mod binary;
+mod command;
 mod json;
 mod msgpack;
 
@@ -57,6 +58,11 @@ pub(super) fn closing(encoding: Encoding) -> Closing {
         Encoding::Json => Closing::Usually(b"}}"),
         Encoding::Postcard | Encoding::Bincode => Closing::Never,
     }
+}
+
+/// What stands before the value of a command of node 1, and the value: `text`.
+pub(super) fn command(encoding: Encoding, id: LogId, text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    command::command(encoding, id, text)
 }
 
 pub(super) fn entry(encoding: Encoding, leader: Leader, value: &[u8]) -> Result<Framed, FaultKind> {

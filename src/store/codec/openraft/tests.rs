@@ -1,4 +1,4 @@
-use crate::model::{Candidate, EntryKind, LogId, LogIndex, SharedBytes, Term};
+use crate::model::{Candidate, Entry, EntryKind, LogId, LogIndex, SharedBytes, Term};
 use crate::store::codec::openraft::VoteRead;
 use crate::store::codec::{Encoding, Leader, ValueCodec};
 
@@ -168,4 +168,25 @@ fn votes_are_read_in_both_forms_of_leader_ids() {
         let read = super::vote(encoding, leader, &bytes);
         assert_eq!(read, found, "{encoding:?} {leader:?}");
     }
+}
+
+#[test]
+fn a_command_that_is_made_is_what_openraft_writes() {
+    let id = LogId { term: Term(3), index: LogIndex(7) };
+    for encoding in [Encoding::Msgpack, Encoding::Postcard, Encoding::Bincode, Encoding::Json] {
+        let codec = ValueCodec::Openraft(encoding, Leader::TermAndNode);
+        let (note, payload) = codec.command(id, "x").expect("such a codec");
+        let (value, inner) = normal(encoding, Leader::TermAndNode);
+        if matches!(encoding, Encoding::Msgpack | Encoding::Json) {
+            assert_eq!(*payload, inner[..]);
+        }
+        let shared = SharedBytes::from(value.clone());
+        let read = codec.decode_in(&shared, 0..value.len(), LogIndex(7)).expect("an entry").entry;
+        assert_eq!(read.extra.note, note, "{encoding:?}");
+        let mut made = Vec::new();
+        let entry = Entry { payload: Some(payload), ..read };
+        codec.encode(&entry, &mut made).expect("an entry");
+        assert_eq!(codec.proves(&made, LogIndex(7)), Some(Term(3)), "{encoding:?}");
+    }
+    assert_eq!(ValueCodec::Openraft(Encoding::Json, Leader::Term).command(id, "x"), None);
 }
