@@ -98,7 +98,7 @@ pub(super) fn entry_at(
     }
     match decode_in(leaf.buffer(), element.value.clone(), index) {
         Ok(decoded) => {
-            let faults = entry_faults(&decoded, USUAL_MIN, &place, &GROUP);
+            let faults = entry_faults(&decoded.head(), USUAL_MIN, &place, &GROUP);
             Ok(Located { entry: decoded.entry, place: Some(place), faults })
         }
         Err(kind) => {

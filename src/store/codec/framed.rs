@@ -7,8 +7,10 @@
 
 use std::ops::Range;
 
-use crate::model::{Entry, EntryExtra, EntryKind, FaultKind, LogIndex, SharedBytes, Term};
-use crate::store::codec::DecodedLog;
+use crate::model::{
+    Entry, EntryExtra, EntryHead, EntryKind, FaultKind, LogIndex, SharedBytes, Term,
+};
+use crate::store::codec::{DecodedHead, DecodedLog};
 
 /// First byte of the longer form; no value of a codec with an end begins with it.
 const BOTH_SIDES: u8 = 0;
@@ -38,6 +40,21 @@ pub(super) enum Closing {
 }
 
 impl Framed {
+    /// The head of the entry that a value of `len_bytes` holds, stored under `key`.
+    pub(super) fn head(self, len_bytes: usize, key: LogIndex) -> DecodedHead {
+        let head = EntryHead {
+            index: key,
+            term: Term(self.term),
+            kind: self.kind,
+            kind_code: self.kind_code,
+            payload_len_bytes: self.payload.map_or(0, |inner| inner.len() as u64),
+            extensions_len_bytes: 0,
+            place: None,
+        };
+        let trailing_bytes = len_bytes.saturating_sub(self.end) as u64;
+        DecodedHead { head, index_inside: LogIndex(self.index), trailing_bytes }
+    }
+
     /// The entry of the value that is the bytes `value` of `buffer`, stored under `key`.
     pub(super) fn decoded(
         self,

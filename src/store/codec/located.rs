@@ -1,19 +1,19 @@
 //! What is wrong with an entry although it decoded.
 
 use crate::model::{Code, Fault, FaultKind, GroupId, LogIndex, Place};
-use crate::store::codec::DecodedLog;
+use crate::store::codec::DecodedHead;
 
 /// Lowest index that hashicorp/raft ever writes.
 pub const INDEX_USUAL_MIN: u64 = 1;
 
 /// What is wrong with an entry that was decoded; indexes below `usual_min` are odd.
 pub fn entry_faults(
-    decoded: &DecodedLog,
+    decoded: &DecodedHead,
     usual_min: LogIndex,
     place: &Place,
     group: &GroupId,
 ) -> Vec<Fault> {
-    let entry = &decoded.entry;
+    let entry = &decoded.head;
     let mut faults = Vec::new();
     let mut add = |code, what, expected: String, found: String| {
         let kind = FaultKind::Field { what, expected, found };

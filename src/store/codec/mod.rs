@@ -22,7 +22,7 @@ mod wal_log;
 pub use located::{INDEX_USUAL_MIN, entry_faults};
 pub use openraft::{Encoding, Leader, VoteRead};
 pub use peers::peer_list;
-pub use raft_log::{DecodedLog, HASHICORP_KINDS, decode, decode_in, kind_of};
+pub use raft_log::{DecodedHead, DecodedLog, HASHICORP_KINDS, decode, decode_in, kind_of};
 pub use raft_log_write::{encode, kind_code};
 pub use raft_protobuf::Flavor;
 pub use stable::{hard_state, odd_integer, stable_to_store, stable_value};

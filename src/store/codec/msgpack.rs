@@ -73,19 +73,27 @@ impl<'a> Reader<'a> {
                 self.at += len;
                 Ok(start..self.at)
             }
-            _ => Err(FaultKind::Short {
-                what: "encoded entry",
-                needed_bytes: len.saturating_add(self.at as u64),
-                found_bytes: self.bytes.len() as u64,
-            }),
+            _ => Err(self.short(len)),
+        }
+    }
+
+    #[cold]
+    fn short(&self, len: u64) -> FaultKind {
+        FaultKind::Short {
+            what: "encoded entry",
+            needed_bytes: len.saturating_add(self.at as u64),
+            found_bytes: self.bytes.len() as u64,
         }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], FaultKind> {
-        let range = self.take(N as u64)?;
-        let mut found = [0; N];
-        found.copy_from_slice(self.bytes_of(&range));
-        Ok(found)
+        match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>()) {
+            Some(found) => {
+                self.at += N;
+                Ok(*found)
+            }
+            None => Err(self.short(N as u64)),
+        }
     }
 
     fn number8(&mut self) -> Result<u8, FaultKind> {

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::model::{
-    AppendTime, Entry, EntryExtra, EntryKind, FaultKind, LogIndex, SharedBytes, Term,
+    AppendTime, Entry, EntryExtra, EntryHead, EntryKind, FaultKind, LogIndex, SharedBytes, Term,
 };
 use crate::store::codec::append_time;
 use crate::store::codec::msgpack::{Reader, Token};
@@ -18,6 +18,26 @@ use crate::store::codec::usual;
 pub struct DecodedLog {
     /// The entry under its key's index; payload and extensions share the value's buffer.
     pub entry: Entry,
+    /// The index that the value itself names.
+    pub index_inside: LogIndex,
+    /// Bytes behind the object.
+    pub trailing_bytes: u64,
+}
+
+impl DecodedLog {
+    /// The same without contents.
+    pub fn head(&self) -> DecodedHead {
+        let DecodedLog { entry, index_inside, trailing_bytes } = self;
+        let (index_inside, trailing_bytes) = (*index_inside, *trailing_bytes);
+        DecodedHead { head: entry.head(None), index_inside, trailing_bytes }
+    }
+}
+
+/// What was decoded of a value, without contents and place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodedHead {
+    /// The entry's head under its key's index.
+    pub head: EntryHead,
     /// The index that the value itself names.
     pub index_inside: LogIndex,
     /// Bytes behind the object.

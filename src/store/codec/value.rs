@@ -10,7 +10,7 @@ use crate::store::codec::framed::{Closing, Framed, put_back};
 use crate::store::codec::json_object;
 use crate::store::codec::openraft::{self, Encoding, Leader};
 use crate::store::codec::raft_protobuf::{self, Flavor};
-use crate::store::codec::{DecodedLog, decode_in, encode};
+use crate::store::codec::{DecodedHead, DecodedLog, decode_in, encode};
 
 /// How the entries of a table are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,6 +144,23 @@ impl ValueCodec {
         }
         let bytes = buffer.get(value.clone()).unwrap_or_default();
         Ok(self.framed(bytes, key)?.decoded(buffer, value, (key, self.closing())))
+    }
+
+    /// As [`ValueCodec::decode_in`], without contents.
+    ///
+    /// # Errors
+    /// As [`ValueCodec::decode_in`].
+    pub fn head_in(
+        self,
+        buffer: &SharedBytes,
+        value: Range<usize>,
+        key: LogIndex,
+    ) -> Result<DecodedHead, FaultKind> {
+        if self == ValueCodec::RaftLog {
+            return decode_in(buffer, value, key).map(|decoded| decoded.head());
+        }
+        let bytes = buffer.get(value).unwrap_or_default();
+        Ok(self.framed(bytes, key)?.head(bytes.len(), key))
     }
 
     /// Whether the bytes are the entry of `key`, and of which term, without decoding more.

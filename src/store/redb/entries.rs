@@ -1,7 +1,7 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
-use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
-use crate::store::codec::entry_faults;
+use crate::model::{Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
+use crate::store::codec::{DecodedHead, entry_faults};
 use crate::store::redb::layout::KeyForm;
 use crate::store::redb::page::Leaf;
 use crate::store::redb::pages::Pages;
@@ -38,8 +38,12 @@ impl<'p> EntryWalk<'p> {
         EntryWalk { pages, log, group: group.clone(), range, leaf: None, ended: false }
     }
 
-    /// The next entry, or the finding that stands for one or for a whole page of them.
-    fn advance(&mut self) -> Option<Result<Located, StoreError>> {
+    /// What `read` makes of the next row, or the finding that stands for one or for a whole page of
+    /// them.
+    fn advance<T>(
+        &mut self,
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
         let (logs, walk) = self.log.as_mut()?;
         while !self.ended {
             if let Some((leaf, row)) = &mut self.leaf {
@@ -50,13 +54,8 @@ impl<'p> EntryWalk<'p> {
                         Position::Before => {}
                         Position::Behind => self.ended = true,
                         Position::Within(index) => {
-                            return Some(entry_at(
-                                self.pages,
-                                (leaf, at),
-                                index,
-                                logs,
-                                &self.group,
-                            ));
+                            let (pages, group) = (self.pages, &self.group);
+                            return Some(read(&Row { pages, leaf, at, index, logs, group }));
                         }
                         Position::Nowhere => {
                             return Some(Err(no_index(self.pages, (leaf, at), &self.group)));
@@ -142,33 +141,57 @@ fn place_of(pages: &Pages, leaf: &Leaf, value: &std::ops::Range<usize>) -> Place
     pages.place(start, value.len() as u64)
 }
 
-/// Decodes a row of a leaf, whose key is its index.
-fn entry_at(
-    pages: &Pages,
-    (leaf, at): (&Leaf, usize),
-    key: LogIndex,
-    logs: &Logs,
-    group: &GroupId,
-) -> Result<Located, StoreError> {
-    let Some(value) = logs.value_range(leaf, at) else {
-        let stored = leaf.value_range(at).unwrap_or_default();
-        let kind = FaultKind::Field {
-            what: "value of an entry",
-            expected: "its length before its bytes".to_owned(),
-            found: format!("{} bytes of another length", stored.len()),
-        };
-        let fault = Fault::new(Code::R122, kind).at(place_of(pages, leaf, &stored));
-        return Err(fault.in_group(group).at_index(key).into());
-    };
-    let place = place_of(pages, leaf, &value);
-    match logs.codec.decode_in(leaf.buffer(), value, key) {
-        Ok(decoded) => {
-            let faults = entry_faults(&decoded, logs.index_usual_min, &place, group);
-            Ok(Located { entry: decoded.entry, place: Some(place), faults })
-        }
-        Err(kind) => {
-            Err(Fault::new(Code::R122, kind).at(place).in_group(group).at_index(key).into())
-        }
+/// A row of a leaf, whose key is its index.
+struct Row<'r> {
+    pages: &'r Pages,
+    leaf: &'r Leaf,
+    at: usize,
+    index: LogIndex,
+    logs: &'r Logs,
+    group: &'r GroupId,
+}
+
+impl Row<'_> {
+    fn entry(&self) -> Result<Located, StoreError> {
+        let value = self.value()?;
+        let place = place_of(self.pages, self.leaf, &value);
+        let decoded = self.logs.codec.decode_in(self.leaf.buffer(), value, self.index);
+        let decoded = decoded.map_err(|kind| self.fault(kind, place.clone()))?;
+        let faults = self.faults(&decoded.head(), &place);
+        Ok(Located { entry: decoded.entry, place: Some(place), faults })
+    }
+
+    /// As [`Row::entry`], without contents.
+    fn head(&self) -> Result<LocatedHead, StoreError> {
+        let value = self.value()?;
+        let place = place_of(self.pages, self.leaf, &value);
+        let decoded = self.logs.codec.head_in(self.leaf.buffer(), value, self.index);
+        let decoded = decoded.map_err(|kind| self.fault(kind, place.clone()))?;
+        let faults = self.faults(&decoded, &place);
+        let head = EntryHead { place: Some(place), ..decoded.head };
+        Ok(LocatedHead { head, faults })
+    }
+
+    /// Where the value lies in the leaf's buffer.
+    fn value(&self) -> Result<std::ops::Range<usize>, StoreError> {
+        self.logs.value_range(self.leaf, self.at).ok_or_else(|| {
+            let stored = self.leaf.value_range(self.at).unwrap_or_default();
+            let kind = FaultKind::Field {
+                what: "value of an entry",
+                expected: "its length before its bytes".to_owned(),
+                found: format!("{} bytes of another length", stored.len()),
+            };
+            self.fault(kind, place_of(self.pages, self.leaf, &stored))
+        })
+    }
+
+    fn fault(&self, kind: FaultKind, place: Place) -> StoreError {
+        let fault = Fault::new(Code::R122, kind).at(place).in_group(self.group);
+        fault.at_index(self.index).into()
+    }
+
+    fn faults(&self, decoded: &DecodedHead, place: &Place) -> Vec<Fault> {
+        entry_faults(decoded, self.logs.index_usual_min, place, self.group)
     }
 }
 
@@ -187,7 +210,7 @@ impl Iterator for EntryWalk<'_> {
     type Item = Result<Located, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.advance()
+        self.advance(|row| row.entry())
     }
 }
 
@@ -229,17 +252,14 @@ impl Iterator for HeadWalk<'_> {
     type Item = Result<LocatedHead, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(next) = self.walk.advance() else { return self.miscounted() };
+        let Some(next) = self.walk.advance(|row| row.head()) else { return self.miscounted() };
         self.rows += 1;
         match &next {
             Err(StoreError::Fault(fault)) if fault.code == Code::R122 => {}
             Err(_) => self.recorded = None,
             Ok(_) => {}
         }
-        Some(next.map(|Located { entry, place, faults }| {
-            let head = entry.head(place);
-            LocatedHead { head, faults }
-        }))
+        Some(next)
     }
 }
 
