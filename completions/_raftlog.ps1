@@ -134,6 +134,11 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
         }
         'raftlog;backup' {
             [CompletionResult]::new('--compression', '--compression', [CompletionResultType]::ParameterName, 'How hard to compress')
+            [CompletionResult]::new('--redb-schema', '--redb-schema', [CompletionResultType]::ParameterName, 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them')
+            [CompletionResult]::new('--redb-logs-table', '--redb-logs-table', [CompletionResultType]::ParameterName, 'Table with the entries')
+            [CompletionResult]::new('--redb-conf-table', '--redb-conf-table', [CompletionResultType]::ParameterName, 'Table with vote, term and other state; {} stands for the group')
+            [CompletionResult]::new('--redb-codec', '--redb-codec', [CompletionResultType]::ParameterName, 'Encoding of the entries')
+            [CompletionResult]::new('--redb-group-pattern', '--redb-group-pattern', [CompletionResultType]::ParameterName, 'Names of the tables with the entries of each group, {} standing for the group: log-{}')
             [CompletionResult]::new('--lock-timeout', '--lock-timeout', [CompletionResultType]::ParameterName, 'Wait this long for a store that a live process uses: 500ms, 5s, 2m')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Shape of the result on stdout [default: text]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')
@@ -208,6 +213,11 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write the result as a page into a new file as well')
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Try one case again, with the flags that were printed with it')
             [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Write what the crash of the case left into a new directory, as real files')
+            [CompletionResult]::new('--redb-schema', '--redb-schema', [CompletionResultType]::ParameterName, 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them')
+            [CompletionResult]::new('--redb-logs-table', '--redb-logs-table', [CompletionResultType]::ParameterName, 'Table with the entries')
+            [CompletionResult]::new('--redb-conf-table', '--redb-conf-table', [CompletionResultType]::ParameterName, 'Table with vote, term and other state; {} stands for the group')
+            [CompletionResult]::new('--redb-codec', '--redb-codec', [CompletionResultType]::ParameterName, 'Encoding of the entries')
+            [CompletionResult]::new('--redb-group-pattern', '--redb-group-pattern', [CompletionResultType]::ParameterName, 'Names of the tables with the entries of each group, {} standing for the group: log-{}')
             [CompletionResult]::new('--lock-timeout', '--lock-timeout', [CompletionResultType]::ParameterName, 'Wait this long for a store that a live process uses: 500ms, 5s, 2m')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Shape of the result on stdout [default: text]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')
@@ -226,6 +236,11 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
         }
         'raftlog;compare' {
             [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'Only the group of this name')
+            [CompletionResult]::new('--redb-schema', '--redb-schema', [CompletionResultType]::ParameterName, 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them')
+            [CompletionResult]::new('--redb-logs-table', '--redb-logs-table', [CompletionResultType]::ParameterName, 'Table with the entries')
+            [CompletionResult]::new('--redb-conf-table', '--redb-conf-table', [CompletionResultType]::ParameterName, 'Table with vote, term and other state; {} stands for the group')
+            [CompletionResult]::new('--redb-codec', '--redb-codec', [CompletionResultType]::ParameterName, 'Encoding of the entries')
+            [CompletionResult]::new('--redb-group-pattern', '--redb-group-pattern', [CompletionResultType]::ParameterName, 'Names of the tables with the entries of each group, {} standing for the group: log-{}')
             [CompletionResult]::new('--lock-timeout', '--lock-timeout', [CompletionResultType]::ParameterName, 'Wait this long for a store that a live process uses: 500ms, 5s, 2m')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Shape of the result on stdout [default: text]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')
@@ -242,6 +257,11 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
         }
         'raftlog;repair' {
             [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Store to write, of the same format; it must not exist yet')
+            [CompletionResult]::new('--redb-schema', '--redb-schema', [CompletionResultType]::ParameterName, 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them')
+            [CompletionResult]::new('--redb-logs-table', '--redb-logs-table', [CompletionResultType]::ParameterName, 'Table with the entries')
+            [CompletionResult]::new('--redb-conf-table', '--redb-conf-table', [CompletionResultType]::ParameterName, 'Table with vote, term and other state; {} stands for the group')
+            [CompletionResult]::new('--redb-codec', '--redb-codec', [CompletionResultType]::ParameterName, 'Encoding of the entries')
+            [CompletionResult]::new('--redb-group-pattern', '--redb-group-pattern', [CompletionResultType]::ParameterName, 'Names of the tables with the entries of each group, {} standing for the group: log-{}')
             [CompletionResult]::new('--lock-timeout', '--lock-timeout', [CompletionResultType]::ParameterName, 'Wait this long for a store that a live process uses: 500ms, 5s, 2m')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Shape of the result on stdout [default: text]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')

@@ -89,13 +89,33 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__backup)
-            opts="-q -v -h --compression --dry-run --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --compression --dry-run --yes --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --compression)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -201,13 +221,33 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__compare)
-            opts="-q -v -h --group --unnamed --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -541,13 +581,33 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__repair)
-            opts="-q -v -h --out --dry-run --yes --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --out --dry-run --yes --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -645,7 +705,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__simulate)
-            opts="-q -v -h --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --no-psow --cluster --without --payload-max --process --dir --child --no-faults --report --replay --keep --strict --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --no-psow --cluster --without --payload-max --process --dir --child --no-faults --report --replay --keep --strict --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -724,6 +784,26 @@ _raftlog() {
                     return 0
                     ;;
                 --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-logs-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-conf-table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-codec)
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --redb-group-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -127,6 +127,11 @@ set edit:completion:arg-completer[raftlog] = {|@words|
         }
         &'raftlog;backup'= {
             cand --compression 'How hard to compress'
+            cand --redb-schema 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them'
+            cand --redb-logs-table 'Table with the entries'
+            cand --redb-conf-table 'Table with vote, term and other state; {} stands for the group'
+            cand --redb-codec 'Encoding of the entries'
+            cand --redb-group-pattern 'Names of the tables with the entries of each group, {} standing for the group: log-{}'
             cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'
@@ -198,6 +203,11 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --report 'Write the result as a page into a new file as well'
             cand --replay 'Try one case again, with the flags that were printed with it'
             cand --keep 'Write what the crash of the case left into a new directory, as real files'
+            cand --redb-schema 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them'
+            cand --redb-logs-table 'Table with the entries'
+            cand --redb-conf-table 'Table with vote, term and other state; {} stands for the group'
+            cand --redb-codec 'Encoding of the entries'
+            cand --redb-group-pattern 'Names of the tables with the entries of each group, {} standing for the group: log-{}'
             cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'
@@ -215,6 +225,11 @@ set edit:completion:arg-completer[raftlog] = {|@words|
         }
         &'raftlog;compare'= {
             cand --group 'Only the group of this name'
+            cand --redb-schema 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them'
+            cand --redb-logs-table 'Table with the entries'
+            cand --redb-conf-table 'Table with vote, term and other state; {} stands for the group'
+            cand --redb-codec 'Encoding of the entries'
+            cand --redb-group-pattern 'Names of the tables with the entries of each group, {} standing for the group: log-{}'
             cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'
@@ -230,6 +245,11 @@ set edit:completion:arg-completer[raftlog] = {|@words|
         }
         &'raftlog;repair'= {
             cand --out 'Store to write, of the same format; it must not exist yet'
+            cand --redb-schema 'Schema of a redb file instead of the one found by proof; `raftlog formats` lists them'
+            cand --redb-logs-table 'Table with the entries'
+            cand --redb-conf-table 'Table with vote, term and other state; {} stands for the group'
+            cand --redb-codec 'Encoding of the entries'
+            cand --redb-group-pattern 'Names of the tables with the entries of each group, {} standing for the group: log-{}'
             cand --lock-timeout 'Wait this long for a store that a live process uses: 500ms, 5s, 2m'
             cand --format 'Shape of the result on stdout [default: text]'
             cand --progress 'How progress is shown on stderr'

@@ -17,7 +17,7 @@ use crate::model::{
 use crate::store::open::{OpenOptions, SinkOptions, create_sink, open};
 use crate::store::salvage::{Salvage, StateTaken};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Level, LogSink, Snapshots, Store, StoreError};
+use crate::store::{Level, LogSink, RedbSchema, Snapshots, Store, StoreError};
 use crate::vfs::{Clock, Fs};
 
 /// Contents after which a batch is handed to the sink.
@@ -37,6 +37,8 @@ pub struct Job<'j> {
     pub target: Target,
     /// Everything but writing.
     pub dry_run: bool,
+    /// Where the log lies in a redb file, as far as the operator told.
+    pub redb: &'j RedbSchema,
     /// The file system and the clock, to open the result again.
     pub fs: &'j Arc<dyn Fs>,
     /// For locks.
@@ -296,7 +298,8 @@ impl Job<'_> {
         sealed: &Sealed,
         observer: &mut dyn Observer,
     ) -> Result<Option<String>, Error> {
-        let alone = OpenOptions { alone: true, ..OpenOptions::default() };
+        let redb = self.redb.clone();
+        let alone = OpenOptions { alone: true, redb, ..OpenOptions::default() };
         let written = match open(self.fs, self.clock, &sealed.partial(), &alone) {
             Ok(opened) => opened.store,
             Err(error) => return Ok(Some(format!("it does not open: {error}"))),

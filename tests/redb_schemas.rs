@@ -302,6 +302,36 @@ fn two_logs_in_one_file_are_refused_until_one_is_named() {
 }
 
 #[test]
+fn every_command_takes_being_told_where_the_log_lies() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = |name: &str| dir.path().join(name).to_str().expect("path").to_owned();
+    let (one, other) = (path("two.redb"), path("twin.redb"));
+    for file in [&one, &other] {
+        made(Path::new(file), &[("first", &blanks(9)), ("second", &blanks(7))]);
+    }
+    let (archive, repaired) = (path("a.tar.gz"), path("repaired.redb"));
+    let told = ["--redb-logs-table", "second", "--redb-codec", "openraft-postcard"];
+    for command in [
+        &["verify", &one][..],
+        &["diff", &one, &other],
+        &["compare", &one, &other],
+        &["backup", &one, &archive],
+        &["repair", &one, "--out", &repaired],
+        &["simulate", &one, "--durability", "1", "--points", "3"],
+    ] {
+        let (code, _, err) = support::told(&support::raftlog(command));
+        // Archives also keep what nobody can read; their verdict says so.
+        assert!(code == 12 || command[0] == "backup", "{command:?}: {code} {err}");
+        if command[0] == "backup" {
+            std::fs::remove_file(&archive).expect("the archive without a verdict");
+        }
+        let told = [command, &told[..]].concat();
+        let (code, out, err) = support::told(&support::raftlog(told));
+        assert!(code == 0 || code == 3, "{command:?}: {code} {out}{err}");
+    }
+}
+
+#[test]
 fn tables_of_a_pattern_are_groups_and_raw_values_have_no_term() {
     let dir = tempfile::tempdir().expect("directory");
     let path = dir.path().join("groups.redb");

@@ -56,7 +56,7 @@ fn backup_answer(session: &Session, arguments: &Backup, is_stream: bool) -> Answ
     let path = &arguments.path;
     let unknown = || Sources::One(unknown_source(path));
     let options = created_unix_s(session).map(|created_unix_s| BackupOptions {
-        open: OpenOptions::default(),
+        open: OpenOptions { redb: arguments.redb.told(), ..OpenOptions::default() },
         compression: Compression::new(arguments.compression).unwrap_or_default(),
         created_unix_s,
         replace_partial: arguments.yes,

@@ -257,6 +257,9 @@ pub struct Repair {
     /// Replace what an interrupted run left behind, without asking
     #[arg(long)]
     pub yes: bool,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
@@ -286,6 +289,9 @@ pub struct Backup {
     /// Replace what an interrupted run left behind, without asking
     #[arg(long)]
     pub yes: bool,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,

@@ -27,8 +27,9 @@ pub fn run(session: &Session, arguments: &Compare) -> Exit {
 fn answer(session: &Session, arguments: &Compare) -> Answer<Cluster> {
     let mut sources: Vec<_> = arguments.nodes.iter().map(|path| unknown_source(path)).collect();
     let mut stores: Vec<Opened> = Vec::new();
+    let options = OpenOptions { redb: arguments.redb.told(), ..OpenOptions::default() };
     for (path, source) in arguments.nodes.iter().zip(&mut sources) {
-        match opened(session, path, arguments.lock, &OpenOptions::default()) {
+        match opened(session, path, arguments.lock, &options) {
             Ok(opened) => {
                 *source = source_of(&opened.description);
                 session.tell_evidence(arguments.tell, source);
@@ -36,7 +37,7 @@ fn answer(session: &Session, arguments: &Compare) -> Answer<Cluster> {
             }
             Err(error) => {
                 let failure = unopened_failure(session, path, error);
-                *source = recognised(session, path, &OpenOptions::default());
+                *source = recognised(session, path, &options);
                 return Answer::failed("compare", Sources::Many(sources), failure);
             }
         }

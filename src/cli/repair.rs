@@ -24,7 +24,8 @@ pub fn run(session: &Session, arguments: &Arguments) -> Exit {
 fn answer(session: &Session, arguments: &Arguments) -> Answer<Repair> {
     let path = &arguments.source;
     let context = session.context(path);
-    let options = OpenOptions::default();
+    let redb = arguments.redb.told();
+    let options = OpenOptions { redb, ..OpenOptions::default() };
     let damaged = session.patiently(arguments.lock, is_locked, |lock_timeout| {
         let options = OpenOptions { lock_timeout, ..options.clone() };
         open_damaged(&session.fs, &session.clock, path, &options)
@@ -53,6 +54,7 @@ fn answer(session: &Session, arguments: &Arguments) -> Answer<Repair> {
         snapshots: snapshots.as_ref(),
         target,
         dry_run: arguments.dry_run,
+        redb: &options.redb,
         fs: &session.fs,
         clock: &session.clock,
     };

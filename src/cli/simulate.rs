@@ -49,14 +49,15 @@ fn take_shape(
     options: &mut Options,
 ) -> Result<Option<Source>, Box<Failure>> {
     let Some(path) = &arguments.path else { return Ok(None) };
-    let opened = opened(session, path, arguments.lock, &OpenOptions::default());
+    let how = OpenOptions { redb: arguments.redb.told(), ..OpenOptions::default() };
+    let opened = opened(session, path, arguments.lock, &how);
     let opened = opened.map_err(|error| Box::new(unopened_failure(session, path, error)))?;
     let shape = simulate::shape_of(opened.store.as_ref(), options.shape.steps);
     let shape = shape.map_err(|error| Box::new(advice::of_store(error, &session.context(path))))?;
     let (left_out, payload_max_bytes) =
         (options.shape.left_out.clone(), options.shape.payload_max_bytes);
     options.shape = simulate::Shape { left_out, payload_max_bytes, ..shape };
-    options.source = Some(quoted_path(path));
+    options.source = Some(format!("{}{}", quoted_path(path), arguments.redb.again()));
     Ok(Some(source_of(&opened.description)))
 }
 

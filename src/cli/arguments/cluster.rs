@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::{GroupArgs, LockArgs, OutputArgs, TellArgs};
+use crate::cli::arguments::{GroupArgs, LockArgs, OutputArgs, RedbArgs, TellArgs};
 use crate::cli::{examples, values};
 use crate::runbook;
 
@@ -18,6 +18,9 @@ pub struct Compare {
     /// Which group.
     #[command(flatten)]
     pub group: GroupArgs,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
+use crate::cli::quote::quoted;
 use crate::cli::values;
 use crate::model::GroupId;
 use crate::report::{Color, progress};
@@ -133,6 +134,20 @@ pub struct RedbArgs {
 }
 
 impl RedbArgs {
+    /// The same once more, to stand behind a path on a command line.
+    pub fn again(&self) -> String {
+        let codec = self.redb_codec.map(|codec| codec.as_str().to_owned());
+        let all = [
+            ("--redb-schema", &self.redb_schema),
+            ("--redb-logs-table", &self.redb_logs_table),
+            ("--redb-conf-table", &self.redb_conf_table),
+            ("--redb-codec", &codec),
+            ("--redb-group-pattern", &self.redb_group_pattern),
+        ];
+        let given = all.into_iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
+        given.map(|(flag, value)| format!(" {flag} {}", quoted(value.as_ref()))).collect()
+    }
+
     /// What the operator told.
     pub fn told(&self) -> RedbSchema {
         RedbSchema {
@@ -163,5 +178,22 @@ impl GroupArgs {
             Some(name) => Some(GroupId::named(name)),
             None => self.unnamed.then_some(GroupId::Unnamed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RedbArgs;
+    use crate::store::codec::ValueCodec;
+
+    #[test]
+    fn where_a_log_lies_is_told_again_as_it_was_told() {
+        let told = RedbArgs {
+            redb_logs_table: Some("my log".to_owned()),
+            redb_codec: Some(ValueCodec::Raw),
+            ..RedbArgs::default()
+        };
+        assert_eq!(told.again(), " --redb-logs-table 'my log' --redb-codec raw");
+        assert_eq!(RedbArgs::default().again(), "");
     }
 }

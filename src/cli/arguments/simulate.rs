@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::{LockArgs, OutputArgs, TellArgs};
+use crate::cli::arguments::{LockArgs, OutputArgs, RedbArgs, TellArgs};
 use crate::cli::simulate::{FlushList, Points, seed};
 use crate::cli::{examples, values};
 use crate::model::Durability;
@@ -92,6 +92,9 @@ pub struct Simulate {
     /// Hazards count as findings: exit 1
     #[arg(long)]
     pub strict: bool,
+    /// Where the log lies in a redb file.
+    #[command(flatten)]
+    pub redb: RedbArgs,
     /// How long to wait.
     #[command(flatten)]
     pub lock: LockArgs,
