@@ -54,16 +54,18 @@ pub fn is_secret(program: Option<Program>, kind: EntryKind, payload: &[u8]) -> b
 /// hashicorp/raft's number for an entry with a complete membership.
 const CONFIGURATION_CODE: u32 = 5;
 
-/// Whether an entry is one of hashicorp/raft's memberships, or a change of one as etcd writes it:
-/// then its payload must decode. Other libraries' configurations have another number in the file,
-/// or none, and no decoder yet.
-pub fn must_be_membership(kind: EntryKind, kind_code: Option<u32>) -> bool {
+/// Whether an entry is one of hashicorp/raft's memberships, or a change of one in a store where
+/// only servers write that keep to it: then its payload must decode. Other libraries'
+/// configurations have another number in the file, or none, and no decoder yet.
+pub fn must_be_membership(
+    kind: EntryKind,
+    kind_code: Option<u32>,
+    conf_changes_decode: bool,
+) -> bool {
     match kind {
         EntryKind::Configuration => kind_code == Some(CONFIGURATION_CODE),
-        EntryKind::AddPeer
-        | EntryKind::RemovePeer
-        | EntryKind::ConfChange
-        | EntryKind::ConfChangeV2 => true,
+        EntryKind::AddPeer | EntryKind::RemovePeer => true,
+        EntryKind::ConfChange | EntryKind::ConfChangeV2 => conf_changes_decode,
         _ => false,
     }
 }

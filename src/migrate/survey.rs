@@ -24,6 +24,8 @@ pub(super) struct Survey<'s> {
     /// The state with the snapshot beside the log.
     seen: &'s LogState,
     target: &'static Profile,
+    /// Whether the source's changes of membership must.
+    conf_changes_decode: bool,
     room: Room,
     state_bytes: u64,
     all: Counts,
@@ -94,6 +96,7 @@ impl<'s> Survey<'s> {
             checker: Some(Checker::new(group, seen, around)),
             seen,
             target,
+            conf_changes_decode: source.conf_changes_decode,
             room,
             state_bytes: room.group_bytes(state),
             all: Counts::default(),
@@ -147,7 +150,8 @@ impl<'s> Survey<'s> {
     ) -> Result<(), StoreError> {
         if let Some(checker) = &mut self.checker {
             checker.entry(head, findings);
-            if decode::must_be_membership(head.kind, head.kind_code) {
+            let conf_changes = self.conf_changes_decode;
+            if decode::must_be_membership(head.kind, head.kind_code, conf_changes) {
                 checker.membership(head, membership()?, findings);
             }
         }

@@ -49,6 +49,7 @@ pub static PROFILE: Profile = Profile {
     index_min: 0,
     index_usual_min: 0,
     entry_bytes_max: ENTRY_CONTENT_MAX as u64,
+    conf_changes_decode: false,
 };
 
 /// Segments that are looked at when the anchor is missing.

@@ -36,6 +36,7 @@ pub static EVERYTHING: Profile = Profile {
     index_min: 0,
     index_usual_min: 1,
     entry_bytes_max: 1 << 20,
+    conf_changes_decode: false,
 };
 
 /// One piece of a log: an entry, or a damaged spot.

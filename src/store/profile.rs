@@ -106,4 +106,7 @@ pub struct Profile {
     pub index_usual_min: u64,
     /// Largest encoded entry.
     pub entry_bytes_max: u64,
+    /// Whether only servers write it whose changes of membership decode (R110 where one does not);
+    /// who uses Raft as a library may keep anything in them.
+    pub conf_changes_decode: bool,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::decode;
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
 use crate::model::{
-    Code, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex, LogState,
+    Code, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex, LogState,
 };
 use crate::rules::{Checker, Surroundings};
 use crate::store::open::terms_may_fall;
@@ -323,7 +323,8 @@ impl Job<'_> {
         checker: &mut Checker<'_>,
         group: &GroupId,
     ) -> Result<(), Error> {
-        if !decode::must_be_membership(run.kind, run.kind_code) && checker.run(run) {
+        let membership = self.must_be_membership(run.kind, run.kind_code);
+        if !membership && checker.run(run) {
             self.entries += run.range.count();
             self.bytes = self.bytes.saturating_add(run.payload_bytes);
             return Ok(());
@@ -347,7 +348,7 @@ impl Job<'_> {
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(head.payload_len_bytes);
         checker.entry(&head, &mut self.findings);
-        if decode::must_be_membership(head.kind, head.kind_code) {
+        if self.must_be_membership(head.kind, head.kind_code) {
             let decodes = self.membership_decodes(group, head.index)?;
             checker.membership(&head, decodes, &mut self.findings);
         }
@@ -362,6 +363,11 @@ impl Job<'_> {
         let fault = damage(error)?;
         self.add(fault);
         Ok(())
+    }
+
+    fn must_be_membership(&self, kind: EntryKind, kind_code: Option<u32>) -> bool {
+        let conf_changes_decode = self.store.profile().conf_changes_decode;
+        decode::must_be_membership(kind, kind_code, conf_changes_decode)
     }
 
     /// Whether the entry at `index` carries a membership that decodes. Heads have no payload, and

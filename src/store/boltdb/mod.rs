@@ -46,4 +46,5 @@ pub static PROFILE: Profile = Profile {
     index_usual_min: INDEX_USUAL_MIN,
     // The largest value that the library takes.
     entry_bytes_max: (1 << 31) - 2,
+    conf_changes_decode: false,
 };

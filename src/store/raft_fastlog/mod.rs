@@ -73,6 +73,7 @@ pub static PROFILE: Profile = Profile {
     index_min: 1,
     index_usual_min: INDEX_USUAL_MIN,
     entry_bytes_max: format::DATA_BYTES_MAX,
+    conf_changes_decode: false,
 };
 
 #[cfg(test)]

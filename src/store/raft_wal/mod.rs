@@ -58,6 +58,7 @@ pub static PROFILE: Profile = Profile {
     index_usual_min: INDEX_USUAL_MIN,
     // What the library reads back, without what the codec adds.
     entry_bytes_max: format::PAYLOAD_BYTES_MAX - WAL_OVERHEAD_BYTES,
+    conf_changes_decode: false,
 };
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(super) const PROFILE: Profile = Profile {
     index_usual_min: INDEX_USUAL_MIN,
     // The largest value that redb takes.
     entry_bytes_max: 3 << 30,
+    conf_changes_decode: false,
 };
 
 const fn names(bare: &'static str, before: &'static str) -> Names {
