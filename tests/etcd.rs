@@ -374,7 +374,7 @@ fn a_segment_that_a_live_etcd_has_locked_is_not_touched() {
     let wal = dir.path().join(PACKAGE).join("wal");
     let segment = wal.join("0000000000000001-000000000000005d.wal");
     let held = fs::OpenOptions::new().read(true).write(true).open(segment).expect("opened");
-    // etcd's locks belong to descriptors; to others they are as those of a process.
+    // The lock of a process; `tests/interop_etcd.rs` has etcd itself hold its own, of a descriptor.
     fcntl_lock(&held, FlockOperation::LockExclusive).expect("locked");
     let target = dir.path().join("target");
     for arguments in [
@@ -382,6 +382,7 @@ fn a_segment_that_a_live_etcd_has_locked_is_not_touched() {
         vec!["verify", text(&wal)],
         vec!["migrate", text(&wal), text(&target), "--to", "fastlog"],
         vec!["backup", text(&wal), text(&target)],
+        vec!["diff", text(&wal), text(&unpacked(PACKAGE))],
     ] {
         let (code, out, err) = told(&raftlog(&arguments));
         assert_eq!((code, out.as_str()), (11, ""), "{arguments:?}: {err}");
@@ -394,48 +395,100 @@ fn a_segment_that_a_live_etcd_has_locked_is_not_touched() {
 }
 
 #[test]
-fn a_password_is_printed_only_as_the_bytes_that_were_asked_for() {
+fn a_log_of_more_segments_than_may_be_open_at_once_is_read() {
     let dir = tempfile::tempdir().expect("directory");
     let wal = dir.path().join("wal");
     fs::create_dir(&wal).expect("directory");
-    let password = "correct-horse";
-    let user = [&[0x0au8, 4][..], &b"root"[..], &[0x12, 13][..], password.as_bytes()].concat();
-    // auth_user_add of etcdserverpb, number 1100.
-    let request = [&[0xe2, 0x44, user.len() as u8][..], &user[..]].concat();
-    let entry = [&[8, 0, 0x10, 1, 0x18, 1, 0x22, request.len() as u8][..], &request[..]].concat();
-    let name = "0000000000000000-0000000000000000.wal";
-    fs::write(wal.join(name), segment(&[(4, b""), (1, &[8, 1, 0x10, 2]), (2, &entry)]))
-        .expect("written");
-    let shown = |mode: &str| {
-        let out =
-            ends(0, &["inspect", "--entries", "--payload", mode, "--format", "jsonl", text(&wal)]);
-        let hidden = [password.to_owned(), data_encoding::BASE64.encode(&request)];
-        (hidden.iter().any(|secret| out.contains(secret)), out)
-    };
-    for mode in ["none", "digest", "utf8", "auto"] {
-        let (found, out) = shown(mode);
-        assert!(!found, "{mode}: {out}");
+    let mut crc = 0;
+    for sequence in 0..300u16 {
+        let number = varint_of(u32::from(sequence) + 1);
+        let entry = [&[8, 0, 0x10, 1, 0x18][..], &number].concat();
+        let state = [&[8, 1, 0x10, 0, 0x18][..], &number].concat();
+        let records: [(u8, &[u8]); 4] = [(4, b""), (1, &[8, 1, 0x10, 2]), (2, &entry), (3, &state)];
+        let index = if sequence == 0 { 0 } else { sequence + 1 };
+        let name = format!("{sequence:016x}-{index:016x}.wal");
+        fs::write(wal.join(name), segment(&mut crc, &records)).expect("written");
     }
-    assert!(shown("auto").1.contains("\"redacted\":true"));
-    assert!(shown("base64").0);
-    for mode in ["utf8", "auto"] {
-        let arguments = ["inspect", "--entries", "--payload", mode, text(&wal)];
-        assert!(!ends(0, &arguments).contains(password), "{mode} as text");
+    let program = Path::new(env!("CARGO_BIN_EXE_raftlog"));
+    let limited = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "ulimit -n 100 && exec \"$0\" \"$@\"", text(program)]);
+        command.args(arguments).output().expect("sh")
+    };
+    let said = limited(&["verify", "--json", text(&wal)]);
+    let (code, out, err) = told(&said);
+    assert_eq!(code, 0, "{out}{err}");
+    let said: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(said["result"]["stores"][0]["entries"], 300, "{said}");
+    let (code, out, err) = told(&limited(&["inspect", "--entries", "--format", "csv", text(&wal)]));
+    assert_eq!((code, out.lines().count()), (0, 301), "{out}{err}");
+    let target = dir.path().join("target");
+    let (code, out, err) =
+        told(&limited(&["migrate", text(&wal), text(&target), "--to", "fastlog"]));
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+fn a_password_is_printed_only_as_the_bytes_that_were_asked_for() {
+    let dir = tempfile::tempdir().expect("directory");
+    let password = "correct-horse";
+    let named = [&[0x0au8, 4][..], b"root", &[0x12, 13], password.as_bytes()].concat();
+    // authenticate, auth_user_add and auth_user_change_password of etcdserverpb.
+    for (number, name) in [(1012u32, "authenticate"), (1100, "add"), (1103, "change_password")] {
+        let tag = varint_of(number << 3 | 2);
+        let request = [&tag[..], &[named.len() as u8], &named[..]].concat();
+        let head = [8, 0, 0x10, 1, 0x18, 1, 0x22, request.len() as u8];
+        let entry = [&head[..], &request[..]].concat();
+        let wal = dir.path().join(name);
+        fs::create_dir(&wal).expect("directory");
+        let records: [(u8, &[u8]); 3] = [(4, b""), (1, &[8, 1, 0x10, 2]), (2, &entry)];
+        fs::write(wal.join("0000000000000000-0000000000000000.wal"), segment(&mut 0, &records))
+            .expect("written");
+        let secrets = [
+            password.to_owned(),
+            data_encoding::BASE64.encode(&request),
+            data_encoding::HEXLOWER.encode(&request),
+        ];
+        let shows = |mode: &str, format: &str| {
+            let arguments =
+                ["inspect", "--entries", "--payload", mode, "--format", format, text(&wal)];
+            let out = ends(0, &arguments);
+            (secrets.iter().any(|secret| out.contains(secret)), out)
+        };
+        for format in ["text", "jsonl", "csv"] {
+            for mode in ["none", "digest", "utf8", "auto"] {
+                let (found, out) = shows(mode, format);
+                assert!(!found, "{name}, {mode} as {format}: {out}");
+            }
+        }
+        assert!(shows("auto", "jsonl").1.contains("\"redacted\":true"), "{name}");
+        for mode in ["hex", "base64"] {
+            assert!(shows(mode, "jsonl").0, "{name}: {mode} is the bytes themselves");
+        }
+        for more in ["--records", "--stats", "--state"] {
+            let out = ends(0, &["inspect", more, text(&wal)]);
+            assert!(!secrets.iter().any(|secret| out.contains(secret)), "{name}, {more}: {out}");
+        }
     }
 }
 
-/// A segment with these records, whatever they say.
-fn segment(records: &[(u8, &[u8])]) -> Vec<u8> {
-    let (mut crc, mut out) = (0, Vec::new());
+fn varint_of(mut number: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// A segment with these records, whatever they say; `crc` is the chain before it, and after.
+fn segment(crc: &mut u32, records: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
     for (kind, data) in records {
-        crc = crc32c(crc, data);
+        *crc = crc32c(*crc, data);
         let mut record = vec![8, *kind, 0x10];
-        let mut rest = crc;
-        while rest >= 0x80 {
-            record.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        record.push(rest as u8);
+        record.extend(varint_of(*crc));
         if *kind != 4 {
             record.extend([0x1a, data.len() as u8]);
             record.extend_from_slice(data);

@@ -243,7 +243,7 @@ fn open_described(
         Format::EtcdWal => {
             let path = &description.store;
             let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
-            let store = EtcdWalStore::open(fs.as_ref(), path, options.alone, lock)?;
+            let store = EtcdWalStore::open(fs, path, options.alone, lock)?;
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }

@@ -1,6 +1,7 @@
 //! Reading a file forward through a buffer that grows while reading goes on where it stopped, and
 //! stays small while it jumps.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,9 +14,21 @@ const JUMP_BYTES: usize = 4 << 10;
 /// Bytes read at once at most, unless more are needed in one piece.
 const STREAM_BYTES: usize = 512 << 10;
 
+/// What gives the bytes of a file.
+pub trait ReadAt: Send + Sync {
+    /// As [`VfsFile::read_at`].
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+impl ReadAt for Box<dyn VfsFile> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.as_ref().read_at(offset, buf)
+    }
+}
+
 /// A file that is read, as it was when it was opened.
 pub struct Source {
-    pub file: Box<dyn VfsFile>,
+    pub file: Box<dyn ReadAt>,
     pub path: Arc<Path>,
     pub size_bytes: u64,
 }

@@ -17,6 +17,8 @@ use crate::store::etcd_wal::segments::{Segment, Spot};
 const PIECE_ENTRIES: u64 = 1024;
 /// Rewrites that are remembered one by one.
 const REWRITES_MAX: usize = 4096;
+/// Holes at which a piece ends; behind so many it goes on in spite of them.
+const HOLES_MAX: u64 = 4096;
 
 /// An entry's head as a frame gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +106,12 @@ impl Piece {
             && self.last < head.index
     }
 
+    fn is_next(&self, head: &Head) -> bool {
+        self.last.checked_add(1) == Some(head.index)
+    }
+
     fn take(&mut self, head: &Head) {
-        self.dense &= self.last.checked_add(1) == Some(head.index);
+        self.dense &= self.is_next(head);
         self.last = head.index;
         self.last_at = head.spot.offset_bytes;
         self.entries += 1;
@@ -145,10 +151,22 @@ pub struct Rewrite {
     to: u64,
 }
 
+/// Where indexes are missing without a word of damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The last index before it.
+    pub before: u64,
+    /// The first one behind it.
+    pub behind: u64,
+    /// The frame of that.
+    pub spot: Spot,
+}
+
 /// The log, as a stack of pieces with ascending indexes.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
     stack: Vec<Piece>,
+    holes_total: u64,
     rewrites: Vec<Rewrite>,
     rewrites_total: u64,
     /// The fault that lies before the next entry.
@@ -163,7 +181,12 @@ impl Pieces {
     pub fn add(&mut self, head: &Head) {
         match self.stack.last_mut() {
             Some(piece) if piece.last >= head.index => self.rewrite(head),
-            Some(piece) if !self.apart && piece.takes(head) => return piece.take(head),
+            Some(piece) if !self.apart && piece.takes(head) => {
+                if piece.is_next(head) || self.holes_total >= HOLES_MAX {
+                    return piece.take(head);
+                }
+                self.holes_total += 1;
+            }
             _ => {}
         }
         self.stack.push(Piece::new(*head, self.fault.take()));
@@ -246,6 +269,23 @@ impl Pieces {
     /// Bytes of their frames.
     pub fn frame_bytes(&self) -> u64 {
         self.stack.iter().map(|piece| piece.frame_bytes).sum()
+    }
+
+    /// Where indexes are missing between entries, and nothing says that something there could not
+    /// be read. A piece that has holes inside counts for one.
+    pub fn holes(&self) -> impl Iterator<Item = Hole> {
+        let between = self.stack.iter().zip(self.stack.iter().skip(1));
+        let between = between.filter_map(|(before, piece)| {
+            let follows = before.is_next(&piece.first) || piece.fault.is_some();
+            let (before, behind) = (before.last, piece.first.index);
+            (!follows).then_some(Hole { before, behind, spot: piece.first.spot })
+        });
+        let inside = self.stack.iter().filter(|piece| !piece.dense).map(|piece| Hole {
+            before: piece.first.index,
+            behind: piece.last,
+            spot: piece.first.spot,
+        });
+        between.chain(inside)
     }
 
     /// Whether they begin with index 1 and no index is missing.

@@ -1,13 +1,18 @@
 //! The files of a log: which are segments, in what order, and what else lies beside them.
 
+use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{Code, Fault, FaultKind, Place, Severity};
 use crate::store::etcd_wal::format::{SEGMENT_SUFFIX, SegmentName};
-use crate::store::window::Source;
+use crate::store::window::{ReadAt, Source};
 use crate::store::{StoreError, io_error};
-use crate::vfs::{FileKind, Fs, OpenMode};
+use crate::vfs::{FileKind, Fs, OpenMode, VfsFile};
+
+/// Files that are open at once, at most: a log may have more segments than a process may open.
+const OPEN_MAX: usize = 64;
 
 /// A segment, opened.
 pub struct Segment {
@@ -42,17 +47,55 @@ pub fn segment_paths(fs: &dyn Fs, dir: &Path) -> Result<Vec<(SegmentName, PathBu
     Ok(found)
 }
 
+/// The files that were opened last.
+struct OpenFiles {
+    fs: Arc<dyn Fs>,
+    files: Mutex<VecDeque<(usize, Arc<dyn VfsFile>)>>,
+}
+
+impl OpenFiles {
+    /// The file at `path`, the one of the segment at a position; opened unless it still is.
+    fn get(&self, segment: usize, path: &Path) -> io::Result<Arc<dyn VfsFile>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, file)) = files.iter().find(|(at, _)| *at == segment) {
+            return Ok(Arc::clone(file));
+        }
+        if files.len() >= OPEN_MAX {
+            files.pop_front();
+        }
+        let file: Arc<dyn VfsFile> = Arc::from(self.fs.open(path, OpenMode::Read)?);
+        files.push_back((segment, Arc::clone(&file)));
+        Ok(file)
+    }
+}
+
+/// A segment's file, opened when it is read.
+struct SegmentFile {
+    open: Arc<OpenFiles>,
+    segment: usize,
+    path: Arc<Path>,
+}
+
+impl ReadAt for SegmentFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.open.get(self.segment, &self.path)?.read_at(offset, buf)
+    }
+}
+
 /// Opens every segment in `dir`.
 ///
 /// # Errors
 /// `NotFound` without any; when one cannot be opened.
-pub fn open_segments(fs: &dyn Fs, dir: &Path) -> Result<Vec<Segment>, StoreError> {
+pub fn open_segments(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Vec<Segment>, StoreError> {
+    let open = Arc::new(OpenFiles { fs: Arc::clone(fs), files: Mutex::default() });
     let mut segments = Vec::new();
-    for (name, path) in segment_paths(fs, dir)? {
-        let file = fs.open(&path, OpenMode::Read).map_err(io_error("open", &path))?;
+    for (segment, (name, path)) in segment_paths(fs.as_ref(), dir)?.into_iter().enumerate() {
+        let path: Arc<Path> = Arc::from(path);
+        let file = open.get(segment, &path).map_err(io_error("open", &path))?;
         let size_bytes = file.size().map_err(io_error("look at", &path))?;
-        let source = Source { file, path: Arc::from(path.as_path()), size_bytes };
-        segments.push(Segment { source, name });
+        let open = Arc::clone(&open);
+        let file = Box::new(SegmentFile { open, segment, path: Arc::clone(&path) });
+        segments.push(Segment { source: Source { file, path, size_bytes }, name });
     }
     if segments.is_empty() {
         return Err(StoreError::NotFound {

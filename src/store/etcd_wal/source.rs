@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::{
     ByteOrder, Candidate, Code, Fault, FaultKind, GroupId, HardState, IndexRange, LogId, LogIndex,
@@ -43,12 +44,13 @@ impl EtcdWalStore {
     /// `NotFound` without a segment; otherwise only when the files cannot be read. Damage is found
     /// in [`Store::opening_faults`].
     pub fn open(
-        fs: &dyn Fs,
+        fs: &Arc<dyn Fs>,
         dir: &Path,
         alone: bool,
         lock: Option<Box<dyn Held>>,
     ) -> Result<EtcdWalStore, StoreError> {
         let segments = open_segments(fs, dir)?;
+        let fs = fs.as_ref();
         let mut replay = replay(&segments)?;
         let snap = start::snap_dir(fs, dir).filter(|_| !alone);
         let start = start::choose(fs, snap.as_deref(), &replay)?;
@@ -56,6 +58,7 @@ impl EtcdWalStore {
         faults.extend(name_faults(&segments));
         faults.extend(start::contradictions(&segments, &replay)?);
         faults.extend(start.faults.iter().cloned());
+        faults.extend(start::lost(&segments, &replay, start.index()));
         faults.extend(unlisted(replay.counts.more_faults));
         let begin = start.index();
         let first = segments.iter().rposition(|segment| segment.name.index <= begin);

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::store::StoreError;
 use crate::store::etcd_wal::entries::{HeadWalk, Log};
+use crate::store::etcd_wal::index::Hole;
 use crate::store::etcd_wal::replay::{Marked, Replay};
 use crate::store::etcd_wal::segments::Segment;
 use crate::store::snapshots::etcd;
@@ -18,6 +19,8 @@ use crate::vfs::{FileKind, Fs, parent_of};
 
 /// Markers whose term is compared with that of their entry, the newest.
 const MARKERS_COMPARED: usize = 64;
+/// Holes below the start that are told one by one.
+const HOLES_TOLD: usize = 64;
 /// Name of the directory with snapshots, beside that of the log.
 const SNAP_DIR: &str = "snap";
 
@@ -148,6 +151,38 @@ pub fn contradictions(segments: &[Segment], replay: &Replay) -> Result<Vec<Fault
         faults.push(fault.at_term(Term(marked.term)));
     }
     Ok(faults)
+}
+
+/// Holes below the start that no snapshot from a leader left (R115). The log behind them is whole,
+/// so nobody who opens it would see them; but a record there is not what was written: of a record
+/// only the data are under its checksum, not the type.
+pub fn lost(segments: &[Segment], replay: &Replay, start: u64) -> Vec<Fault> {
+    let markers = &replay.markers;
+    let is_all = replay.counts.markers == markers.len() as u64;
+    // Of very many markers the oldest are not kept.
+    let known_from = markers.first().filter(|_| !is_all).map_or(0, |marked| marked.index);
+    let is_marked = |index: u64| markers.binary_search_by_key(&index, |one| one.index).is_ok();
+    let holes = replay.pieces.holes().filter(|hole| {
+        let covered = hole.behind.saturating_sub(1);
+        hole.before < start && covered >= known_from && !is_marked(covered)
+    });
+    let fault = |hole: Hole| {
+        let (first, last) = (hole.before.saturating_add(1), hole.behind.saturating_sub(1));
+        let kind = FaultKind::Broken {
+            message: format!(
+                "entries {first} to {last} are missing before the snapshot through {start}, and \
+                 no marker says that a snapshot covers them"
+            ),
+            expected: format!("an entry {first}, or the marker of a snapshot through {last}"),
+            found: Some(format!("entry {}", hole.behind)),
+        };
+        let fault = Fault::new(Code::R115, kind).at_index(LogIndex(first));
+        match segments.get(hole.spot.segment) {
+            Some(segment) => fault.at(segment.source.place(hole.spot.offset_bytes, 0)),
+            None => fault,
+        }
+    };
+    holes.take(HOLES_TOLD).map(fault).collect()
 }
 
 fn term_of(segments: &[Segment], replay: &Replay, index: u64) -> Result<Option<u64>, StoreError> {

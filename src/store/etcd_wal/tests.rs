@@ -121,8 +121,12 @@ impl Made {
         for (name, bytes) in &self.segments {
             fs::write(wal.join(name), bytes).unwrap();
         }
-        EtcdWalStore::open(&OsFs, &wal, false, None).unwrap()
+        EtcdWalStore::open(&os(), &wal, false, None).unwrap()
     }
+}
+
+fn os() -> Arc<dyn Fs> {
+    Arc::new(OsFs)
 }
 
 fn state(store: &EtcdWalStore) -> LogState {
@@ -220,7 +224,7 @@ fn a_log_begins_behind_the_newest_snapshot_that_counts() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&twenty, bytes).unwrap();
     assert_eq!(log(&made.open()), expect(&[(11..=30, 1)]));
-    let alone = EtcdWalStore::open(&OsFs, &made.wal(), true, None).unwrap();
+    let alone = EtcdWalStore::open(&os(), &made.wal(), true, None).unwrap();
     assert_eq!(log(&alone).len(), 30, "what lies beside is left out");
 }
 
@@ -239,6 +243,46 @@ fn a_snapshot_from_a_leader_explains_the_hole() {
     made.snap(100, 2);
     let store = made.open();
     assert_eq!((log(&store), told(&store)), (expect(&[(101..=103, 2)]), vec![]));
+}
+
+#[test]
+fn a_hole_that_no_snapshot_explains_is_damage_also_where_the_log_begins_behind_it() {
+    let made = |kind: u64, marker: bool| {
+        let mut made = Made::new();
+        made.entries(1..=4, 1);
+        // A changed type: the checksum covers the data alone.
+        made.checked(kind, &message(&[(1, 0), (2, 1), (3, 5)]));
+        made.entries(6..=30, 1);
+        if marker {
+            made.marker(5, 1);
+        }
+        made.marker(20, 1);
+        made.state(1, 30);
+        made
+    };
+    let later = expect(&[(21..=30, 1)]);
+    let whole = made(2, false);
+    assert_eq!((told(&whole.open()), log(&whole.open()).len()), (vec![], 30));
+    let changed = made(3, false);
+    let out_of_view = (Code::R121, Severity::Info);
+    assert_eq!((told(&changed.open()), log(&changed.open())), (vec![out_of_view, DAMAGE], later));
+    assert_eq!(changed.open().opening_faults()[1].index, Some(LogIndex(5)));
+    changed.snap(20, 1);
+    assert_eq!(told(&changed.open()), [DAMAGE], "nor is it sound with the snapshot in view");
+    let installed = made(3, true);
+    installed.snap(20, 1);
+    assert_eq!(told(&installed.open()), [], "a snapshot through 5 came from a leader");
+}
+
+#[test]
+fn holes_end_pieces_and_very_many_do_not() {
+    let mut made = Made::new();
+    (0..5000u64).for_each(|at| made.entry(1 + at * 2, 1, b""));
+    made.state(1, 1);
+    let store = made.open();
+    let wanted: Vec<_> = (0..5000).map(|at| Some((1 + at * 2, 1))).collect();
+    assert_eq!(log(&store), wanted);
+    assert_eq!(told(&store), [], "the rules tell of holes above the start");
 }
 
 #[test]
@@ -424,8 +468,7 @@ fn node_and_cluster_become_stable_keys() {
 fn a_directory_without_segments_is_not_found() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("0.tmp"), [0; 16]).unwrap();
-    let opened = EtcdWalStore::open(&OsFs, dir.path(), true, None);
+    let opened = EtcdWalStore::open(&os(), dir.path(), true, None);
     assert!(matches!(opened, Err(StoreError::NotFound { .. })));
-    let fs: Arc<dyn Fs> = Arc::new(OsFs);
-    assert_eq!(segment_paths(fs.as_ref(), dir.path()).unwrap(), []);
+    assert_eq!(segment_paths(&OsFs, dir.path()).unwrap(), []);
 }

@@ -60,7 +60,7 @@ impl RaftFastlogStore {
                 seen: Vec::new(),
             });
         }
-        let source = Source { file, path: Arc::from(path), size_bytes };
+        let source = Source { file: Box::new(file), path: Arc::from(path), size_bytes };
         let replay = replay(&source)?;
         let mut faults: Vec<Fault> = tail::judge(&source, &replay)?.into_iter().collect();
         faults.extend(replay.faults.iter().cloned());

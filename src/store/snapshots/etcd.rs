@@ -136,7 +136,7 @@ fn read(
     let path = &file.path;
     let opened = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
     let size_bytes = opened.size().map_err(io_error("look at", path))?;
-    let source = Source { file: opened, path: Arc::from(path.as_path()), size_bytes };
+    let source = Source { file: Box::new(opened), path: Arc::from(path.as_path()), size_bytes };
     let mut reader = Reader { window: Window::new(&source) };
     let (mut stored, mut data) = (0, 0..0);
     let mut at = 0;
