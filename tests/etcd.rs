@@ -305,6 +305,81 @@ fn a_log_of_etcd_goes_to_fastlog_whole_and_to_redb_with_losses_named() {
 }
 
 #[test]
+fn many_members_become_groups_of_one_log() {
+    let dir = tempfile::tempdir().expect("directory");
+    let target = dir.path().join("groups.fl");
+    let bolt = support::bolt::file(&support::bolt::DUMPED[0], dir.path());
+    let mut members: Vec<(&str, std::path::PathBuf)> =
+        [BASIC, SNAP, OVERWRITE, INSTALLED, PACKAGE].map(|name| (name, unpacked(name))).to_vec();
+    members.push(("bolt", bolt));
+    let named = members.iter().map(|(name, path)| format!("{name}={}", path.display()));
+    let named: Vec<String> = named.collect();
+    let mut arguments = vec!["migrate", "--json", "--to", "fastlog", "--group-of"];
+    arguments.extend(named.iter().map(String::as_str));
+    arguments.push(text(&target));
+    let said = json(0, &arguments);
+    assert_eq!(said["source"], Value::Null);
+    assert_eq!(said["sources"].as_array().expect("sources").len(), members.len());
+    assert_eq!(said["result"]["plan"]["from"], "boltdb, etcd-wal");
+    assert_eq!(said["result"]["plan"]["groups"].as_array().expect("groups").len(), members.len());
+    assert_eq!(said["result"]["compared"]["equal"], true);
+    let plain = |entry: &Value| {
+        ["index", "term", "kind", "kind_code", "data_hex"].map(|name| entry[name].clone())
+    };
+    for (name, path) in &members {
+        let wanted = entries(path, 0, &["--payload", "hex"]);
+        let found = entries(&target, 0, &["--payload", "hex", "--group", name]);
+        assert_eq!(found.len(), wanted.len(), "{name}");
+        assert!(found.iter().map(plain).eq(wanted.iter().map(plain)), "{name}");
+        let state = |path: &Path, more: &[&str]| {
+            let arguments = ["inspect", "--state", "--json", text(path)];
+            let said = json(0, &[&arguments[..], more].concat());
+            said["result"]["groups"][0]["hard_state"].clone()
+        };
+        assert_eq!(state(&target, &["--group", name]), state(path, &[]), "{name}");
+    }
+    ends(0, &["verify", text(&target)]);
+    // What cannot be meant is a mistake on the command line, and writes nothing.
+    let other = dir.path().join("other");
+    for (code, list) in [
+        (2, vec![named[0].as_str()]),
+        (2, vec!["=x", text(&other)]),
+        (2, vec!["no-path", text(&other)]),
+        (2, vec![named[0].as_str(), named[0].as_str(), text(&other)]),
+        (10, vec!["a=/nowhere/at/all", text(&other)]),
+    ] {
+        let start = ["migrate", "--to", "fastlog", "--group-of"];
+        ends(code, &[&start[..], &list].concat());
+        assert!(!other.exists(), "{list:?}");
+    }
+    let (from, to) = (unpacked(BASIC), text(&other));
+    for words in [
+        vec!["migrate", "--group-of", named[0].as_str(), to],
+        vec!["migrate", text(&from), to, "--to", "fastlog", "--group-of", named[0].as_str()],
+        vec!["migrate", "--to", "fastlog", "--group", "a", "--group-of", named[0].as_str(), to],
+        vec!["migrate", "--to", "fastlog", "--from", "redb", "--group-of", named[0].as_str(), to],
+        vec!["migrate", text(&from), "--to", "fastlog"],
+    ] {
+        ends(2, &words);
+    }
+    // Neither a store with groups of its own nor a target inside a member.
+    let nested = format!("a={}", target.display());
+    let words = ["migrate", "--to", "fastlog", "--group-of"];
+    ends(12, &[&words[..], &[nested.as_str(), to]].concat());
+    let inside = dir.path().join("copy");
+    unpack(PACKAGE, &inside);
+    let (member, inner) = (format!("a={}", inside.display()), inside.join(PACKAGE).join("wal/in"));
+    ends(12, &[&words[..], &[member.as_str(), text(&inner)]].concat());
+    assert!(!other.exists() && !inner.exists());
+    let dry = [&words[..], &[named[0].as_str(), to, "--dry-run"]].concat();
+    assert!(ends(0, &dry).contains("etcd-wal -> fastlog"));
+    assert!(!other.exists());
+    // A target with one log takes no two.
+    let two = [named[0].as_str(), named[1].as_str(), text(&other)];
+    ends(12, &[&["migrate", "--to", "boltdb", "--group-of"][..], &two].concat());
+}
+
+#[test]
 fn etcd_wal_is_no_target_yet() {
     let dir = tempfile::tempdir().expect("directory");
     let target = dir.path().join("wal");

@@ -5,6 +5,7 @@ mod cluster;
 mod shared;
 mod simulate;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
@@ -180,12 +181,16 @@ pub struct Verify {
 #[derive(Debug, Args)]
 #[command(before_long_help = examples::MIGRATE)]
 pub struct Migrate {
-    /// Store to read
-    #[arg(value_name = "SRC")]
-    pub source: PathBuf,
+    /// Store to read; not with --group-of, which names what is read
+    #[arg(value_name = "SRC", required_unless_present = "group_of")]
+    pub source: Option<PathBuf>,
     /// Store to write; it must not exist yet
-    #[arg(value_name = "DST")]
-    pub target: PathBuf,
+    #[arg(value_name = "DST", required_unless_present = "group_of")]
+    pub target: Option<PathBuf>,
+    /// Make each of these stores a group of DST, under the name in front of the first =
+    #[arg(long, value_name = "NAME=PATH", num_args = 1..)]
+    #[arg(conflicts_with_all = ["from", "group", "unnamed"])]
+    pub group_of: Vec<OsString>,
     /// Format of SRC, instead of the one recognised
     #[arg(long, value_name = "FORMAT")]
     #[arg(value_parser = values::words(&Format::ALL, Format::as_str))]

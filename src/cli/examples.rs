@@ -29,6 +29,7 @@ Examples:
   raftlog migrate raft.fastlog back.redb --to redb                  the way back
   raftlog migrate raft.redb raft.fastlog --to fastlog --durability -1
   raftlog migrate raft.db raft.new --to raft-fastlog                without ghosts and torn tail
+  raftlog migrate --to fastlog --group-of a=/var/etcd-a b=/var/etcd-b groups.fl    one log for both
 ";
 
 /// Examples of `backup`.

@@ -1,28 +1,35 @@
+mod ends;
+mod grouped;
+
 use std::path::Path;
 
 use crate::cli::advice;
 use crate::cli::arguments::Migrate;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::inspect::{opened, recognised, unopened_failure};
+use crate::cli::migrate::ends::Ends;
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, source_of, usage};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
 use crate::model::{Code, Fault, Findings, Severity};
-use crate::report::{Exit, Source, Sources, migration};
+use crate::report::{Exit, Sources, migration};
 use crate::store::open::redb_schema_of;
 use crate::store::target::Target;
 use crate::store::{Format, OpenOptions, Opened, SinkOptions, StoreError};
 
 /// Runs `migrate`.
 pub fn run(session: &Session, arguments: &Migrate) -> Exit {
-    let shape = match arguments.output.single("migrate").and_then(|shape| {
+    let (shape, ends) = match arguments.output.single("migrate").and_then(|shape| {
         check_flags(arguments)?;
-        Ok(shape)
+        Ok((shape, Ends::of(arguments)?))
     }) {
-        Ok(shape) => shape,
+        Ok(checked) => checked,
         Err(failure) => return usage(&failure, session.err),
     };
-    let answer = answer(session, arguments);
+    let answer = match &ends {
+        Ends::One { source, target } => answer(session, arguments, source, target),
+        Ends::Many { members, target } => grouped::answer(session, arguments, members, target),
+    };
     session.answer(answer, shape, Some(arguments.tell))
 }
 
@@ -45,8 +52,12 @@ fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
     Ok(())
 }
 
-fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
-    let path = &arguments.source;
+fn answer(
+    session: &Session,
+    arguments: &Migrate,
+    path: &Path,
+    target_path: &Path,
+) -> Answer<Migration> {
     let context = session.context(path);
     let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
     let open = OpenOptions { format: arguments.from, reading, redb, ..OpenOptions::default() };
@@ -63,11 +74,11 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     };
     let source = source_of(&opened.description);
     session.tell_evidence(arguments.tell, &source);
-    let target = match target(session, &arguments.target, arguments.yes) {
+    let target = match target(session, target_path, arguments.yes) {
         Ok(target) => target,
         Err(error) => {
             let failure =
-                advice::of_target(error, &session.context(&arguments.target), session.fs.as_ref());
+                advice::of_target(error, &session.context(target_path), session.fs.as_ref());
             return Answer::failed("migrate", Sources::One(source), failure);
         }
     };
@@ -91,11 +102,22 @@ fn answer(session: &Session, arguments: &Migrate) -> Answer<Migration> {
     );
     watch.end();
     match done {
-        Ok(outcome) => finished(session, arguments, source, outcome),
+        Ok(outcome) => {
+            let mut answer =
+                finished(session, arguments, (Sources::One(source), target_path), outcome);
+            if arguments.dry_run {
+                answer.next = vec![context.for_real()];
+            } else {
+                let (source, target) = (quoted_path(path), quoted_path(target_path));
+                let group = of_group(arguments.group.chosen().as_ref());
+                answer.next.push(format!("raftlog diff {source} {target}{group}"));
+            }
+            answer
+        }
         Err(error) => {
             let (failure, outcome) =
                 advice::of_migrate(error, &context, session.interruption.exit());
-            stopped(session, arguments, source, failure, outcome)
+            stopped(session, arguments, Sources::One(source), failure, outcome)
         }
     }
 }
@@ -142,24 +164,17 @@ pub(super) fn target(session: &Session, path: &Path, yes: bool) -> Result<Target
 fn finished(
     session: &Session,
     arguments: &Migrate,
-    source: Source,
+    (sources, target): (Sources, &Path),
     outcome: Outcome,
 ) -> Answer<Migration> {
-    let mut answer = Answer::new("migrate", Sources::One(source));
+    let mut answer = Answer::new("migrate", sources);
     let Outcome { migration, findings } = outcome;
     answer.text = migration::done_text(&migration, &findings, session.out);
     answer.is_plan = arguments.dry_run;
-    let target = quoted_path(&arguments.target);
-    answer.next.push(if arguments.dry_run {
-        session.context(&arguments.source).for_real()
-    } else {
-        format!("raftlog verify {target}")
+    answer.next.push(match arguments.dry_run {
+        true => session.context(target).for_real(),
+        false => format!("raftlog verify {}", quoted_path(target)),
     });
-    if !arguments.dry_run {
-        let source = quoted_path(&arguments.source);
-        let group = of_group(arguments.group.chosen().as_ref());
-        answer.next.push(format!("raftlog diff {source} {target}{group}"));
-    }
     answer.exit = exit_of_source(&findings, &arguments.accept);
     answer.result = Some(migration);
     answer.findings = findings;
@@ -176,11 +191,11 @@ fn exit_of_source(findings: &Findings, accepted: &[Code]) -> Exit {
 fn stopped(
     session: &Session,
     arguments: &Migrate,
-    source: Source,
+    sources: Sources,
     failure: Failure,
     outcome: Option<Box<Outcome>>,
 ) -> Answer<Migration> {
-    let mut answer = Answer::failed("migrate", Sources::One(source), failure);
+    let mut answer = Answer::failed("migrate", sources, failure);
     let Some(outcome) = outcome else { return answer };
     let Outcome { migration, findings } = *outcome;
     if arguments.dry_run {

@@ -25,6 +25,7 @@ use crate::vfs::Clock;
 
 pub use doors::Doors;
 pub use plan::{Compared, Copied, GroupPlan, Loss, LossName, Migration, NoSuchLoss, Plan};
+pub use states::kept as snapshots_kept;
 
 /// Rules that an operator may take by name; damage is never among them.
 pub const ACCEPTABLE: [Code; 8] = [

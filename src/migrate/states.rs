@@ -41,7 +41,7 @@ pub(super) fn snapshots(
 }
 
 /// What becomes of the snapshots, one line; nothing where there are none.
-pub(super) fn kept(snapshots: &Snapshots) -> Option<String> {
+pub fn kept(snapshots: &Snapshots) -> Option<String> {
     let newest = snapshots.list().first()?;
     let count = match snapshots.list().len() {
         1 => "1 snapshot stays".to_owned(),

@@ -29,6 +29,7 @@ pub mod detect;
 pub mod etcd_wal;
 pub mod fastlog;
 pub mod follow;
+mod grouped;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod open;
@@ -51,6 +52,7 @@ use crate::model::{
 use crate::vfs::Holder;
 
 pub use detect::{Description, Detected, Layout, Product};
+pub use grouped::GroupedStore;
 pub use open::Damaged;
 pub use open::{OpenOptions, Opened, RedbFormat, RedbSchema, SinkOptions};
 pub use profile::{Format, Holds, Profile, VoteForm};
