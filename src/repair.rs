@@ -76,7 +76,8 @@ pub struct Repair {
     pub from_orphans: u64,
     /// Copies of missing entries that nothing proves, and that were left.
     pub unproven: u64,
-    /// Where term, vote and other stable keys are from: `newest`, `commit-before` or `lost`.
+    /// Where term, vote and other stable keys are from: `newest`, `commit-before` (in a log of
+    /// records: from before the damage) or `lost`.
     pub state: String,
     /// Damaged pieces that were left, the first 1,000.
     pub dropped: Vec<Dropped>,
@@ -258,7 +259,7 @@ impl Job<'_> {
             redb_format: format.unwrap_or_default(),
             ..SinkOptions::default()
         };
-        let mut sink = match self.dry_run {
+        let mut sink = match self.dry_run || self.salvage.is_copied() {
             true => None,
             false => Some(create_sink(self.salvage.format(), self.target.clone(), &options)?),
         };
@@ -288,7 +289,8 @@ impl Job<'_> {
         let nothing = repair.entries == 0 && repair.state == "lost";
         match sink.filter(|_| !nothing) {
             Some(sink) => Ok(Some(sink.seal()?)),
-            None => Ok(None),
+            None if nothing || self.dry_run => Ok(None),
+            None => Ok(self.salvage.copy(&self.target)?),
         }
     }
 

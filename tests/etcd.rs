@@ -380,6 +380,55 @@ fn many_members_become_groups_of_one_log() {
 }
 
 #[test]
+fn repair_copies_the_sound_beginning_and_says_what_it_cut() {
+    let dir = tempfile::tempdir().expect("directory");
+    let out = |name: &str| dir.path().join(name);
+    let repaired = |code: i32, from: &Path, name: &str| {
+        let target = out(name);
+        json(code, &["repair", "--json", text(from), "--out", text(&target)])
+    };
+    // A torn write: what etcd itself would cut, in a copy.
+    let said = repaired(3, &unpacked(TORN), "torn");
+    let result = &said["result"];
+    assert_eq!((&result["entries"], &result["open_end"]), (&14.into(), &false.into()));
+    assert!(result["dropped"][0]["reason"].as_str().expect("why").contains("torn"), "{result}");
+    let name = "0000000000000000-0000000000000000.wal";
+    let copy = fs::read(out("torn").join(name)).expect("copied");
+    let source = fs::read(wal(TORN).join(name)).expect("segment");
+    assert_eq!(copy.len(), 14_001_528);
+    assert!(copy == source[..copy.len()]);
+    ends(0, &["verify", "--strict", text(&out("torn"))]);
+    // Damage in the middle: what is before it, and exit 4.
+    unpack(PACKAGE, dir.path());
+    let log = dir.path().join(PACKAGE).join("wal");
+    let second = log.join("0000000000000001-000000000000005d.wal");
+    let mut bytes = fs::read(&second).expect("segment");
+    let broken = frames(&bytes).into_iter().nth(40).expect("a frame").at;
+    bytes[broken + 60] ^= 1;
+    fs::write(&second, &bytes).expect("written");
+    let before = contents(&log);
+    let dry = json(4, &["repair", "--dry-run", "--json", text(&log), "--out", text(&out("no"))]);
+    assert!(!out("no").exists());
+    let said = repaired(4, &log, "middle");
+    assert_eq!(dry["result"]["entries"], said["result"]["entries"]);
+    assert_eq!(said["result"]["open_end"], true);
+    let last = said["result"]["last_index"].as_u64().expect("an index");
+    assert!((93..181).contains(&last), "{last}");
+    let files = contents(&out("middle"));
+    assert_eq!(files.len(), 2, "nothing behind the damage");
+    assert_eq!(files[1].1, bytes[..broken]);
+    ends(0, &["verify", text(&out("middle"))]);
+    assert!(contents(&log) == before, "the source is only read");
+    // Nothing to repair: a copy.
+    let said = repaired(0, &unpacked(BASIC), "whole");
+    assert_eq!(
+        (&said["result"]["entries"], &said["result"]["dropped_total"]),
+        (&28.into(), &0.into())
+    );
+    ends(0, &["diff", text(&unpacked(BASIC)), text(&out("whole"))]);
+}
+
+#[test]
 fn etcd_wal_is_no_target_yet() {
     let dir = tempfile::tempdir().expect("directory");
     let target = dir.path().join("wal");

@@ -90,6 +90,7 @@ Examples:
   raftlog repair raft.db --out raft.db.repaired --dry-run   what is left, and what is missing
   raftlog repair raft.db --out raft.db.repaired             exit 4 when something is missing
   raftlog repair raft.db --out new.db --json | jq '.result.holes'
+  raftlog repair /var/lib/etcd --out wal.new    what to put in the place of member/wal
 ";
 
 /// Examples of `runbook`.

@@ -63,7 +63,7 @@ fn state_words(repair: &Repair) -> &'static str {
     match repair.state.as_str() {
         "newest" => "term, vote and other keys of the newest commit",
         "commit-before" => {
-            "term, vote and other keys of the commit before: a later vote may be missing"
+            "term, vote and other keys as they were before the damage: a later vote may be missing"
         }
         _ => "term and vote are lost: a server would begin at term 0 and may vote twice",
     }

@@ -9,7 +9,7 @@ use crate::model::{Durability, LogState};
 use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::codec::ValueCodec;
 use crate::store::detect::{Description, Detected, detect, product_by_content};
-use crate::store::etcd_wal::{EtcdWalStore, segment_paths};
+use crate::store::etcd_wal::{EtcdWalSalvage, EtcdWalStore, segment_paths};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
@@ -143,6 +143,11 @@ pub fn open_damaged(
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
             Box::new(BoltDbSalvage::open(fs.as_ref(), &description.store, lock)?)
         }
+        Format::EtcdWal => {
+            let path = &description.store;
+            let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
+            Box::new(EtcdWalSalvage::open(fs, path, lock)?)
+        }
         Format::Redb if description.files.len() == 1 => {
             let path = &description.store;
             let lock = lock_shared(fs.as_ref(), clock, path, options.lock_timeout)?;
@@ -177,7 +182,7 @@ pub fn reads(format: Format) -> bool {
 
 /// Whether [`open_damaged`] salvages what is left of a damaged store of `format`.
 pub fn salvages(format: Format) -> bool {
-    matches!(format, Format::BoltDb | Format::Redb | Format::RaftWal)
+    matches!(format, Format::BoltDb | Format::Redb | Format::RaftWal | Format::EtcdWal)
 }
 
 fn open_described(

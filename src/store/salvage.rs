@@ -6,6 +6,7 @@
 //! is missing then is named, so that nobody takes the result for the whole.
 
 use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex, LogState};
+use crate::store::target::{Sealed, Target};
 use crate::store::{Entries, Format, Located, RedbFormat, StoreError, StoreFile};
 
 /// Faults that are kept one by one.
@@ -84,6 +85,18 @@ pub trait Salvage {
     /// # Errors
     /// When the files cannot be read.
     fn entries(&self, group: &GroupId) -> Result<Entries<'_>, StoreError>;
+    /// Whether [`Salvage::copy`] makes the result; else it is written anew from the entries.
+    fn is_copied(&self) -> bool {
+        false
+    }
+    /// Copies what is sound byte for byte under the target's partial name and syncs it; `None` in a
+    /// format that is written anew.
+    ///
+    /// # Errors
+    /// When the files cannot be read or written; nothing is left then.
+    fn copy(&self, _target: &Target) -> Result<Option<Sealed>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// Whether an entry that was read is one: its key and its own index agree.

@@ -11,6 +11,7 @@ pub(super) mod format;
 mod frames;
 mod index;
 mod replay;
+mod salvage;
 mod scan;
 mod segments;
 mod source;
@@ -21,6 +22,7 @@ use crate::model::EntryKind;
 use crate::store::{Format, Holds, Profile, VoteForm};
 
 pub use format::is_segment;
+pub use salvage::EtcdWalSalvage;
 pub use segments::segment_paths;
 pub use source::EtcdWalStore;
 pub(super) use start::snap_dir;

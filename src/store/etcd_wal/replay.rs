@@ -213,6 +213,16 @@ impl Following {
             }
             STATE => {
                 let state = State::read(data).map_err(|_| no_message("state"))?;
+                // An entry whose type was changed reads as a state, and what it says as its term
+                // is its own type.
+                let known = self.replay.state.map_or(0, |known| known.term);
+                if state.term < known {
+                    return Err(FaultKind::Field {
+                        what: "term of a state",
+                        expected: format!("{known} or more: terms only grow"),
+                        found: state.term.to_string(),
+                    });
+                }
                 self.replay.counts.states += 1;
                 self.replay.state = Some(state);
             }

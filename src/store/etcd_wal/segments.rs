@@ -23,7 +23,7 @@ pub struct Segment {
 }
 
 /// Where something lies in a log: which of its segments, and at which byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
     /// Position of the segment among the others.
     pub segment: usize,

@@ -13,7 +13,7 @@ use crate::store::etcd_wal::entries::{EntryWalk, HeadWalk, Log, RunWalk};
 use crate::store::etcd_wal::format::State;
 use crate::store::etcd_wal::replay::{Replay, replay, replay_from};
 use crate::store::etcd_wal::scan::Scan;
-use crate::store::etcd_wal::segments::{Segment, leftovers, name_faults, open_segments};
+use crate::store::etcd_wal::segments::{Segment, Spot, leftovers, name_faults, open_segments};
 use crate::store::etcd_wal::start::{self, Start};
 use crate::store::etcd_wal::{CLUSTER_ID_KEY, NODE_ID_KEY, PROFILE};
 use crate::store::{
@@ -49,8 +49,18 @@ impl EtcdWalStore {
         alone: bool,
         lock: Option<Box<dyn Held>>,
     ) -> Result<EtcdWalStore, StoreError> {
-        let segments = open_segments(fs, dir)?;
-        let fs = fs.as_ref();
+        EtcdWalStore::over(fs.as_ref(), dir, open_segments(fs, dir)?, alone, lock)
+    }
+
+    /// As [`EtcdWalStore::open`], over segments of the log in `dir` that may be shorter than their
+    /// files.
+    pub(super) fn over(
+        fs: &dyn Fs,
+        dir: &Path,
+        segments: Vec<Segment>,
+        alone: bool,
+        lock: Option<Box<dyn Held>>,
+    ) -> Result<EtcdWalStore, StoreError> {
         let mut replay = replay(&segments)?;
         let snap = start::snap_dir(fs, dir).filter(|_| !alone);
         let start = start::choose(fs, snap.as_deref(), &replay)?;
@@ -58,7 +68,7 @@ impl EtcdWalStore {
         faults.extend(name_faults(&segments));
         faults.extend(start::contradictions(&segments, &replay)?);
         faults.extend(start.faults.iter().cloned());
-        faults.extend(start::lost(&segments, &replay, start.index()));
+        faults.extend(start::lost(&segments, &replay, Some(start.index())));
         faults.extend(unlisted(replay.counts.more_faults));
         let begin = start.index();
         let first = segments.iter().rposition(|segment| segment.name.index <= begin);
@@ -104,6 +114,35 @@ impl EtcdWalStore {
             format!("{} beside it is BoltDB, and applied the log through {applied}", db::NAME)
         }));
         lines
+    }
+
+    /// The segments.
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// First and last index.
+    pub(super) fn bounds(&self) -> Option<IndexRange> {
+        self.replay.pieces.bounds()
+    }
+
+    /// Where the records of the newest segment end.
+    pub(super) fn end(&self) -> Spot {
+        let end = self.replay.ends.last().map_or(0, |end| end.at);
+        Spot { segment: self.segments.len().saturating_sub(1), offset_bytes: end }
+    }
+
+    /// Where a fault lies, in one of the segments.
+    pub(super) fn spot_of(&self, fault: &Fault) -> Option<Spot> {
+        let place = fault.place.as_ref()?;
+        let of_file = |segment: &Segment| segment.source.path == place.file;
+        let segment = self.segments.iter().position(of_file)?;
+        Some(Spot { segment, offset_bytes: place.offset_bytes })
+    }
+
+    /// Holes in the log that no snapshot explains.
+    pub(super) fn holes(&self) -> Vec<Fault> {
+        start::lost(&self.segments, &self.replay, None)
     }
 
     fn commit(&self) -> u64 {

@@ -153,10 +153,10 @@ pub fn contradictions(segments: &[Segment], replay: &Replay) -> Result<Vec<Fault
     Ok(faults)
 }
 
-/// Holes below the start that no snapshot from a leader left (R115). The log behind them is whole,
-/// so nobody who opens it would see them; but a record there is not what was written: of a record
-/// only the data are under its checksum, not the type.
-pub fn lost(segments: &[Segment], replay: &Replay, start: u64) -> Vec<Fault> {
+/// Holes that begin below `start`, or anywhere, and that no snapshot from a leader left (R115). Below
+/// the start the log behind them is whole, so nobody who opens it would see them; but a record there
+/// is not what was written: of a record only the data are under its checksum, not the type.
+pub fn lost(segments: &[Segment], replay: &Replay, start: Option<u64>) -> Vec<Fault> {
     let markers = &replay.markers;
     let is_all = replay.counts.markers == markers.len() as u64;
     // Of very many markers the oldest are not kept.
@@ -164,14 +164,15 @@ pub fn lost(segments: &[Segment], replay: &Replay, start: u64) -> Vec<Fault> {
     let is_marked = |index: u64| markers.binary_search_by_key(&index, |one| one.index).is_ok();
     let holes = replay.pieces.holes().filter(|hole| {
         let covered = hole.behind.saturating_sub(1);
-        hole.before < start && covered >= known_from && !is_marked(covered)
+        let below = start.is_none_or(|start| hole.before < start);
+        below && covered >= known_from && !is_marked(covered)
     });
     let fault = |hole: Hole| {
         let (first, last) = (hole.before.saturating_add(1), hole.behind.saturating_sub(1));
         let kind = FaultKind::Broken {
             message: format!(
-                "entries {first} to {last} are missing before the snapshot through {start}, and \
-                 no marker says that a snapshot covers them"
+                "entries {first} to {last} are missing, and no marker says that a snapshot covers \
+                 them"
             ),
             expected: format!("an entry {first}, or the marker of a snapshot through {last}"),
             found: Some(format!("entry {}", hole.behind)),

@@ -250,6 +250,7 @@ fn a_hole_that_no_snapshot_explains_is_damage_also_where_the_log_begins_behind_i
     let made = |kind: u64, marker: bool| {
         let mut made = Made::new();
         made.entries(1..=4, 1);
+        // No state before it, so that nothing speaks against this being one.
         // A changed type: the checksum covers the data alone.
         made.checked(kind, &message(&[(1, 0), (2, 1), (3, 5)]));
         made.entries(6..=30, 1);
@@ -272,6 +273,20 @@ fn a_hole_that_no_snapshot_explains_is_damage_also_where_the_log_begins_behind_i
     let installed = made(3, true);
     installed.snap(20, 1);
     assert_eq!(told(&installed.open()), [], "a snapshot through 5 came from a leader");
+}
+
+#[test]
+fn an_entry_that_reads_as_a_state_is_told_by_its_term() {
+    let mut made = Made::new();
+    made.entries(1..=9, 1);
+    made.state(2, 9);
+    // Written again in term 2: with another type the entry of term 1 would stay.
+    made.checked(3, &message(&[(1, 0), (2, 2), (3, 9)]));
+    made.entries(10..=12, 2);
+    made.state(2, 12);
+    let store = made.open();
+    assert_eq!(told(&store), [DAMAGE]);
+    assert_eq!(state(&store).hard.term.unwrap().0, 2);
 }
 
 #[test]
