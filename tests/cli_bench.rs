@@ -368,7 +368,7 @@ fn jobs_run_on_every_format_and_stand_beside_the_go_libraries() {
     assert_fits(&value);
     let jobs = value["result"]["jobs"].as_array().expect("jobs");
     let names: Vec<&str> = jobs.iter().map(|job| job["job"].as_str().expect("a name")).collect();
-    for format in ["redb", "fastlog", "boltdb", "raft-wal"] {
+    for format in ["redb", "fastlog", "boltdb", "raft-wal", "etcd-wal"] {
         assert!(names.contains(&format!("verify {format}").as_str()), "{names:?}");
         assert!(names.contains(&format!("inspect --entries {format}").as_str()), "{names:?}");
     }

@@ -173,6 +173,7 @@ impl Run<'_, '_> {
         shape.write(self.fs, Format::FastLog, &self.dir.join("log.fastlog"))?;
         shape.write(self.fs, Format::BoltDb, &self.dir.join("log.boltdb"))?;
         shape.write(self.fs, Format::RaftWal, &self.dir.join("log.wal"))?;
+        shape.write_etcd(self.fs, &self.dir.join("log.etcd"))?;
         for schema in SCHEMAS {
             shape.write_in(self.fs, schema.name, &schema.log(self.dir))?;
         }
@@ -181,6 +182,7 @@ impl Run<'_, '_> {
         jobs.extend(SCHEMAS.iter().flat_map(|schema| schema_jobs(schema, self.dir)));
         jobs.extend(boltdb_jobs(self.dir, self.go));
         jobs.extend(raft_wal_jobs(self.dir, self.go));
+        jobs.extend(etcd_jobs(self.dir));
         let mut measured: Vec<Measured> = jobs.iter().map(|_| Measured::default()).collect();
         for round in 1..=rounds {
             for (job, measured) in jobs.iter().zip(&mut measured) {
@@ -352,6 +354,17 @@ fn jobs_in(dir: &Path) -> Vec<Job> {
         writes(backup, &scratch, Limit::TarAndCompress, Some(1.0)),
         // Compared with copying what comes out of the archive, not the archive.
         Job { source: fastlog.clone(), ..writes(restore, &scratch, Limit::CopyAndSync, None) },
+    ]
+}
+
+/// What is done with etcd's log: reading it is reading it once, with its checksums.
+fn etcd_jobs(dir: &Path) -> Vec<Job> {
+    let log = dir.join("log.etcd");
+    let entries = ["inspect", "--entries", "--format", "jsonl"];
+    let verify = job("verify etcd-wal", &["verify"], &[&log], &[]);
+    vec![
+        Job { target_times_limit: Some(1.0 / 0.7), ..verify },
+        job("inspect --entries etcd-wal", &entries, &[&log], &[]),
     ]
 }
 

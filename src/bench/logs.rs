@@ -9,6 +9,7 @@ use crate::model::{
     AppendInstant, AppendTime, ByteOrder, Entry, EntryExtra, EntryKind, GroupId, HardState, LogId,
     LogIndex, LogState, SharedBytes, StableValue, Term, TimeForm, Zone,
 };
+use crate::store::etcd_wal::{Metadata, SegmentWriter};
 use crate::store::open::{SinkOptions, create_sink};
 use crate::store::redb::schemas;
 use crate::store::target::Target;
@@ -99,6 +100,24 @@ impl LogShape {
         }
         sink.seal()?.publish()?;
         Ok(())
+    }
+
+    /// Writes a log of this shape as etcd would, in segments below `dir`: raftlog has no sink for
+    /// it.
+    ///
+    /// # Errors
+    /// When the system refused.
+    pub fn write_etcd(&self, fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), Error> {
+        let mut writer = SegmentWriter::create(fs, dir, Metadata { node: 17, cluster: 34 })?;
+        let noise = noise();
+        for index in 1..=self.entries {
+            let entry = self.entry(index, &noise);
+            writer.entry(&entry)?;
+            if index % BATCH_ENTRIES == 0 || index == self.entries {
+                writer.state(entry.term, entry.index)?;
+            }
+        }
+        Ok(writer.finish()?)
     }
 
     fn state(&self) -> LogState {

@@ -17,15 +17,17 @@ mod segments;
 mod source;
 mod start;
 mod tail;
+mod write;
 
 use crate::model::EntryKind;
 use crate::store::{Format, Holds, Profile, VoteForm};
 
-pub use format::is_segment;
+pub use format::{Metadata, is_segment};
 pub use salvage::EtcdWalSalvage;
 pub use segments::segment_paths;
 pub use source::EtcdWalStore;
 pub(super) use start::snap_dir;
+pub use write::SegmentWriter;
 
 /// Stable key under which the id of the member goes.
 pub const NODE_ID_KEY: &[u8] = b"etcd.node_id";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::bytes::{crc32c_resumed, put_varint};
-use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex, LogState, Severity};
+use crate::model::{Code, EntryKind, Fault, GroupId, IndexRange, LogIndex, LogState, Severity};
 use crate::store::{HeadPiece, Level, LogSource, RecordScan, RecordStatus, Store, StoreError};
 use crate::vfs::Fs;
 use crate::vfs::os::OsFs;
@@ -477,6 +477,33 @@ fn node_and_cluster_become_stable_keys() {
     let keys = [NODE_ID_KEY, CLUSTER_ID_KEY].map(|key| state.stable[key].as_u64().unwrap());
     assert_eq!(keys, [17, 34]);
     assert_eq!(state.hard, Default::default(), "no state was written");
+}
+
+#[test]
+fn what_is_written_to_measure_on_reads_as_etcds() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = dir.path().join("wal");
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let metadata = Metadata { node: 17, cluster: 34 };
+    let mut writer = SegmentWriter::create(&fs, &wal, metadata).unwrap();
+    let payload = crate::model::SharedBytes::from(vec![7; 1 << 20]);
+    let entry = |index: u64| crate::model::Entry {
+        index: LogIndex(index),
+        term: crate::model::Term(2),
+        kind: EntryKind::Command,
+        kind_code: Some(0),
+        payload: Some(payload.clone()),
+        extra: Default::default(),
+    };
+    (1..=70).for_each(|index| writer.entry(&entry(index)).unwrap());
+    writer.state(crate::model::Term(2), LogIndex(70)).unwrap();
+    writer.finish().unwrap();
+    let store = EtcdWalStore::open(&OsFs, &wal, false, None).unwrap();
+    assert_eq!((told(&store), log(&store)), (vec![], expect(&[(1..=70, 2)])));
+    let names: Vec<_> =
+        segment_paths(&OsFs, &wal).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 2);
+    assert_eq!((names[1].sequence, names[1].index), (1, 63), "the first behind 64,000,000 bytes");
 }
 
 #[test]
