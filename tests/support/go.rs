@@ -1,6 +1,8 @@
-//! The Go program of `tests/interop/`, which opens files with the libraries that own their format.
+//! The Go programs of `tests/interop/` and `tests/interop-etcd/`, which open files with the
+//! libraries that own their format.
 //!
-//! Needs Go and the modules of `tests/interop/go.sum`; without them a test says so and passes.
+//! They need Go and the modules of their `go.sum`; without them a test says so and passes. etcd's
+//! is a module of its own: its packages bring in some hundred others.
 #![allow(clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
@@ -14,26 +16,38 @@ use super::{raftlog, told};
 /// The Go program, built once; `None` where that is not possible.
 pub fn interop() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-        let built = Command::new("go")
-            .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
-            .args([program.as_path(), Path::new(".")])
-            .current_dir(source)
-            // A test reaches for no network: the modules are there, or it is skipped.
-            .env("GOPROXY", "off")
-            .env("GOFLAGS", "")
-            .output();
-        match built {
-            Ok(output) if output.status.success() => Some(program),
-            _ => None,
-        }
-    });
+    once(&BUILT, "interop")
+}
+
+/// The Go program with etcd's own packages.
+pub fn interop_etcd() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    once(&BUILT, "interop-etcd")
+}
+
+fn once(built: &'static OnceLock<Option<PathBuf>>, name: &str) -> Option<&'static Path> {
+    let built = built.get_or_init(|| build(name));
     if built.is_none() {
         eprintln!("skipped: no Go, or its modules are not there");
     }
     built.as_deref()
+}
+
+fn build(name: &str) -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    let built = Command::new("go")
+        .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
+        .args([program.as_path(), Path::new(".")])
+        .current_dir(source)
+        // A test reaches for no network: the modules are there, or it is skipped.
+        .env("GOPROXY", "off")
+        .env("GOFLAGS", "")
+        .output();
+    match built {
+        Ok(output) if output.status.success() => Some(program),
+        _ => None,
+    }
 }
 
 /// Runs the Go program.
