@@ -102,6 +102,7 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             break
         }
         'raftlog;migrate' {
+            [CompletionResult]::new('--group-of', '--group-of', [CompletionResultType]::ParameterName, 'Make each of these stores a group of DST, under the name in front of the first =')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Format of SRC, instead of the one recognised')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Format of DST')
             [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'Only the group of this name')

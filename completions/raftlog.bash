@@ -495,12 +495,16 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__migrate)
-            opts="-q -v -h --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group-of --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --group-of)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --from)
                     COMPREPLY=($(compgen -W "redb fastlog boltdb raft-fastlog raft-wal etcd-wal" -- "${cur}"))
                     return 0

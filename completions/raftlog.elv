@@ -96,6 +96,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'raftlog;migrate'= {
+            cand --group-of 'Make each of these stores a group of DST, under the name in front of the first ='
             cand --from 'Format of SRC, instead of the one recognised'
             cand --to 'Format of DST'
             cand --group 'Only the group of this name'

@@ -202,6 +202,7 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l json -d 'Shor
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l group-of -d 'Make each of these stores a group of DST, under the name in front of the first =' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l from -d 'Format of SRC, instead of the one recognised' -r -f -a "redb\t''
 fastlog\t''
 boltdb\t''

@@ -339,6 +339,16 @@ fn many_members_become_groups_of_one_log() {
         assert_eq!(state(&target, &["--group", name]), state(path, &[]), "{name}");
     }
     ends(0, &["verify", text(&target)]);
+}
+
+#[test]
+fn what_cannot_become_groups_of_one_log_is_refused() {
+    let dir = tempfile::tempdir().expect("directory");
+    let target = dir.path().join("groups.fl");
+    let named = [BASIC, SNAP].map(|name| format!("{name}={}", unpacked(name).display()));
+    let words = ["migrate", "--to", "fastlog", "--group-of"];
+    let both: Vec<&str> = named.iter().map(String::as_str).chain([text(&target)]).collect();
+    ends(0, &[&words[..], &both].concat());
     // What cannot be meant is a mistake on the command line, and writes nothing.
     let other = dir.path().join("other");
     for (code, list) in [
@@ -364,7 +374,6 @@ fn many_members_become_groups_of_one_log() {
     }
     // Neither a store with groups of its own nor a target inside a member.
     let nested = format!("a={}", target.display());
-    let words = ["migrate", "--to", "fastlog", "--group-of"];
     ends(12, &[&words[..], &[nested.as_str(), to]].concat());
     let inside = dir.path().join("copy");
     unpack(PACKAGE, &inside);
@@ -403,7 +412,8 @@ fn repair_copies_the_sound_beginning_and_says_what_it_cut() {
     let log = dir.path().join(PACKAGE).join("wal");
     let second = log.join("0000000000000001-000000000000005d.wal");
     let mut bytes = fs::read(&second).expect("segment");
-    let broken = frames(&bytes).into_iter().nth(40).expect("a frame").at;
+    let entries = frames(&bytes).into_iter().filter(|frame| frame.kind == 2);
+    let broken = entries.map(|frame| frame.at).nth(20).expect("an entry");
     bytes[broken + 60] ^= 1;
     fs::write(&second, &bytes).expect("written");
     let before = contents(&log);
@@ -419,6 +429,16 @@ fn repair_copies_the_sound_beginning_and_says_what_it_cut() {
     assert_eq!(files[1].1, bytes[..broken]);
     ends(0, &["verify", text(&out("middle"))]);
     assert!(contents(&log) == before, "the source is only read");
+    // A target that does not fit is not there at all.
+    let program = Path::new(env!("CARGO_BIN_EXE_raftlog"));
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
+        .args([program, Path::new("repair"), &unpacked(TORN), Path::new("--out"), &out("full")])
+        .output()
+        .expect("sh");
+    let (code, _, err) = told(&limited);
+    assert_eq!(code, 14, "{err}");
+    assert!(!contents(dir.path()).iter().any(|(path, _)| text(path).contains("full")));
     // Nothing to repair: a copy.
     let said = repaired(0, &unpacked(BASIC), "whole");
     assert_eq!(

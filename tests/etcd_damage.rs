@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,9 @@ use raftlog::store::{Format, OpenOptions, StoreError};
 use raftlog::verify::{self, verify};
 use raftlog::vfs::Fs;
 use raftlog::vfs::os::{OsClock, OsFs};
-use support::etcd::{BASIC, INSTALLED, OVERWRITE, PACKAGE, SNAP, TORN, frames, wal};
+use support::etcd::{
+    BASIC, Frame, INSTALLED, OVERWRITE, PACKAGE, SNAP, TORN, contents, frames, wal,
+};
 
 /// Reserved space that is kept behind the data: the archives have 64 MB of it.
 const RESERVED: usize = 16 << 10;
@@ -37,11 +40,14 @@ impl Seen {
     }
 }
 
-/// Reads everything; `None` when there is no log any more by its content.
+/// Reads everything of a log alone; `None` when there is no log any more by its content.
 fn read(dir: &Path) -> Option<Seen> {
+    read_with(dir, &OpenOptions { alone: true, ..OpenOptions::default() })
+}
+
+fn read_with(dir: &Path, options: &OpenOptions) -> Option<Seen> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
-    let alone = OpenOptions { alone: true, ..OpenOptions::default() };
-    let opened = match open(&fs, &OsClock, dir, &alone) {
+    let opened = match open(&fs, &OsClock, dir, options) {
         Ok(opened) => opened,
         Err(StoreError::NotFound { .. }) => return None,
         Err(other) => panic!("{other}"),
@@ -82,7 +88,12 @@ struct Copy {
 
 impl Copy {
     fn of(archive: &'static str) -> Copy {
-        let dir = tempfile::tempdir().expect("directory");
+        Copy::into(archive, tempfile::tempdir().expect("directory"), "")
+    }
+
+    /// A copy whose segments lie below a directory.
+    fn into(archive: &'static str, dir: tempfile::TempDir, below: &str) -> Copy {
+        let log = dir.path().join(below);
         let mut segments = Vec::new();
         let mut names: Vec<_> = fs::read_dir(wal(archive)).expect("log").collect();
         names.sort_by_key(|name| name.as_ref().expect("name").file_name());
@@ -97,11 +108,11 @@ impl Copy {
             // Zeros inside the last payload belong to it.
             let end = frames_end(&bytes);
             bytes.truncate(len.max(end));
-            let path = dir.path().join(name.file_name().expect("a name"));
+            let path = log.join(name.file_name().expect("a name"));
             fs::write(&path, &bytes).expect("written");
             segments.push((path, bytes));
         }
-        let sound = read(dir.path()).expect("a log");
+        let sound = read(&log).expect("a log");
         Copy { dir, segments, sound, name: archive }
     }
 
@@ -115,6 +126,29 @@ impl Copy {
         fs::write(&self.segments[segment].0, bytes).expect("written");
         let seen = read(self.dir.path());
         fs::write(&self.segments[segment].0, &self.segments[segment].1).expect("written");
+        seen
+    }
+
+    /// What is seen of the log with a segment cut to each of these lengths.
+    fn cut(&self, segment: usize, mut lens: Vec<usize>, mut see: impl FnMut(usize, Option<Seen>)) {
+        let (path, bytes) = &self.segments[segment];
+        // Large segments are not written again for each.
+        lens.sort_unstable_by(|a, b| b.cmp(a));
+        for len in lens {
+            let file = fs::OpenOptions::new().write(true).open(path).expect("opened");
+            file.set_len(len as u64).expect("cut");
+            see(len, read(self.dir.path()));
+        }
+        fs::write(path, bytes).expect("written");
+    }
+
+    /// What is seen with one bit of a segment changed.
+    fn flipped(&self, segment: usize, byte: usize, bit: usize) -> Option<Seen> {
+        let (path, bytes) = &self.segments[segment];
+        let file = fs::OpenOptions::new().write(true).open(path).expect("opened");
+        file.write_all_at(&[bytes[byte] ^ (1 << bit)], byte as u64).expect("written");
+        let seen = read(self.dir.path());
+        file.write_all_at(&bytes[byte..=byte], byte as u64).expect("written");
         seen
     }
 
@@ -145,10 +179,16 @@ impl Numbers {
 
 /// How much is tried of something: a sample, or with `RAFTLOG_DAMAGE=full` (`.ci/damage`) all.
 fn amount(sample: usize, full: usize) -> usize {
-    match std::env::var_os("RAFTLOG_DAMAGE").is_some_and(|word| word == "full") {
-        true => full,
-        false => sample,
-    }
+    if is_full() { full } else { sample }
+}
+
+fn is_full() -> bool {
+    std::env::var_os("RAFTLOG_DAMAGE").is_some_and(|word| word == "full")
+}
+
+/// The bundled logs; the one of 14 MB only where all is tried.
+fn archives() -> impl Iterator<Item = &'static str> {
+    SMALL.into_iter().chain([OVERWRITE]).chain(is_full().then_some(TORN))
 }
 
 const SMALL: [&str; 4] = [BASIC, SNAP, INSTALLED, PACKAGE];
@@ -156,7 +196,7 @@ const SMALL: [&str; 4] = [BASIC, SNAP, INSTALLED, PACKAGE];
 #[test]
 fn a_segment_cut_anywhere_shows_what_was_before_the_cut_and_is_torn_or_damaged() {
     let mut numbers = Numbers(1);
-    for archive in SMALL.into_iter().chain([OVERWRITE]) {
+    for archive in archives() {
         let copy = Copy::of(archive);
         for (at, (_, bytes)) in copy.segments.iter().enumerate() {
             let newest = at + 1 == copy.segments.len();
@@ -165,11 +205,11 @@ fn a_segment_cut_anywhere_shows_what_was_before_the_cut_and_is_torn_or_damaged()
             let last = (used.saturating_sub(amount(40, 600))..used).rev();
             let few = if archive == OVERWRITE { 10 } else { 60 };
             let seeded = (0..amount(few, 1000)).map(|_| numbers.next(used)).collect::<Vec<_>>();
-            for len in last.chain(seeded) {
+            copy.cut(at, last.chain(seeded).collect(), |len, seen| {
                 let what = format!("segment {at} cut at {len}");
-                let Some(seen) = copy.broken(at, &bytes[..len]) else {
+                let Some(seen) = seen else {
                     assert!(len < 64, "{archive}: {what}");
-                    continue;
+                    return;
                 };
                 let border = len == 0 || borders.contains(&len);
                 let [torn, damaged, chain] =
@@ -180,7 +220,7 @@ fn a_segment_cut_anywhere_shows_what_was_before_the_cut_and_is_torn_or_damaged()
                         (!border, false, false),
                         "{archive}: {what}"
                     );
-                    continue;
+                    return;
                 }
                 // Inside a record the segment ends too early; behind a whole one only the chain of
                 // checksums shows it, and the missing metadata where not even those are left. What
@@ -189,7 +229,7 @@ fn a_segment_cut_anywhere_shows_what_was_before_the_cut_and_is_torn_or_damaged()
                 let linked = border && !(at == 0 && nameless);
                 assert_eq!((torn, damaged), (false, !border || nameless), "{archive}: {what}");
                 assert_eq!(chain, linked, "{archive}: {what}");
-            }
+            });
         }
     }
 }
@@ -197,20 +237,115 @@ fn a_segment_cut_anywhere_shows_what_was_before_the_cut_and_is_torn_or_damaged()
 #[test]
 fn a_flipped_bit_is_found_or_changes_nothing() {
     let mut numbers = Numbers(2);
-    for archive in SMALL {
+    for archive in archives() {
         let copy = Copy::of(archive);
         for (at, (_, bytes)) in copy.segments.iter().enumerate() {
-            let mut broken = bytes.clone();
+            let mut whole = frames(bytes);
+            if archive == TORN {
+                whole.pop();
+            }
             for _ in 0..amount(150, 10_000) / copy.segments.len() {
                 let (byte, bit) = (numbers.next(bytes.len()), numbers.next(8));
-                broken[byte] ^= 1 << bit;
                 let what = format!("segment {at}, bit {bit} of byte {byte}");
-                match copy.broken(at, &broken) {
-                    Some(seen) => copy.assert_honest(&seen, &what),
-                    None => panic!("{archive}: {what}: not recognised any more"),
+                let Some(seen) = copy.flipped(at, byte, bit) else {
+                    panic!("{archive}: {what}: not recognised any more");
+                };
+                copy.assert_honest(&seen, &what);
+                let inside = |frame: &Frame| {
+                    (frame.data_at..frame.data_at + frame.data.len()).contains(&byte)
+                };
+                if whole.iter().any(inside) {
+                    // No sector of it is zeros, or others follow: never a torn write.
+                    assert!(seen.has(Code::R115), "{archive}: {what}: damaged");
                 }
-                broken[byte] = bytes[byte];
             }
+        }
+    }
+}
+
+#[test]
+fn what_lies_beside_a_log_may_be_cut_and_flipped() {
+    let mut numbers = Numbers(4);
+    for archive in [SNAP, OVERWRITE, INSTALLED] {
+        let dir = tempfile::tempdir().expect("directory");
+        let member = dir.path().join("member");
+        for below in ["wal", "snap"] {
+            fs::create_dir_all(member.join(below)).expect("directory");
+        }
+        let copy = Copy::into(archive, dir, "member/wal");
+        let mut beside = contents(&wal(archive).parent().expect("a member").join("snap"));
+        for (path, bytes) in &mut beside {
+            *path = member.join("snap").join(path.file_name().expect("a name"));
+            fs::write(path, bytes).expect("written");
+        }
+        let sound = beside_damage(copy.dir.path());
+        assert!(sound.is_sound(), "{archive}");
+        let newest = beside.iter().rposition(|(path, _)| path.extension().is_some());
+        for (at, (path, bytes)) in beside.iter().enumerate() {
+            let file = fs::OpenOptions::new().write(true).open(path).expect("opened");
+            let check = |what: String| {
+                let seen = beside_damage(copy.dir.path());
+                if Some(at) == newest {
+                    assert!(seen.has(Code::R109), "{archive}: {what}");
+                } else {
+                    assert!(seen.entries == sound.entries, "{archive}: {what}");
+                    assert!(seen.state == sound.state, "{archive}: {what}");
+                }
+            };
+            let mut lens: Vec<usize> =
+                (1..=amount(4, 600)).map(|less| bytes.len() - less).collect();
+            lens.extend((0..amount(10, 1000)).map(|_| numbers.next(bytes.len())));
+            lens.sort_unstable_by(|a, b| b.cmp(a));
+            for len in lens {
+                file.set_len(len as u64).expect("cut");
+                check(format!("{} cut at {len}", path.display()));
+            }
+            file.write_all_at(bytes, 0).expect("written");
+            for _ in 0..amount(30, 10_000 / beside.len()) {
+                let (byte, bit) = (numbers.next(bytes.len()), numbers.next(8));
+                file.write_all_at(&[bytes[byte] ^ (1 << bit)], byte as u64).expect("written");
+                check(format!("{}, bit {bit} of byte {byte}", path.display()));
+                file.write_all_at(&bytes[byte..=byte], byte as u64).expect("written");
+            }
+        }
+    }
+}
+
+/// A data directory, with what lies beside its log.
+fn beside_damage(dir: &Path) -> Seen {
+    read_with(dir, &OpenOptions::default()).expect("a log")
+}
+
+#[test]
+fn a_log_of_nothing_but_damage_takes_little_memory() {
+    let dir = tempfile::tempdir().expect("directory");
+    let wal = dir.path().join("wal");
+    fs::create_dir(&wal).expect("directory");
+    let name = wal.join("0000000000000000-0000000000000000.wal");
+    let program = Path::new(env!("CARGO_BIN_EXE_raftlog"));
+    // A checksum record as each segment has, then records whose checksum is always wrong: an entry,
+    // by its type a state, a marker, a checksum or nothing.
+    let begin = [4, 0, 0, 0, 0, 0, 0, 0x84, 8, 4, 0x10, 0, 0, 0, 0, 0];
+    let entry = [0x0c, 0, 0, 0, 0, 0, 0, 0x84, 8, 2, 0x10, 1, 0x1a, 6, 8, 0, 0x10, 1, 0x18, 1];
+    for kind in [2, 3, 5, 4, 9] {
+        let mut bytes = begin.to_vec();
+        for _ in 0..amount(40_000, 2_000_000) {
+            let at = bytes.len();
+            bytes.extend_from_slice(&entry);
+            bytes[at + 9] = kind;
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        fs::write(&name, &bytes).expect("written");
+        for words in [vec!["verify"], vec!["inspect", "--records", "--format", "csv"]] {
+            let output = std::process::Command::new("sh")
+                .args(["-c", "ulimit -v 300000 && exec \"$0\" \"$@\""])
+                .arg(program)
+                .args(&words)
+                .arg(&wal)
+                .output()
+                .expect("sh");
+            let (code, err) = (output.status.code(), String::from_utf8_lossy(&output.stderr));
+            assert_eq!(code, Some(1), "{kind}, {words:?}: {err}");
         }
     }
 }
@@ -227,17 +362,19 @@ fn runs_of_zeros_and_of_noise_are_found() {
                 let mut broken = bytes.clone();
                 let begin = 64 + numbers.next(bytes.len() - 64);
                 let end = (begin + 1 + numbers.next(2000)).min(bytes.len());
-                // A log that is zero from the end of a record on was never longer.
-                let at_border = |border: &usize| (border - 8..=*border).contains(&begin);
-                if round % 3 == 0 && end >= used && borders.iter().any(at_border) {
-                    continue;
-                }
                 match round % 3 {
                     0 => broken[begin..end].fill(0),
                     1 => broken[begin..end]
                         .iter_mut()
                         .for_each(|byte| *byte = numbers.next(256) as u8),
                     _ => broken.copy_within(0..end - begin, begin),
+                }
+                // A log that is zero from the end of a record on was never longer.
+                let changed = broken.iter().zip(bytes).position(|(now, before)| now != before);
+                let Some(changed) = changed else { continue };
+                let in_length = |border: &usize| (*border..border + 8).contains(&changed);
+                if round % 3 == 0 && end >= used && borders.iter().any(in_length) {
+                    continue;
                 }
                 let seen = copy.broken(at, &broken).expect("recognised");
                 copy.assert_honest(&seen, &format!("segment {at}, {begin}..{end}, round {round}"));
@@ -300,9 +437,10 @@ fn another_members_segment_is_no_part_of_the_log() {
         .filter(|fault| fault.code == Code::R115)
         .map(|fault| fault.to_string())
         .collect();
-    assert_eq!(damage.len(), 2, "{damage:?}");
+    assert_eq!(damage.len(), 3, "{damage:?}");
     assert!(damage.iter().any(|what| what.contains("zeros")), "the first has reserved space");
     assert!(damage.iter().any(|what| what.contains("metadata")), "the second names another member");
+    assert!(damage.iter().any(|what| what.contains("term of a state")), "which begins in term 1");
     assert_eq!(seen.findings.errors_of(Code::R116), 0, "behind reserved space the chain is new");
 }
 

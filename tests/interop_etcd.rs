@@ -162,12 +162,6 @@ fn logs_from_seeds_are_read_as_etcds_own_packages_read_them() {
     }
 }
 
-/// Where the data of a record begin.
-fn data_at(bytes: &[u8], frame: &Frame) -> usize {
-    let word = u64::from_le_bytes(bytes[frame.at..frame.at + 8].try_into().expect("8 bytes"));
-    frame.at + 8 + (word as usize & 0xffff_ffff) - frame.data.len()
-}
-
 /// Appends to a repaired log with the packages, which find nothing to repair; raftlog reads it.
 fn goes_on(program: &Path, dir: &Path, kept: &[Value], what: &str) {
     let told = lines(&done(program, &["append", text(dir)]));
@@ -211,7 +205,7 @@ fn etcd_opens_what_repair_wrote_and_appends_to_it() {
             let short = |frame: &Frame| frame.kind == 2 && frame.data.len() < 300;
             let short: Vec<Frame> = frames(bytes).into_iter().filter(short).collect();
             let mut bytes = bytes.clone();
-            bytes[data_at(&bytes, &short[short.len() / 2]) + 3] ^= 0x40;
+            bytes[short[short.len() / 2].data_at + 3] ^= 0x40;
             fs::write(name, bytes).expect("written");
         }
         assert_ne!(told(&go(program, &["append", text(&dir)])).0, 0, "etcd refuses it");

@@ -112,12 +112,13 @@ pub fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// A frame of a segment: where it begins, type, checksum, data.
+/// A frame of a segment: where it begins and ends, type, data and where these begin.
 pub struct Frame {
     pub at: usize,
     pub end: usize,
     pub kind: u8,
     pub data: Vec<u8>,
+    pub data_at: usize,
 }
 
 /// The frames of a segment that etcd wrote, read here by rules of their own.
@@ -142,7 +143,8 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
             _ => Vec::new(),
         };
         let end = at + 8 + len + padding;
-        found.push(Frame { at, end, kind: record[1], data });
+        let data_at = at + 8 + len - data.len();
+        found.push(Frame { at, end, kind: record[1], data, data_at });
         at = end;
     }
     found

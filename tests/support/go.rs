@@ -2,7 +2,7 @@
 //! libraries that own their format.
 //!
 //! They need Go and the modules of their `go.sum`; without them a test says so and passes. etcd's
-//! is a module of its own: its packages bring in some hundred others.
+//! is a module of its own, so that the versions that its packages ask for bind nobody else.
 #![allow(clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@
 //! the place of the first of them; the others are found by following the file from there. An entry
 //! that is written again removes itself and everything above it, so the log is a stack of pieces.
 //!
-//! Memory: about 100 bytes for each 1,024 entries, and as much for each rewrite and each damaged
-//! record.
+//! Memory: about 130 bytes for each 1,024 entries, and as much for each rewrite and each damaged
+//! record; never more than for 262,144 of these, where reading ends.
 
 use crate::model::{EntryKind, HeadRun, IndexRange, LogIndex, Term};
 use crate::store::StoreError;
@@ -15,6 +15,8 @@ use crate::store::etcd_wal::segments::{Segment, Spot};
 
 /// Entries of a piece, at most.
 const PIECE_ENTRIES: u64 = 1024;
+/// Pieces that are remembered at most. A log in good order has one for each 1,024 entries.
+const PIECES_MAX: usize = 1 << 18;
 /// Rewrites that are remembered one by one.
 const REWRITES_MAX: usize = 4096;
 /// Holes at which a piece ends; behind so many it goes on in spite of them.
@@ -193,6 +195,11 @@ impl Pieces {
         self.apart = false;
     }
 
+    /// Whether no more are remembered.
+    pub fn is_full(&self) -> bool {
+        self.stack.len() >= PIECES_MAX
+    }
+
     /// Takes note that something here could not be read.
     pub fn damage(&mut self, fault: usize) {
         self.fault = Some(fault);
@@ -269,6 +276,17 @@ impl Pieces {
     /// Bytes of their frames.
     pub fn frame_bytes(&self) -> u64 {
         self.stack.iter().map(|piece| piece.frame_bytes).sum()
+    }
+
+    /// The hole in front of the first entry, where that is not `expected`, nor a lower one.
+    pub fn hole_in_front(&self, expected: u64) -> Option<Hole> {
+        let piece = self.stack.first().filter(|piece| piece.fault.is_none())?;
+        let hole = Hole {
+            before: expected.saturating_sub(1),
+            behind: piece.first.index,
+            spot: piece.first.spot,
+        };
+        (piece.first.index > expected).then_some(hole)
     }
 
     /// Where indexes are missing between entries, and nothing says that something there could not

@@ -85,7 +85,8 @@ pub struct Replay {
 /// # Errors
 /// Only when the files cannot be read; damage is in [`Replay::faults`].
 pub fn replay(segments: &[Segment]) -> Result<Replay, StoreError> {
-    let mut following = Following { replay: Replay::default(), running: None, is_named: false };
+    let mut following =
+        Following { replay: Replay::default(), running: None, is_named: false, gave_up: false };
     for (at, segment) in segments.iter().enumerate() {
         following.segment(at, segment, at + 1 == segments.len())?;
     }
@@ -127,6 +128,8 @@ struct Following {
     running: Option<u32>,
     /// Whether the segment said whose log it is, as each does.
     is_named: bool,
+    /// Whether reading ended before the log did.
+    gave_up: bool,
 }
 
 impl Following {
@@ -136,6 +139,9 @@ impl Following {
         loop {
             let begin = frames.at();
             match frames.step()? {
+                Step::Frame(_) if self.replay.pieces.is_full() => {
+                    return self.give_up(segment, begin);
+                }
                 Step::Frame(frame) => {
                     if self.frame(at, &mut frames, &frame, last)? {
                         let end = SegmentEnd { at: begin, torn: true, damaged: false };
@@ -146,6 +152,19 @@ impl Following {
                 Step::Stop(stop) => return self.stop(segment, begin, stop, last),
             }
         }
+    }
+
+    /// Ends reading where the log is in more pieces than are remembered: no etcd wrote that.
+    fn give_up(&mut self, segment: &Segment, at: u64) -> Result<(), StoreError> {
+        if !std::mem::replace(&mut self.gave_up, true) {
+            let found = "so much is damaged or written again that nothing from here on is read";
+            let kind = FaultKind::Note { found: found.to_owned() };
+            let place = segment.source.place(at, segment.source.size_bytes.saturating_sub(at));
+            // Never left out, however many there are before it.
+            self.replay.faults.push(Fault::new(Code::R115, kind).at(place));
+        }
+        self.replay.ends.push(SegmentEnd { at, torn: false, damaged: true });
+        Ok(())
     }
 
     /// Takes a frame; returns whether it is torn, and nothing behind it counts.

@@ -25,6 +25,8 @@ pub struct EtcdWalSalvage {
     /// What is left, read as any log; `None` when nothing is.
     sound: Option<EtcdWalStore>,
     salvaged: Salvaged,
+    /// Keeps writers out while this is read.
+    _lock: Option<Box<dyn Held>>,
 }
 
 impl EtcdWalSalvage {
@@ -50,21 +52,23 @@ impl EtcdWalSalvage {
         let end = whole.end();
         let cut = damaged.map_or(end, |spot| spot.min(end));
         drop(whole);
-        let segments = clipped(open_segments(fs, dir)?, cut, &mut salvaged);
-        let sound = match segments.is_empty() {
-            true => None,
-            false => Some(EtcdWalStore::over(fs.as_ref(), dir, segments, true, lock)?),
-        };
+        let mut sound = through(fs, dir, cut, &mut salvaged)?;
+        let unfinished = sound.as_ref().map(EtcdWalStore::unfinished).transpose()?.flatten();
+        if let (Some(fault), Some(store)) = (unfinished, &sound) {
+            let cut = store.spot_of(&fault).unwrap_or(cut);
+            salvaged.drop_piece(fault);
+            sound = through(fs, dir, cut, &mut Salvaged::default())?;
+        }
         let last = sound.as_ref().and_then(EtcdWalStore::last_entry);
         if damaged.is_some() {
             salvaged.open_end = Some(last);
             // The newest vote may have stood behind the damage.
             salvaged.state = StateTaken::CommitBefore;
         }
-        if sound.is_none() {
+        if sound.is_none() || (damaged.is_some() && last.is_none()) {
             salvaged.state = StateTaken::Lost;
         }
-        Ok(EtcdWalSalvage { files, sound, salvaged })
+        Ok(EtcdWalSalvage { files, sound, salvaged, _lock: lock })
     }
 
     fn write(&self, target: &Target, partial: &Path) -> Result<(u64, u64), StoreError> {
@@ -84,6 +88,20 @@ impl EtcdWalSalvage {
         fs.sync_dir(partial).map_err(io_error("sync", partial))?;
         Ok((files, bytes))
     }
+}
+
+/// What of the log in `dir` lies before `cut`; `None` when nothing does.
+fn through(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    cut: Spot,
+    salvaged: &mut Salvaged,
+) -> Result<Option<EtcdWalStore>, StoreError> {
+    let segments = clipped(open_segments(fs, dir)?, cut, salvaged);
+    Ok(match segments.is_empty() {
+        true => None,
+        false => Some(EtcdWalStore::over(fs.as_ref(), dir, segments, true, None)?),
+    })
 }
 
 /// The segments up to `cut`, the last of them as long as it is sound there. A segment that would

@@ -17,8 +17,8 @@ use crate::store::etcd_wal::segments::{Segment, Spot, leftovers, name_faults, op
 use crate::store::etcd_wal::start::{self, Start};
 use crate::store::etcd_wal::{CLUSTER_ID_KEY, NODE_ID_KEY, PROFILE};
 use crate::store::{
-    Checked, Entries, Format, HeadRuns, Heads, Level, LogSource, Profile, Record, RecordScan,
-    SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
+    Checked, Entries, Format, HeadRuns, Heads, Level, LocatedHead, LogSource, Profile, Record,
+    RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
 };
 use crate::vfs::{Fs, Held};
 
@@ -138,6 +138,32 @@ impl EtcdWalStore {
         let of_file = |segment: &Segment| segment.source.path == place.file;
         let segment = self.segments.iter().position(of_file)?;
         Some(Spot { segment, offset_bytes: place.offset_bytes })
+    }
+
+    /// The first of the last entries whose term no state names (R114). etcd writes entries before
+    /// the state that belongs to them, so that is a write of which only the beginning is there;
+    /// nobody was told of it.
+    pub(super) fn unfinished(&self) -> Result<Option<Fault>, StoreError> {
+        let Some(State { term, .. }) = self.replay.state else { return Ok(None) };
+        let last = self.last();
+        let beyond = |head: &Result<LocatedHead, StoreError>| {
+            head.as_ref().is_ok_and(|head| head.head.term.0 > term)
+        };
+        let range = IndexRange::new(last, last).unwrap_or(IndexRange::ALL);
+        if !self.heads(&GroupId::Unnamed, range)?.any(|head| beyond(&head)) {
+            return Ok(None);
+        }
+        let mut heads = self.heads(&GroupId::Unnamed, IndexRange::ALL)?;
+        let Some(first) = heads.find(beyond).transpose()? else { return Ok(None) };
+        let found = format!(
+            "the last write did not end: entries {} to {last} have a term that no state names",
+            first.head.index
+        );
+        let fault = Fault::new(Code::R114, FaultKind::Note { found }).at_index(first.head.index);
+        Ok(Some(match first.head.place {
+            Some(place) => fault.at(place),
+            None => fault,
+        }))
     }
 
     /// Holes in the log that no snapshot explains.

@@ -153,19 +153,23 @@ pub fn contradictions(segments: &[Segment], replay: &Replay) -> Result<Vec<Fault
     Ok(faults)
 }
 
-/// Holes that begin below `start`, or anywhere, and that no snapshot from a leader left (R115). Below
-/// the start the log behind them is whole, so nobody who opens it would see them; but a record there
-/// is not what was written: of a record only the data are under its checksum, not the type.
+/// Holes that begin below `start`, or anywhere, and that no snapshot from a leader left (R115); and
+/// the one in front of the first entry, which no rule of Raft tells. Below the start the log behind
+/// them is whole, so nobody who opens it would see them; but a record there is not what was
+/// written: of a record only the data are under its checksum, not the type.
 pub fn lost(segments: &[Segment], replay: &Replay, start: Option<u64>) -> Vec<Fault> {
     let markers = &replay.markers;
     let is_all = replay.counts.markers == markers.len() as u64;
     // Of very many markers the oldest are not kept.
     let known_from = markers.first().filter(|_| !is_all).map_or(0, |marked| marked.index);
     let is_marked = |index: u64| markers.binary_search_by_key(&index, |one| one.index).is_ok();
-    let holes = replay.pieces.holes().filter(|hole| {
+    // A segment's name says with which entry it begins, at the latest.
+    let first = segments.first().map_or(1, |segment| segment.name.index.max(1));
+    let below = |hole: &Hole| start.is_none_or(|start| hole.before < start);
+    let holes = replay.pieces.hole_in_front(first).into_iter();
+    let holes = holes.chain(replay.pieces.holes().filter(below)).filter(|hole| {
         let covered = hole.behind.saturating_sub(1);
-        let below = start.is_none_or(|start| hole.before < start);
-        below && covered >= known_from && !is_marked(covered)
+        covered >= known_from && !is_marked(covered)
     });
     let fault = |hole: Hole| {
         let (first, last) = (hole.before.saturating_add(1), hole.behind.saturating_sub(1));

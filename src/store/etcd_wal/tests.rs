@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::bytes::{crc32c_resumed, put_varint};
 use crate::model::{Code, EntryKind, Fault, GroupId, IndexRange, LogIndex, LogState, Severity};
+use crate::store::salvage::Salvage;
 use crate::store::{HeadPiece, Level, LogSource, RecordScan, RecordStatus, Store, StoreError};
 use crate::vfs::Fs;
 use crate::vfs::os::OsFs;
@@ -276,6 +277,27 @@ fn a_hole_that_no_snapshot_explains_is_damage_also_where_the_log_begins_behind_i
 }
 
 #[test]
+fn a_log_that_begins_later_than_its_first_segment_says_is_damaged() {
+    let made = |name: (u64, u64), first: u64| {
+        let mut made = Made::purged(name.0, name.1);
+        made.state(1, 20);
+        made.entries(first..=20, 1);
+        told(&made.open())
+    };
+    assert_eq!((made((0, 0), 1), made((0, 0), 2)), (vec![], vec![DAMAGE]));
+    assert_eq!(
+        (made((3, 9), 9), made((3, 9), 7), made((3, 9), 10)),
+        (vec![], vec![], vec![DAMAGE])
+    );
+    let mut converted = Made::new();
+    converted.marker(9, 1);
+    converted.state(1, 20);
+    converted.entries(10..=20, 1);
+    converted.snap(9, 1);
+    assert_eq!(told(&converted.open()), [], "the marker says what is before it");
+}
+
+#[test]
 fn an_entry_that_reads_as_a_state_is_told_by_its_term() {
     let mut made = Made::new();
     made.entries(1..=9, 1);
@@ -287,6 +309,43 @@ fn an_entry_that_reads_as_a_state_is_told_by_its_term() {
     let store = made.open();
     assert_eq!(told(&store), [DAMAGE]);
     assert_eq!(state(&store).hard.term.unwrap().0, 2);
+}
+
+#[test]
+fn a_write_whose_state_is_missing_is_left_out_of_what_is_salvaged() {
+    let mut made = Made::new();
+    made.entries(1..=8, 1);
+    made.state(1, 6);
+    let whole = made.bytes().len();
+    // From another leader, over what was not committed; the state of term 2 was not written.
+    made.entries(7..=9, 2);
+    let store = made.open();
+    assert_eq!((told(&store), log(&store).len()), (vec![], 9));
+    let salvage = EtcdWalSalvage::open(&os(), &made.wal(), None).unwrap();
+    let dropped = &salvage.salvaged(&GroupId::Unnamed).dropped;
+    assert_eq!((dropped.len(), dropped[0].code), (1, Code::R114));
+    assert_eq!(dropped[0].place.as_ref().unwrap().offset_bytes, whole as u64);
+    assert_eq!(salvage.salvaged(&GroupId::Unnamed).open_end, None);
+    let entries = salvage.entries(&GroupId::Unnamed).unwrap();
+    let found: Vec<_> = entries.map(|one| one.unwrap().entry.index.0).collect();
+    assert_eq!(found, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn a_log_in_very_many_pieces_is_read_as_far_as_memory_goes() {
+    let mut made = Made::new();
+    let pieces = 1u64 << 18;
+    // Each is written twice, the second time after the one that follows it.
+    (1..=pieces + 100).for_each(|index| {
+        made.entry(index, 1, b"");
+        made.entry(index + 1, 1, b"");
+    });
+    made.state(1, 5);
+    let store = made.open();
+    assert_eq!(told(&store), [DAMAGE]);
+    assert!(store.opening_faults()[0].to_string().contains("nothing from here on"));
+    let last = state(&store).bounds.unwrap().last().0;
+    assert!((pieces - 2..=pieces + 2).contains(&last), "{last}");
 }
 
 #[test]
@@ -498,7 +557,7 @@ fn what_is_written_to_measure_on_reads_as_etcds() {
     (1..=70).for_each(|index| writer.entry(&entry(index)).unwrap());
     writer.state(crate::model::Term(2), LogIndex(70)).unwrap();
     writer.finish().unwrap();
-    let store = EtcdWalStore::open(&OsFs, &wal, false, None).unwrap();
+    let store = EtcdWalStore::open(&os(), &wal, false, None).unwrap();
     assert_eq!((told(&store), log(&store)), (vec![], expect(&[(1..=70, 2)])));
     let names: Vec<_> =
         segment_paths(&OsFs, &wal).unwrap().into_iter().map(|(name, _)| name).collect();
