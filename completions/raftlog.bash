@@ -665,7 +665,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__runbook)
-            opts="-h --nodes --render --color --help dkron-fastlog dkron-boltdb redb-to-fastlog"
+            opts="-h --nodes --render --color --help dkron-fastlog dkron-boltdb redb-to-fastlog consul-wal consul-boltdb nomad-wal nomad-boltdb vault-wal vault-boltdb"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -22,9 +22,14 @@ const NODES: [&str; 3] = ["n1", "n2", "n3"];
 /// Three stopped nodes, commands that stand for a service manager, and commands that can fail.
 struct Window {
     room: tempfile::TempDir,
+    /// Where the logs lie in a data directory.
+    raft: &'static str,
     /// The logs as they were.
     logs: Vec<Vec<u8>>,
 }
+
+/// Makes a window.
+type Make = fn() -> Window;
 
 /// Which command of a run fails: the how many-eth, and whether before or after it did its work.
 #[derive(Clone, Copy, Default)]
@@ -35,10 +40,14 @@ struct Failing {
 
 impl Window {
     fn new(logs: Vec<Vec<u8>>) -> Window {
+        Window::of("raft", logs)
+    }
+
+    fn of(inside: &'static str, logs: Vec<Vec<u8>>) -> Window {
         // A blank in every path that the scripts see.
         let room = tempfile::Builder::new().prefix("a window").tempdir().expect("directory");
         for (node, log) in NODES.iter().zip(&logs) {
-            let raft = room.path().join(node).join("raft");
+            let raft = room.path().join(node).join(inside);
             fs::create_dir_all(raft.join("snapshots")).expect("data directory");
             fs::write(raft.join("raft.db"), log).expect("log");
         }
@@ -64,7 +73,7 @@ impl Window {
             );
             shim(name, &text);
         }
-        Window { room, logs }
+        Window { room, raft: inside, logs }
     }
 
     fn dkron() -> Window {
@@ -79,12 +88,31 @@ impl Window {
         Window::new(NODES.map(|node| fs::read(log(node)).expect("log")).to_vec())
     }
 
+    fn nomad() -> Window {
+        let room = tempfile::tempdir().expect("directory");
+        unpack("nomad-bolt", room.path());
+        let log = fs::read(room.path().join("nomad-bolt/server/raft/raft.db")).expect("log");
+        Window::of("server/raft", vec![log; 3])
+    }
+
+    /// Servers whose state is a database beside the log, and who read new append times only.
+    fn vault() -> Window {
+        let room = tempfile::tempdir().expect("directory");
+        unpack("openbao-raft", room.path());
+        let dir = room.path().join("openbao-raft");
+        let window = Window::new(vec![fs::read(dir.join("raft/raft.db")).expect("log"); 3]);
+        for node in NODES {
+            fs::copy(dir.join("vault.db"), window.data(node).join("vault.db")).expect("state");
+        }
+        window
+    }
+
     fn data(&self, node: &str) -> PathBuf {
         self.room.path().join(node)
     }
 
     fn log(&self, node: &str) -> PathBuf {
-        self.data(node).join("raft/raft.db")
+        self.data(node).join(self.raft).join("raft.db")
     }
 
     /// Runs a procedure's script with `steps`.
@@ -136,7 +164,7 @@ impl Window {
 
     /// Names beside the log of a node.
     fn beside(&self, node: &str) -> Vec<String> {
-        let list = fs::read_dir(self.data(node).join("raft")).expect("directory");
+        let list = fs::read_dir(self.data(node).join(self.raft)).expect("directory");
         let name = |file: std::io::Result<fs::DirEntry>| file.expect("name").file_name();
         let mut names: Vec<String> =
             list.map(|file| name(file).to_string_lossy().into_owned()).collect();
@@ -240,7 +268,10 @@ fn scripts_are_plain_sh_and_the_text_holds_the_same_code() {
         eprintln!("skipped: shellcheck, as it is not here");
     }
     let room = tempfile::tempdir().expect("directory");
-    for name in ["dkron-fastlog", "dkron-boltdb", "redb-to-fastlog"] {
+    let wal = ["consul", "nomad", "vault"]
+        .map(|server| [format!("{server}-wal"), format!("{server}-boltdb")]);
+    let names = ["dkron-fastlog", "dkron-boltdb", "redb-to-fastlog"].map(str::to_owned);
+    for name in names.iter().chain(wal.iter().flatten()).map(String::as_str) {
         for nodes in [&[][..], &["--nodes", "a,b,c"], &["--nodes", "a=/mnt/it's a,b-2=/mnt/b"]] {
             let arguments = [&["runbook", name][..], nodes].concat();
             let (code, script, err) = told(&raftlog(&arguments));
@@ -427,7 +458,7 @@ fn a_node_whose_log_has_the_hole_of_an_installed_snapshot_is_switched() {
 
 /// Lets the commands of a run fail, every `stride`-th; each time a second run must end well, and a
 /// rollback give everything back.
-fn fails_and_recovers(make: fn() -> Window, name: &str, format: &str, after: bool, stride: usize) {
+fn fails_and_recovers(make: Make, name: &str, format: &str, after: bool, stride: usize) {
     let mut at = 1;
     let mut failed = 0;
     loop {
@@ -575,4 +606,62 @@ fn without_a_command_for_it_a_node_is_well_while_its_server_holds_the_log() {
     assert!(err.contains("n3: well"), "{err}");
     assert_eq!(frozen, 11, "{refused}");
     assert!(refused.contains("in use by sleep"), "{refused}");
+}
+
+#[test]
+fn a_log_that_gets_another_name_is_switched_and_given_back() {
+    let window = Window::dkron();
+    window.done("consul-wal", &[]);
+    window.are("raft-wal", 474);
+    assert_eq!(window.compared().0, 0);
+    for (node, log) in NODES.iter().zip(&window.logs) {
+        assert_eq!(window.beside(node), ["raft.db.boltdb", "snapshots", "wal"]);
+        let old = window.data(node).join("raft/raft.db.boltdb");
+        assert!(fs::read(&old).expect("old log") == *log, "{node}");
+    }
+    let before = window.tree();
+    window.done("consul-wal", &[]);
+    assert!(window.tree() == before, "a second run changes nothing");
+    window.done("consul-wal", &["rollback"]);
+    window.is_as_before("rollback");
+    for steps in 1..=STEPS.len() {
+        window.done("consul-wal", &STEPS[..steps]);
+        window.done("consul-wal", &["rollback"]);
+        window.is_as_before(STEPS[steps - 1]);
+    }
+}
+
+#[test]
+fn a_log_that_gets_another_name_recovers_from_failures_too() {
+    fails_and_recovers(Window::dkron, "consul-wal", "raft-wal", false, 7);
+    fails_and_recovers(Window::dkron, "consul-wal", "raft-wal", true, 7);
+}
+
+#[test]
+fn servers_on_raft_wal_come_back_with_append_times_that_they_read() {
+    let servers: [(Make, &str, &str); 3] = [
+        (Window::dkron, "consul", "raft"),
+        (Window::nomad, "nomad", "server/raft"),
+        (Window::vault, "vault", "raft"),
+    ];
+    for (make, server, raft) in servers {
+        let window = make();
+        let before = window.logs();
+        let [forth, back] = [format!("{server}-wal"), format!("{server}-boltdb")];
+        window.done(&forth, &[]);
+        window.are("raft-wal", before[0].1);
+        window.done(&forth, &["clean"]);
+        assert_eq!(window.beside("n1"), ["snapshots", "wal"], "{server}");
+        window.done(&back, &[]);
+        assert_eq!(window.logs(), before, "{server}");
+        assert_eq!(window.beside("n1"), ["raft.db", "snapshots", "wal.raft-wal"], "{server}");
+        let old = window.room.path().join("old.db");
+        fs::write(&old, &window.logs[0]).expect("old log");
+        let (code, out, _) = told(&raftlog([Path::new("diff"), &old, &window.log("n1")]));
+        assert_eq!(code, 0, "{server}: {out}");
+        // And back from the way back.
+        window.done(&back, &["rollback"]);
+        window.are("raft-wal", before[0].1);
+        assert!(window.data("n1").join(raft).join("wal").is_dir());
+    }
 }

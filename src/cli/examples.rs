@@ -101,6 +101,7 @@ Examples:
   raftlog runbook dkron-fastlog --nodes n1,n2,n3 --render md | less    what it does, and why
   raftlog runbook dkron-boltdb --nodes n1,n2,n3 > dkron-boltdb.sh      the way back
   raftlog runbook redb-to-fastlog > redb-to-fastlog.sh
+  raftlog runbook consul-wal --nodes n1,n2,n3 > consul-wal.sh         and nomad-wal, vault-wal
 
 The script says in its first lines what to fill in. It may be given again after a failure, and
 `sh SCRIPT rollback` goes back from any step without losing an entry.

@@ -1,5 +1,7 @@
 //! What distinguishes one procedure from another: the values that the shared text is filled with.
 
+mod wal;
+
 /// A procedure by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
@@ -9,11 +11,33 @@ pub enum Name {
     DkronBoltdb,
     /// A log in redb to our own engine.
     RedbToFastlog,
+    /// Consul from BoltDB to raft-wal.
+    ConsulWal,
+    /// Consul from raft-wal back to BoltDB.
+    ConsulBoltdb,
+    /// Nomad from BoltDB to raft-wal.
+    NomadWal,
+    /// Nomad from raft-wal back to BoltDB.
+    NomadBoltdb,
+    /// Vault from BoltDB to raft-wal.
+    VaultWal,
+    /// Vault from raft-wal back to BoltDB.
+    VaultBoltdb,
 }
 
 impl Name {
     /// Every procedure.
-    pub const ALL: [Name; 3] = [Name::DkronFastlog, Name::DkronBoltdb, Name::RedbToFastlog];
+    pub const ALL: [Name; 9] = [
+        Name::DkronFastlog,
+        Name::DkronBoltdb,
+        Name::RedbToFastlog,
+        Name::ConsulWal,
+        Name::ConsulBoltdb,
+        Name::NomadWal,
+        Name::NomadBoltdb,
+        Name::VaultWal,
+        Name::VaultBoltdb,
+    ];
 
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {
@@ -21,6 +45,12 @@ impl Name {
             Name::DkronFastlog => "dkron-fastlog",
             Name::DkronBoltdb => "dkron-boltdb",
             Name::RedbToFastlog => "redb-to-fastlog",
+            Name::ConsulWal => "consul-wal",
+            Name::ConsulBoltdb => "consul-boltdb",
+            Name::NomadWal => "nomad-wal",
+            Name::NomadBoltdb => "nomad-boltdb",
+            Name::VaultWal => "vault-wal",
+            Name::VaultBoltdb => "vault-boltdb",
         }
     }
 
@@ -29,6 +59,12 @@ impl Name {
             Name::DkronFastlog => &DKRON_FASTLOG,
             Name::DkronBoltdb => &DKRON_BOLTDB,
             Name::RedbToFastlog => &REDB_TO_FASTLOG,
+            Name::ConsulWal => &wal::CONSUL_WAL,
+            Name::ConsulBoltdb => &wal::CONSUL_BOLTDB,
+            Name::NomadWal => &wal::NOMAD_WAL,
+            Name::NomadBoltdb => &wal::NOMAD_BOLTDB,
+            Name::VaultWal => &wal::VAULT_WAL,
+            Name::VaultBoltdb => &wal::VAULT_BOLTDB,
         }
     }
 }
@@ -51,6 +87,12 @@ pub(super) struct Procedure {
     old: &'static str,
     /// Where the log lies in a data directory.
     log: &'static str,
+    /// Where the new log belongs; empty for the same place.
+    new_log: &'static str,
+    /// Form of append times on the way; empty for as they are.
+    times: &'static str,
+    /// Form of append times on the way back.
+    times_back: &'static str,
     /// Usual data directory.
     pub(super) data: &'static str,
     service: &'static str,
@@ -71,7 +113,15 @@ impl Procedure {
             "" => String::new(),
             loss => format!("--allow-loss {loss} "),
         };
-        let name = |ending: &str| format!("{}.{ending}", self.log);
+        let times_flag = match self.times {
+            "" => String::new(),
+            form => format!("--time-form {form} "),
+        };
+        let new_place = if self.new_log.is_empty() { self.log } else { self.new_log };
+        let new_log = match self.new_log {
+            "" => "\"$LOG\"".to_owned(),
+            path => format!("'{path}'"),
+        };
         [
             ("title", self.title),
             ("purpose", self.purpose),
@@ -90,8 +140,12 @@ impl Procedure {
             ("configure", self.configure),
             ("unconfigure", self.unconfigure),
             ("allow_flag", allow_flag.as_str()),
-            ("new_name", name(self.new).as_str()),
-            ("old_name", name(self.old).as_str()),
+            ("times", self.times),
+            ("times_back", self.times_back),
+            ("times_flag", times_flag.as_str()),
+            ("new_log", new_log.as_str()),
+            ("new_name", format!("{new_place}.{}", self.new).as_str()),
+            ("old_name", format!("{}.{}", self.log, self.old).as_str()),
         ]
         .map(|(name, word)| (name, word.to_owned()))
         .to_vec()
@@ -112,6 +166,9 @@ Prepare the options with which the servers open a FastLog, so that `START` can p
     new: "fastlog",
     old: "boltdb",
     log: "raft/raft.db",
+    new_log: "",
+    times: "",
+    times_back: "",
     data: "/var/lib/dkron",
     service: "dkron",
     allow: "appended-at",
@@ -138,6 +195,9 @@ Prepare the options with which the servers open BoltDB, so that `START` can put 
     new: "boltdb",
     old: "fastlog",
     log: "raft/raft.db",
+    new_log: "",
+    times: "",
+    times_back: "",
     data: "/var/lib/dkron",
     service: "dkron",
     allow: "",
@@ -162,6 +222,9 @@ Where the log has another name, set `LOG`.",
     new: "fastlog",
     old: "redb",
     log: "raft/raft.db",
+    new_log: "",
+    times: "",
+    times_back: "",
     data: "/var/lib/scheduler",
     service: "scheduler",
     allow: "",
