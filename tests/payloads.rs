@@ -21,6 +21,20 @@ fn entries(dir: &Path) -> Vec<Value> {
     lines.filter(|line| line["type"] == "entry").collect()
 }
 
+#[test]
+fn a_payload_of_any_size_is_shown_as_text() {
+    let path = support::redb("redb-basic", "synth");
+    let path = path.to_str().expect("UTF-8");
+    for mode in ["base64", "hex", "utf8", "auto"] {
+        let (code, out, err) = told(&raftlog(["inspect", path, "--entries", "--payload", mode]));
+        assert_eq!(code, 0, "{mode}: {err}");
+        assert!(out.lines().count() > 400, "{mode}");
+        assert!(out.lines().any(|line| line.len() > 70_000), "{mode}");
+        let last = out.lines().rfind(|line| line.trim_start().starts_with("400 "));
+        assert!(last.is_some_and(|line| line.len() < 10_000), "{mode}: {last:?}");
+    }
+}
+
 /// How often each name of a command occurs; every command must have one.
 fn counts(entries: &[Value], decoder: &str, name: fn(&Value) -> &Value) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();

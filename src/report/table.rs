@@ -145,14 +145,28 @@ impl Columns {
 
     fn line(&mut self, cells: &[String]) -> String {
         let mut line = String::new();
+        let last = self.columns.len().saturating_sub(1);
         for (at, ((_, align, width), cell)) in self.columns.iter_mut().zip(cells).enumerate() {
             if at > 0 {
                 line.push_str(GAP);
             }
-            *width = (*width).max(cell.chars().count());
+            if at == last && *align == Align::Left {
+                line.push_str(cell);
+                continue;
+            }
+            let columns = cell.chars().count();
+            *width = (*width).max(columns);
+            // By hand: cells come from files, and a width given to `format!` must fit a u16.
+            let fill = std::iter::repeat_n(' ', *width - columns);
             match align {
-                Align::Left => line.push_str(&format!("{cell:<width$}")),
-                Align::Right => line.push_str(&format!("{cell:>width$}")),
+                Align::Left => {
+                    line.push_str(cell);
+                    line.extend(fill);
+                }
+                Align::Right => {
+                    line.extend(fill);
+                    line.push_str(cell);
+                }
             }
         }
         line.truncate(line.trim_end().len());
@@ -265,6 +279,21 @@ mod tests {
         assert_eq!(columns.row(&["7".to_owned(), "noop".to_owned()]), "    7  noop\n");
         assert_eq!(columns.row(&["1000000".to_owned(), "x".to_owned()]), "1000000  x\n");
         assert_eq!(columns.row(&["8".to_owned(), "x".to_owned()]), "      8  x\n");
+    }
+
+    #[test]
+    fn cells_of_any_length_are_shown_and_the_last_one_widens_no_later_line() {
+        let long = "x".repeat(70_000);
+        for align in [Align::Left, Align::Right] {
+            let mut columns = Columns::new(&[("data", align, 0), ("ext", Align::Right, 3)]);
+            assert_eq!(columns.row(&[long.clone(), "0".to_owned()]), format!("{long}    0\n"));
+            assert_eq!(columns.row(&["y".to_owned(), "0".to_owned()]).len(), 70_006);
+        }
+        let mut columns = Columns::new(&[("index", Align::Right, 3), ("data", Align::Left, 0)]);
+        assert_eq!(columns.row(&["7".to_owned(), long.clone()]), format!("    7  {long}\n"));
+        let before = columns.columns[1].2;
+        assert_eq!(columns.row(&["8".to_owned(), "y".to_owned()]), "    8  y\n");
+        assert_eq!((before, columns.columns[1].2), (4, 4));
     }
 
     #[test]
