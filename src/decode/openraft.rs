@@ -5,7 +5,7 @@
 //! Nodes in no set are learners. JSON and msgpack say what is what; of postcard and bincode a
 //! membership is only known when nodes are addresses or nothing and the bytes end with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::decode::Membership;
 use crate::model::{Server, Suffrage};
 
 /// Nodes of a membership; more belong to no real cluster.
-const NODES_MAX: u64 = 1 << 16;
+const NODES_MAX: usize = 1 << 16;
 
 /// Decodes a membership.
 pub(super) fn membership(payload: &[u8]) -> Option<Membership> {
@@ -47,14 +47,22 @@ fn of_value(value: &Value, encoding: &str) -> Option<Membership> {
         },
         _ => return None,
     };
+    let (configs, nodes) = (configs.as_array()?, nodes.as_object()?);
     let mut voters = Vec::new();
-    for config in configs.as_array()? {
-        for id in config.as_array()? {
+    for config in configs {
+        let config = config.as_array()?;
+        if voters.len() + config.len() > NODES_MAX {
+            return None;
+        }
+        for id in config {
             voters.push(id_of(id)?);
         }
     }
+    if nodes.len() > NODES_MAX {
+        return None;
+    }
     let mut known = BTreeMap::new();
-    for (id, node) in nodes.as_object()? {
+    for (id, node) in nodes {
         known.insert(id.clone(), address(node));
     }
     let decoder = if encoding == "json" { "openraft-json" } else { "openraft-msgpack" };
@@ -91,15 +99,18 @@ fn built(
     for id in voters {
         nodes.entry(id.clone()).or_default();
     }
+    let voting: HashSet<&String> = voters.iter().collect();
     let mut servers: Vec<Server> = nodes
         .into_iter()
         .map(|(id, address)| {
-            let votes = voters.contains(&id);
+            let votes = voting.contains(&id);
             let suffrage = if votes { Suffrage::Voter } else { Suffrage::Nonvoter };
             Server { id, address, suffrage }
         })
         .collect();
-    servers.sort_by_key(|server| (server.id.parse::<u64>().unwrap_or(u64::MAX), server.id.clone()));
+    servers.sort_by_cached_key(|server| {
+        (server.id.parse::<u64>().unwrap_or(u64::MAX), server.id.clone())
+    });
     (!voters.is_empty()).then_some(Membership { servers, decoder })
 }
 
@@ -131,7 +142,7 @@ impl Input<'_> {
     }
 
     fn count(&mut self) -> Option<u64> {
-        self.number().filter(|count| *count <= NODES_MAX)
+        self.number().filter(|count| *count <= NODES_MAX as u64)
     }
 
     fn text(&mut self) -> Option<String> {
@@ -220,6 +231,38 @@ mod tests {
         assert_eq!(words(&[&postcard[..], b"\0"].concat()).len(), 0);
         assert_eq!(words(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").len(), 0);
         assert_eq!(words(&[0xdd, 0xff, 0xff, 0xff, 0xff]).len(), 0);
+    }
+
+    fn voters(count: usize) -> Vec<u8> {
+        let ids: Vec<String> = (1..=count).map(|id| id.to_string()).collect();
+        format!(r#"{{"configs":[[{}]],"nodes":{{}}}}"#, ids.join(",")).into_bytes()
+    }
+
+    #[test]
+    fn more_nodes_than_any_cluster_has_are_no_membership_in_any_encoding() {
+        let found = membership(&voters(100)).map(|found| found.servers.len());
+        assert_eq!(found, Some(100));
+        assert_eq!(membership(&voters(NODES_MAX + 1)), None, "voters");
+        let twice = format!(r#"{{"configs":[[{0}],[{0}]],"nodes":{{}}}}"#, ["1"; 40_000].join(","));
+        assert_eq!(membership(twice.as_bytes()), None, "voters of two sets");
+        let nodes: Vec<String> = (0..=NODES_MAX).map(|id| format!(r#""{id}":null"#)).collect();
+        let nodes = format!(r#"{{"configs":[[1]],"nodes":{{{}}}}}"#, nodes.join(","));
+        assert_eq!(membership(nodes.as_bytes()), None, "nodes");
+        let mut msgpack = b"\x92\x91\xdd\x00\x01\x00\x01".to_vec();
+        msgpack.extend([1; NODES_MAX + 1]);
+        msgpack.extend(b"\x81\x01\xc0");
+        assert_eq!(membership(&msgpack), None, "msgpack");
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn the_time_a_membership_takes_grows_with_it_and_not_with_its_square() {
+        let began = std::time::Instant::now();
+        let found = membership(&voters(NODES_MAX)).expect("a membership");
+        assert!(found.servers.iter().all(|server| server.suffrage == Suffrage::Voter));
+        assert_eq!(found.servers.len(), NODES_MAX);
+        let took = began.elapsed();
+        assert!(took.as_secs() < 3, "{took:?}");
     }
 
     #[test]
