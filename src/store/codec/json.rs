@@ -158,7 +158,7 @@ impl<'a> Json<'a> {
         self.number()?;
         let text = self.bytes.get(start..self.at).unwrap_or_default();
         let text = std::str::from_utf8(text).unwrap_or_default();
-        text.parse().map_err(|_| odd("JSON number", "an integer from 0 to 2^64-1", text))
+        text.parse().map_err(|_| odd("JSON number", "an integer from 0 to 2^64-1", shown(text)))
     }
 
     fn word(&mut self) -> Result<(), FaultKind> {
@@ -257,6 +257,15 @@ impl<'a> Json<'a> {
     }
 }
 
+/// The beginning of a number: JSON sets no limit to its digits, a finding is one line.
+fn shown(number: &str) -> String {
+    const SHOWN_MAX: usize = 40;
+    match number.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", number.get(..end).unwrap_or_default()),
+        None => number.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,5 +323,16 @@ mod tests {
         for wrong in ["18446744073709551616", "-1", "1.0", "1e3"] {
             assert!(Json::new(wrong.as_bytes()).unsigned().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn of_a_number_without_end_a_finding_shows_the_beginning() {
+        let found = |number: &str| match Json::new(number.as_bytes()).unsigned() {
+            Err(FaultKind::Field { found, .. }) => found,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found(&"7".repeat(100_000)), "7".repeat(40) + "…");
+        assert_eq!(found(&"7".repeat(40)), "7".repeat(40));
+        assert_eq!(found("-1"), "-1");
     }
 }
