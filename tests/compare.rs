@@ -88,6 +88,25 @@ fn nodes_of_several_formats_are_compared_by_what_they_mean() {
 }
 
 #[test]
+fn a_purged_log_agrees_with_a_whole_one_that_begins_at_0() {
+    let [full, purged] =
+        ["real-tatara-full", "real-tatara-purged"].map(|name| support::redb("redb-real", name));
+    let room = tempfile::tempdir().expect("directory");
+    let empty = room.path().join("empty.redb");
+    fs::copy(support::redb("redb-empty", "empty"), &empty).expect("a copy");
+    let (code, said, shown) = compared(&[&full, &purged]);
+    assert_eq!(code, 0, "{shown}");
+    let group = &said["result"]["groups"][0];
+    let through = ["common_through", "majority_through", "committed_through"].map(|of| &group[of]);
+    assert_eq!(json!(through), json!([200, 200, 50]), "{shown}");
+    assert!(!shown.contains("missing") && !shown.contains("nothing"), "{shown}");
+    // Who has nothing lacks index 0 too.
+    let (code, _, shown) = compared(&[&full, &purged, &empty]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("is behind: it has 0 … 200 to fetch from a leader"), "{shown}");
+}
+
+#[test]
 fn an_old_leaders_tail_is_a_conflict_that_raft_resolves() {
     let room = tempfile::tempdir().expect("directory");
     let [n1, n2, n3] = ["n1", "n2", "n3"].map(|name| room.path().join(name));

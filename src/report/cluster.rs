@@ -133,8 +133,10 @@ fn verdict_text(
             words::count(verdict.servers - given, "server", "servers")
         ));
     }
+    // Most logs begin at 1, where nothing was compacted, and those of openraft at 0.
+    let first = nodes.iter().filter_map(|node| node.first_index).fold(LogIndex(1), LogIndex::min);
     for node in nodes {
-        text.push_str(&fate(node, verdict));
+        text.push_str(&fate(node, verdict, first));
     }
     if let Some(conflict) = &verdict.conflict {
         text.push_str(&conflict_text(conflict, paint));
@@ -146,8 +148,8 @@ fn through(index: Option<LogIndex>) -> String {
     index.map_or("nothing".to_owned(), |index| format!("through {}", words::grouped(index.0)))
 }
 
-/// What becomes of a node's log when the cluster starts.
-fn fate(node: &NodeView, verdict: &GroupVerdict) -> String {
+/// What becomes of a node's log when the cluster starts, whose logs begin at `first`.
+fn fate(node: &NodeView, verdict: &GroupVerdict, first: LogIndex) -> String {
     let path = words::harmless(&node.path);
     let is_raft = verdict.conflict.as_ref().is_none_or(|one| one.kind == ConflictKind::Diverged);
     match node.differs_from {
@@ -160,7 +162,7 @@ fn fate(node: &NodeView, verdict: &GroupVerdict) -> String {
             tail(node, from)
         ),
         None => {
-            let next = node.agrees_through.unwrap_or_default().next();
+            let next = node.agrees_through.map_or(Some(first), LogIndex::next);
             let missing = next.zip(verdict.majority_through).filter(|(next, last)| next <= last);
             missing.map_or(String::new(), |(next, last)| {
                 let run = words::run(Some(next), Some(last));

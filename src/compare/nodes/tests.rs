@@ -158,6 +158,25 @@ fn a_log_that_begins_later_holds_what_was_compacted() {
 }
 
 #[test]
+fn logs_that_begin_at_0_are_compared_as_those_that_begin_at_1() {
+    let (whole, compacted) = (of(&[(0..=20, 1)]), with_snapshot(of(&[(11..=20, 1)]), 10, 1));
+    let found = cluster(&[&whole, &compacted]);
+    assert_eq!(through(&found), [Some(20), Some(20), Some(10)]);
+    assert_eq!(nodes(&found), [(Some(20), None, Some(true)); 2]);
+    // One entry is more than none, and can be committed.
+    let mut one = of(&[(0..=0, 0)]);
+    let found = cluster(&[&one, &one, &of(&[])]);
+    assert_eq!(through(&found), [None, Some(0), None]);
+    let some = (Some(0), None, Some(true));
+    assert_eq!(nodes(&found), [some, some, (None, None, Some(false))]);
+    one.unnamed_state().hard.commit = Some(LogIndex(0));
+    assert_eq!(through(&cluster(&[&one, &one])), [Some(0); 3]);
+    let mut none = of(&[(1..=2, 1)]);
+    none.unnamed_state().hard.commit = Some(LogIndex(0));
+    assert_eq!(through(&cluster(&[&none, &none])), [Some(2), Some(2), None]);
+}
+
+#[test]
 fn a_hole_ends_the_agreement_unless_a_snapshot_covers_it() {
     let whole = of(&[(1..=20, 1)]);
     let holed = of(&[(1..=5, 1), (9..=20, 1)]);

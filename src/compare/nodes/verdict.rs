@@ -5,8 +5,9 @@ use crate::compare::nodes::walk::{Lane, Walk};
 use crate::compare::nodes::{GroupVerdict, Node, NodeView};
 use crate::model::{GroupId, HardStateView, IndexRange, LogIndex, LogState, SnapshotView, Term};
 
-/// How recent a log is, as an election compares it: last term, then last index.
-type Recency = (Term, LogIndex);
+/// How recent a log is, as an election compares it: last term, then last index; of an empty one
+/// nothing, since some logs begin with index and term 0.
+type Recency = Option<(Term, LogIndex)>;
 
 pub(super) fn judge(
     nodes: &[Node<'_>],
@@ -63,11 +64,11 @@ pub(super) fn judge(
 fn recency(lane: &Lane) -> Recency {
     let log = lane.last.map(|id| (id.index, id.term));
     let snapshot = lane.snapshot.as_ref().map(|snapshot| (snapshot.index, snapshot.term));
-    let (index, term) = log.max(snapshot).unwrap_or_default();
-    (term, index)
+    log.max(snapshot).map(|(index, term)| (term, index))
 }
 
-/// The highest index that some node is sure of.
+/// The highest index that some node is sure of. An index of 0 says that nothing is, unless there is
+/// a log that begins with it.
 fn committed(states: &[OfGroup], lanes: &[Lane]) -> Option<LogIndex> {
     let known = |state: &LogState| {
         let before_first = state.bounds.and_then(|bounds| bounds.first().previous());
@@ -75,5 +76,7 @@ fn committed(states: &[OfGroup], lanes: &[Lane]) -> Option<LogIndex> {
     };
     let recorded = states.iter().filter_map(|state| state.0.as_ref().and_then(known));
     let covered = lanes.iter().filter_map(|lane| lane.covered);
-    recorded.chain(covered).max().filter(|index| *index > LogIndex(0))
+    let of_state = states.iter().filter_map(|state| state.0.as_ref()?.bounds);
+    let lowest = of_state.map(IndexRange::first).min().unwrap_or(LogIndex(1)).min(LogIndex(1));
+    recorded.chain(covered).max().filter(|index| *index >= lowest)
 }

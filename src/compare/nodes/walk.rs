@@ -192,7 +192,10 @@ impl<'n> Walk<'n> {
             }
             let mut row: Vec<Option<Entry>> = vec![None; self.nodes.len()];
             while let Some(index) = take_row(sides, &mut logs, &mut row)? {
-                self.pass_over(&marks, index.previous());
+                // Before the lowest index of all there is nothing to pass over.
+                if let Some(before) = index.previous() {
+                    self.pass_over(&marks, Some(before));
+                }
                 self.entries(index, &row);
                 let bytes = row.iter().flatten().next();
                 let bytes = bytes.map_or(0, |entry| entry.payload_bytes().len());
