@@ -111,6 +111,11 @@ impl<'s> Checker<'s> {
         self.unreadable = true;
     }
 
+    /// Whether an entry was fed of which [`Checker::membership`] heard that it decoded.
+    pub fn has_membership(&self) -> bool {
+        self.memberships > 0
+    }
+
     /// Takes note that the entry `head` should carry a membership, and whether it decoded.
     pub fn membership(&mut self, head: &EntryHead, decoded: bool, findings: &mut Findings) {
         if decoded {

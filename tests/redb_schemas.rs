@@ -223,6 +223,8 @@ fn index_zero_is_no_finding_where_openraft_wrote_it_and_verify_agrees_with_the_n
         ("redb-real", "real-mocra-purged", 0),
         ("redb-real", "real-nodedb-purged", 0),
         ("redb-schema", "json-openraft", 0),
+        // Its configurations hold what its own program wrote, in no encoding of hashicorp/raft.
+        ("redb-schema", "json-object", 0),
         ("redb-schema", "protobuf-etcd", 0),
         // Terms really go down: worth a warning.
         ("redb-real", "real-sorock-unclean", 3),
@@ -230,6 +232,32 @@ fn index_zero_is_no_finding_where_openraft_wrote_it_and_verify_agrees_with_the_n
         let path = support::redb(archive, name);
         let told = support::told(&support::raftlog(["verify", path.to_str().expect("path")]));
         assert_eq!(told.0, exit, "{name}: {}{}", told.1, told.2);
+    }
+}
+
+#[test]
+fn verify_finds_the_memberships_that_inspect_shows() {
+    for (archive, name) in [
+        ("redb-real", "real-tatara-full"),
+        ("redb-real", "real-zlayer-full"),
+        ("redb-schema", "json-openraft"),
+    ] {
+        let path = support::redb(archive, name);
+        let path = path.to_str().expect("path");
+        let (_, out, err) = support::told(&support::raftlog(["inspect", "--json", path]));
+        let shown: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+        assert!(shown["result"]["groups"][0]["membership"].is_object(), "{name}");
+        let fastlog = tempfile::tempdir().expect("directory");
+        let copy = migrated(Path::new(path), fastlog.path(), "copy", "fastlog");
+        for path in [path, copy.to_str().expect("path")] {
+            let (code, out, err) = support::told(&support::raftlog(["verify", path]));
+            assert_eq!(code, 0, "{path}: {out}{err}");
+            assert!(!out.contains("R110"), "{path}: {out}");
+        }
+        let dry = ["migrate", "--dry-run", path, "to.fastlog", "--to", "fastlog"];
+        let (code, out, err) = support::told(&support::raftlog(dry));
+        assert_eq!(code, 0, "{name}: {out}{err}");
+        assert!(!(out + &err).contains("R110"), "{name}");
     }
 }
 

@@ -54,19 +54,30 @@ pub fn is_secret(program: Option<Program>, kind: EntryKind, payload: &[u8]) -> b
 /// hashicorp/raft's number for an entry with a complete membership.
 const CONFIGURATION_CODE: u32 = 5;
 
-/// Whether an entry is one of hashicorp/raft's memberships, or a change of one in a store where
-/// only servers write that keep to it: then its payload must decode. Other libraries'
-/// configurations have another number in the file, or none, and no decoder yet.
-pub fn must_be_membership(
-    kind: EntryKind,
-    kind_code: Option<u32>,
-    conf_changes_decode: bool,
-) -> bool {
+/// What an entry of some kind has to do with memberships.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// Nothing.
+    None,
+    /// A membership or a change of one, in whatever encoding its program chose.
+    Any,
+    /// One that must decode.
+    Known,
+}
+
+/// What an entry carries in a store of which only entries of the kinds `memberships` are encoded by
+/// the library or server itself. Where such a store can hold other logs too, hashicorp/raft's
+/// number tells its configurations from other libraries', which have another or none.
+pub fn carries(kind: EntryKind, kind_code: Option<u32>, memberships: &[EntryKind]) -> Carries {
     match kind {
-        EntryKind::Configuration => kind_code == Some(CONFIGURATION_CODE),
-        EntryKind::AddPeer | EntryKind::RemovePeer => true,
-        EntryKind::ConfChange | EntryKind::ConfChangeV2 => conf_changes_decode,
-        _ => false,
+        EntryKind::Configuration if kind_code != Some(CONFIGURATION_CODE) => Carries::Any,
+        _ if memberships.contains(&kind) => Carries::Known,
+        EntryKind::Configuration
+        | EntryKind::AddPeer
+        | EntryKind::RemovePeer
+        | EntryKind::ConfChange
+        | EntryKind::ConfChangeV2 => Carries::Any,
+        _ => Carries::None,
     }
 }
 

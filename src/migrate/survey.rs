@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::decode;
+use crate::decode::{self, Carries};
 use crate::migrate::fit::Fit;
 use crate::migrate::states::Stated;
 use crate::migrate::times::Times;
 use crate::migrate::{GroupPlan, LossName};
 use crate::model::{
-    Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState, TimeForm,
+    Entry, EntryHead, EntryKind, Findings, GroupId, IndexRange, LogId, LogIndex, LogState, TimeForm,
 };
 use crate::rules::{Checker, Surroundings};
 use crate::store::open::terms_may_fall;
@@ -24,8 +24,8 @@ pub(super) struct Survey<'s> {
     /// The state with the snapshot beside the log.
     seen: &'s LogState,
     target: &'static Profile,
-    /// Whether the source's changes of membership must.
-    conf_changes_decode: bool,
+    /// Kinds of entries whose memberships must decode in the source.
+    memberships: &'static [EntryKind],
     room: Room,
     state_bytes: u64,
     all: Counts,
@@ -96,7 +96,7 @@ impl<'s> Survey<'s> {
             checker: Some(Checker::new(group, seen, around)),
             seen,
             target,
-            conf_changes_decode: source.conf_changes_decode,
+            memberships: source.memberships,
             room,
             state_bytes: room.group_bytes(state),
             all: Counts::default(),
@@ -150,9 +150,13 @@ impl<'s> Survey<'s> {
     ) -> Result<(), StoreError> {
         if let Some(checker) = &mut self.checker {
             checker.entry(head, findings);
-            let conf_changes = self.conf_changes_decode;
-            if decode::must_be_membership(head.kind, head.kind_code, conf_changes) {
-                checker.membership(head, membership()?, findings);
+            match decode::carries(head.kind, head.kind_code, self.memberships) {
+                Carries::Known => checker.membership(head, membership()?, findings),
+                // Need not decode; the first that does says enough.
+                Carries::Any if !checker.has_membership() && membership()? => {
+                    checker.membership(head, true, findings);
+                }
+                Carries::Any | Carries::None => {}
             }
         }
         let after = self.all.last.and_then(LogIndex::next);

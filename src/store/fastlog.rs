@@ -21,9 +21,9 @@ use crate::model::{Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoE
 use crate::store::follow::{Follow, FollowVisit, Looked};
 use crate::store::target::{Sealed, Target, remove_tree};
 use crate::store::{
-    Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Holds, Level, Located, LocatedHead,
-    LogSink, LogSource, Profile, Record, RecordChecksum, RecordScan, RecordStatus, Space, Store,
-    StoreError, StoreFile, VoteForm, io_error,
+    Checked, Entries, Format, HASHICORP_MEMBERSHIPS, HeadPiece, HeadRuns, Heads, Holds, Level,
+    Located, LocatedHead, LogSink, LogSource, Profile, Record, RecordChecksum, RecordScan,
+    RecordStatus, Space, Store, StoreError, StoreFile, VoteForm, io_error,
 };
 use crate::vfs::{Fs, OpenMode, Vfs};
 
@@ -49,7 +49,7 @@ pub static PROFILE: Profile = Profile {
     index_min: 0,
     index_usual_min: 0,
     entry_bytes_max: ENTRY_CONTENT_MAX as u64,
-    conf_changes_decode: false,
+    memberships: &HASHICORP_MEMBERSHIPS,
 };
 
 /// Segments that are looked at when the anchor is missing.

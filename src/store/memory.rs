@@ -10,8 +10,8 @@ use crate::model::{
     LogIndex, LogState, Place, SharedBytes, Term,
 };
 use crate::store::{
-    Checked, Entries, Format, Heads, Holds, Level, Located, LogSource, Profile, Record, RecordScan,
-    Space, Store, StoreError, StoreFile, VoteForm,
+    Checked, Entries, Format, HASHICORP_MEMBERSHIPS, Heads, Holds, Level, Located, LogSource,
+    Profile, Record, RecordScan, Space, Store, StoreError, StoreFile, VoteForm,
 };
 
 /// Can hold everything.
@@ -36,7 +36,7 @@ pub static EVERYTHING: Profile = Profile {
     index_min: 0,
     index_usual_min: 1,
     entry_bytes_max: 1 << 20,
-    conf_changes_decode: false,
+    memberships: &HASHICORP_MEMBERSHIPS,
 };
 
 /// One piece of a log: an entry, or a damaged spot.

@@ -55,7 +55,7 @@ pub use detect::{Description, Detected, Layout, Product};
 pub use grouped::GroupedStore;
 pub use open::Damaged;
 pub use open::{OpenOptions, Opened, RedbFormat, RedbSchema, SinkOptions};
-pub use profile::{Format, Holds, Profile, VoteForm};
+pub use profile::{Format, HASHICORP_MEMBERSHIPS, Holds, Profile, VoteForm};
 pub use raft_fastlog::Reading;
 pub use room::Room;
 pub use snapshots::{Snapshot, Snapshots};

@@ -89,6 +89,10 @@ pub struct Holds {
     pub snapshot_marker: bool,
 }
 
+/// Kinds of entries in which hashicorp/raft itself encodes a membership or a change of one.
+pub const HASHICORP_MEMBERSHIPS: [EntryKind; 3] =
+    [EntryKind::Configuration, EntryKind::AddPeer, EntryKind::RemovePeer];
+
 /// A format's abilities and limits, as data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -106,7 +110,8 @@ pub struct Profile {
     pub index_usual_min: u64,
     /// Largest encoded entry.
     pub entry_bytes_max: u64,
-    /// Whether only servers write it whose changes of membership decode (R110 where one does not);
-    /// who uses Raft as a library may keep anything in them.
-    pub conf_changes_decode: bool,
+    /// Kinds of entries whose memberships, or changes of one, only its own library or server
+    /// encodes, so that each must decode (R110 where one does not). Who uses Raft as a library may
+    /// keep anything in the others.
+    pub memberships: &'static [EntryKind],
 }

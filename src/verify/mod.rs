@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::decode;
+use crate::decode::{self, Carries};
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
 use crate::model::{
     Code, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex, LogState,
@@ -323,8 +323,8 @@ impl Job<'_> {
         checker: &mut Checker<'_>,
         group: &GroupId,
     ) -> Result<(), Error> {
-        let membership = self.must_be_membership(run.kind, run.kind_code);
-        if !membership && checker.run(run) {
+        let asked = self.asks_membership(run.kind, run.kind_code, checker).is_some();
+        if !asked && checker.run(run) {
             self.entries += run.range.count();
             self.bytes = self.bytes.saturating_add(run.payload_bytes);
             return Ok(());
@@ -348,9 +348,11 @@ impl Job<'_> {
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(head.payload_len_bytes);
         checker.entry(&head, &mut self.findings);
-        if self.must_be_membership(head.kind, head.kind_code) {
+        if let Some(must) = self.asks_membership(head.kind, head.kind_code, checker) {
             let decodes = self.membership_decodes(group, head.index)?;
-            checker.membership(&head, decodes, &mut self.findings);
+            if decodes || must {
+                checker.membership(&head, decodes, &mut self.findings);
+            }
         }
         // The rules above speak of unusual indexes themselves.
         let faults = located.faults.into_iter();
@@ -365,9 +367,19 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn must_be_membership(&self, kind: EntryKind, kind_code: Option<u32>) -> bool {
-        let conf_changes_decode = self.store.profile().conf_changes_decode;
-        decode::must_be_membership(kind, kind_code, conf_changes_decode)
+    /// Whether the payload of an entry is asked for a membership, and then whether it must be one.
+    /// Where it need not, the first that decodes says enough.
+    fn asks_membership(
+        &self,
+        kind: EntryKind,
+        kind_code: Option<u32>,
+        checker: &Checker<'_>,
+    ) -> Option<bool> {
+        match decode::carries(kind, kind_code, self.store.profile().memberships) {
+            Carries::Known => Some(true),
+            Carries::Any => (!checker.has_membership()).then_some(false),
+            Carries::None => None,
+        }
     }
 
     /// Whether the entry at `index` carries a membership that decodes. Heads have no payload, and

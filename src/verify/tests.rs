@@ -1,11 +1,12 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::event::{Event, Unobserved};
 use crate::model::{EntryKind, FaultKind, Severity, SharedBytes};
-use crate::store::Format;
-use crate::store::memory::{MemoryStore, entry, located, place};
+use crate::store::memory::{EVERYTHING, MemoryStore, entry, located, place};
+use crate::store::{Format, Profile};
 
 fn description() -> Description {
     Description {
@@ -125,6 +126,40 @@ fn a_membership_that_does_not_decode_is_a_warning() {
     let foreign = store.unnamed_entry(1);
     (foreign.kind, foreign.kind_code) = (EntryKind::Configuration, None);
     assert_eq!(codes(&judge(&store)), [], "another library's configuration is not judged");
+}
+
+/// As [`MemoryStore`]'s own, but nobody says who encodes memberships.
+static FOREIGN: LazyLock<Profile> = LazyLock::new(|| Profile { memberships: &[], ..EVERYTHING });
+
+#[test]
+fn a_membership_of_another_library_counts_where_it_decodes_and_need_not() {
+    let json = br#"{"configs":[[1]],"nodes":{"1":{"addr":"h1:1"}}}"#;
+    for profile in [&EVERYTHING, &*FOREIGN] {
+        let mut store = MemoryStore::of(&[(1, 1), (2, 1), (3, 1)]);
+        store.profile = profile;
+        store.unnamed_entry(0).kind = EntryKind::Configuration;
+        let outcome = judge(&store);
+        assert_eq!(codes(&outcome), [(Code::R110, Severity::Info)], "none decodes");
+        assert!(outcome.verdict.sound);
+        let second = store.unnamed_entry(1);
+        second.kind = EntryKind::Configuration;
+        second.payload = Some(SharedBytes::from(json.as_slice()));
+        assert_eq!(codes(&judge(&store)), []);
+    }
+}
+
+#[test]
+fn numbers_of_kinds_that_others_use_too_demand_no_membership_of_hashicorp() {
+    let mut store = MemoryStore::of(&[(1, 1), (2, 1)]);
+    for (at, kind, code) in [(0, EntryKind::Configuration, 5), (1, EntryKind::AddPeer, 2)] {
+        let entry = store.unnamed_entry(at);
+        (entry.kind, entry.kind_code) = (kind, Some(code));
+    }
+    let warning = (Code::R110, Severity::Warning);
+    let info = (Code::R110, Severity::Info);
+    assert_eq!(codes(&judge(&store)), [warning, warning, info]);
+    store.profile = &*FOREIGN;
+    assert_eq!(codes(&judge(&store)), [info]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod sink;
 mod source;
 
 use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN};
-use crate::store::{Format, Holds, Profile, VoteForm};
+use crate::store::{Format, HASHICORP_MEMBERSHIPS, Holds, Profile, VoteForm};
 
 pub use salvage::BoltDbSalvage;
 pub use sink::BoltDbSink;
@@ -46,5 +46,5 @@ pub static PROFILE: Profile = Profile {
     index_usual_min: INDEX_USUAL_MIN,
     // The largest value that the library takes.
     entry_bytes_max: (1 << 31) - 2,
-    conf_changes_decode: false,
+    memberships: &HASHICORP_MEMBERSHIPS,
 };

@@ -62,7 +62,7 @@ pub static PROFILE: Profile = Profile {
     index_min: 1,
     index_usual_min: 1,
     entry_bytes_max: format::RECORD_BYTES_MAX,
-    conf_changes_decode: true,
+    memberships: &[EntryKind::ConfChange, EntryKind::ConfChangeV2],
 };
 
 #[cfg(test)]

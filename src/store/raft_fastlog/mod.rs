@@ -19,7 +19,7 @@ mod tail;
 
 use crate::model::ByteOrder;
 use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN};
-use crate::store::{Format, Holds, Profile, VoteForm};
+use crate::store::{Format, HASHICORP_MEMBERSHIPS, Holds, Profile, VoteForm};
 
 pub use sink::RaftFastlogSink;
 pub use source::RaftFastlogStore;
@@ -73,7 +73,7 @@ pub static PROFILE: Profile = Profile {
     index_min: 1,
     index_usual_min: INDEX_USUAL_MIN,
     entry_bytes_max: format::DATA_BYTES_MAX,
-    conf_changes_decode: false,
+    memberships: &HASHICORP_MEMBERSHIPS,
 };
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ mod window;
 
 use crate::model::ByteOrder;
 use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN, WAL_OVERHEAD_BYTES};
-use crate::store::{Format, Holds, Profile, VoteForm};
+use crate::store::{Format, HASHICORP_MEMBERSHIPS, Holds, Profile, VoteForm};
 
 pub use salvage::RaftWalSalvage;
 pub use sink::RaftWalSink;
@@ -58,7 +58,7 @@ pub static PROFILE: Profile = Profile {
     index_usual_min: INDEX_USUAL_MIN,
     // What the library reads back, without what the codec adds.
     entry_bytes_max: format::PAYLOAD_BYTES_MAX - WAL_OVERHEAD_BYTES,
-    conf_changes_decode: false,
+    memberships: &HASHICORP_MEMBERSHIPS,
 };
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(super) const fn profile(schema: &'static str, many_groups: bool) -> Profile 
         index_min: 0,
         index_usual_min: 0,
         entry_bytes_max: 3 << 30,
-        conf_changes_decode: false,
+        memberships: &[],
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::store::codec::{HASHICORP_KINDS, INDEX_USUAL_MIN, ValueCodec};
 use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
 use crate::store::redb::schemas::Schema;
-use crate::store::{Format, Holds, Profile, RedbFormat, VoteForm};
+use crate::store::{Format, HASHICORP_MEMBERSHIPS, Holds, Profile, RedbFormat, VoteForm};
 
 pub(super) const PROFILE: Profile = Profile {
     format: Format::Redb,
@@ -30,7 +30,7 @@ pub(super) const PROFILE: Profile = Profile {
     index_usual_min: INDEX_USUAL_MIN,
     // The largest value that redb takes.
     entry_bytes_max: 3 << 30,
-    conf_changes_decode: false,
+    memberships: &HASHICORP_MEMBERSHIPS,
 };
 
 const fn names(bare: &'static str, before: &'static str) -> Names {
