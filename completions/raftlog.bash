@@ -100,7 +100,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -112,7 +112,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -232,7 +232,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -244,7 +244,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -316,7 +316,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -328,7 +328,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -434,7 +434,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -446,7 +446,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -542,7 +542,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -554,7 +554,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -596,7 +596,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -608,7 +608,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -792,7 +792,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -804,7 +804,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)
@@ -854,7 +854,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -866,7 +866,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-codec)
-                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-term openraft-postcard openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb raftpb eraftpb sorock blixard openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-group-pattern)

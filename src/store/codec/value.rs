@@ -35,7 +35,7 @@ pub enum ValueCodec {
 
 impl ValueCodec {
     /// Every encoding, those first that say most about themselves.
-    pub const ALL: [ValueCodec; 16] = [
+    pub const ALL: [ValueCodec; 18] = [
         ValueCodec::RaftLog,
         ValueCodec::Openraft(Encoding::Json, Leader::TermAndNode),
         ValueCodec::Openraft(Encoding::Json, Leader::Term),
@@ -48,8 +48,10 @@ impl ValueCodec {
         ValueCodec::Sorock,
         ValueCodec::Blixard,
         ValueCodec::Openraft(Encoding::Bincode, Leader::TermAndNode),
+        ValueCodec::Openraft(Encoding::Bincode, Leader::TermAndName),
         ValueCodec::Openraft(Encoding::Bincode, Leader::Term),
         ValueCodec::Openraft(Encoding::Postcard, Leader::TermAndNode),
+        ValueCodec::Openraft(Encoding::Postcard, Leader::TermAndName),
         ValueCodec::Openraft(Encoding::Postcard, Leader::Term),
         ValueCodec::Raw,
     ];
@@ -59,13 +61,19 @@ impl ValueCodec {
         use Encoding::{Bincode, Json, Msgpack, Postcard};
         match self {
             ValueCodec::RaftLog => "raft-log",
-            ValueCodec::Openraft(Msgpack, Leader::TermAndNode) => "openraft-msgpack",
+            ValueCodec::Openraft(Msgpack, Leader::TermAndNode | Leader::TermAndName) => {
+                "openraft-msgpack"
+            }
             ValueCodec::Openraft(Msgpack, Leader::Term) => "openraft-msgpack-term",
             ValueCodec::Openraft(Postcard, Leader::TermAndNode) => "openraft-postcard",
+            ValueCodec::Openraft(Postcard, Leader::TermAndName) => "openraft-postcard-name",
             ValueCodec::Openraft(Postcard, Leader::Term) => "openraft-postcard-term",
             ValueCodec::Openraft(Bincode, Leader::TermAndNode) => "openraft-bincode",
+            ValueCodec::Openraft(Bincode, Leader::TermAndName) => "openraft-bincode-name",
             ValueCodec::Openraft(Bincode, Leader::Term) => "openraft-bincode-term",
-            ValueCodec::Openraft(Json, Leader::TermAndNode) => "openraft-json",
+            ValueCodec::Openraft(Json, Leader::TermAndNode | Leader::TermAndName) => {
+                "openraft-json"
+            }
             ValueCodec::Openraft(Json, Leader::Term) => "openraft-json-term",
             ValueCodec::Protobuf(Flavor::Raftpb) => "raftpb",
             ValueCodec::Protobuf(Flavor::Eraftpb) => "eraftpb",

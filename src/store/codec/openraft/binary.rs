@@ -4,7 +4,7 @@
 //! the bare value. Which of them it is the length tells: a value must end with its bytes.
 
 use crate::bytes::{Cursor, Overlong};
-use crate::model::{Candidate, EntryKind, FaultKind, LogId, LogIndex, Term};
+use crate::model::{Candidate, EntryKind, FaultKind, LogId, LogIndex, SharedBytes, Term};
 use crate::store::codec::framed::{Framed, odd};
 use crate::store::codec::openraft::{Encoding, Leader, VoteRead};
 
@@ -45,21 +45,40 @@ impl<'a> Input<'a> {
 
     fn log_id(&mut self, leader: Leader) -> Result<LogId, FaultKind> {
         let term = Term(self.number("term")?);
-        if leader == Leader::TermAndNode {
-            self.number("node id")?;
+        match leader {
+            Leader::TermAndNode => drop(self.number("node id")?),
+            Leader::TermAndName => drop(self.name()?),
+            Leader::Term => {}
         }
         Ok(LogId { term, index: LogIndex(self.number("index")?) })
     }
 
     fn vote(&mut self, leader: Leader) -> Option<VoteRead> {
         let term = self.number("term").ok()?;
-        let node = match leader {
-            Leader::TermAndNode => true,
+        let voted = match leader {
+            Leader::TermAndNode | Leader::TermAndName => true,
             Leader::Term => self.flag()?,
         };
-        let node = if node { Some(self.number("node id").ok()?) } else { None };
+        let candidate = match (voted, leader) {
+            (false, _) => None,
+            (true, Leader::TermAndName) => {
+                Some(Candidate::Bytes(SharedBytes::from(self.name().ok()?.as_bytes())))
+            }
+            (true, _) => Some(Candidate::Id(self.number("node id").ok()?)),
+        };
         self.flag()?;
-        Some(VoteRead { term, candidate: node.map(Candidate::Id) })
+        Some(VoteRead { term, candidate })
+    }
+
+    fn name(&mut self) -> Result<&'a str, FaultKind> {
+        let what = "node id";
+        let len = match self.encoding {
+            Encoding::Bincode => self.cursor.u64_le(what).ok(),
+            _ => self.cursor.varint(what, Overlong::Refuse).ok(),
+        };
+        let bytes = len.and_then(|len| self.cursor.take(what, usize::try_from(len).ok()?).ok());
+        let name = bytes.and_then(|bytes| str::from_utf8(bytes).ok());
+        name.ok_or_else(|| odd(what, "text, its length before it", "something else"))
     }
 }
 

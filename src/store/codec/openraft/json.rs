@@ -55,7 +55,7 @@ fn read_log_id(json: &mut Json<'_>, leader: Leader) -> Result<LogId, FaultKind> 
     fields(json, "log id", [b"leader_id", b"index"], |json, at| {
         match (at, leader) {
             (0, Leader::Term) => term = json.unsigned()?,
-            (0, Leader::TermAndNode) => {
+            (0, Leader::TermAndNode | Leader::TermAndName) => {
                 fields(json, "leader id", [b"term", b"node_id"], |json, at| {
                     match at {
                         0 => term = json.unsigned()?,
@@ -128,7 +128,7 @@ pub(super) fn log_id(leader: Leader, value: &[u8]) -> Option<Option<LogId>> {
 
 pub(super) fn vote(leader: Leader, value: &[u8]) -> Option<Option<VoteRead>> {
     let second: &[u8] = match leader {
-        Leader::TermAndNode => b"node_id",
+        Leader::TermAndNode | Leader::TermAndName => b"node_id",
         Leader::Term => b"voted_for",
     };
     optional(value, |json| {

@@ -36,6 +36,8 @@ pub enum Encoding {
 pub enum Leader {
     /// Term and node.
     TermAndNode,
+    /// Term and a node whose id is text. What describes itself tells by itself which of both it is.
+    TermAndName,
     /// The term alone: one leader a term.
     Term,
 }

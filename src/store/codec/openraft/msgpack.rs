@@ -78,7 +78,7 @@ fn read_log_id(reader: &mut Reader<'_>, leader: Leader) -> Result<LogId, FaultKi
     fields(reader, "log id", [b"leader_id", b"index"], |reader, at| {
         match (at, leader) {
             (0, Leader::Term) => term = number(reader, "term")?,
-            (0, Leader::TermAndNode) => {
+            (0, Leader::TermAndNode | Leader::TermAndName) => {
                 fields(reader, "leader id", [b"term", b"node_id"], |reader, at| {
                     match at {
                         0 => term = number(reader, "term")?,
@@ -155,7 +155,7 @@ pub(super) fn log_id(leader: Leader, value: &[u8]) -> Option<Option<LogId>> {
 
 pub(super) fn vote(leader: Leader, value: &[u8]) -> Option<Option<VoteRead>> {
     let second: &[u8] = match leader {
-        Leader::TermAndNode => b"node_id",
+        Leader::TermAndNode | Leader::TermAndName => b"node_id",
         Leader::Term => b"voted_for",
     };
     optional(value, |reader| {

@@ -1,4 +1,6 @@
-use crate::model::{Candidate, Entry, EntryKind, LogId, LogIndex, SharedBytes, Term};
+use crate::model::{
+    Candidate, Entry, EntryKind, HardState, LogId, LogIndex, SharedBytes, Term, Vote,
+};
 use crate::store::codec::openraft::VoteRead;
 use crate::store::codec::{Encoding, Leader, ValueCodec};
 
@@ -22,6 +24,13 @@ fn blank(encoding: Encoding, leader: Leader) -> Vec<u8> {
         (Encoding::Postcard, Leader::Term) => vec![3, 7, 0],
         (Encoding::Bincode, Leader::TermAndNode) => [wide(&[3, 1, 7]), vec![0; 4]].concat(),
         (Encoding::Bincode, Leader::Term) => [wide(&[3, 7]), vec![0; 4]].concat(),
+        (Encoding::Postcard, Leader::TermAndName) => b"\x03\x02n1\x07\0".to_vec(),
+        (Encoding::Bincode, Leader::TermAndName) => {
+            [wide(&[3, 2]), b"n1".to_vec(), wide(&[7]), vec![0; 4]].concat()
+        }
+        (Encoding::Msgpack | Encoding::Json, Leader::TermAndName) => {
+            unreachable!("they say by themselves what a node id is")
+        }
         (Encoding::Json, Leader::TermAndNode) => {
             json(r#"{"log_id":{"leader_id":{"term":3,"node_id":1},"index":7},"payload":"Blank"}"#)
         }
@@ -50,7 +59,9 @@ const ENCODINGS: [Encoding; 4] =
 
 #[test]
 fn entries_are_read_in_every_encoding_and_written_back_byte_for_byte() {
-    for (encoding, leader) in ENCODINGS.into_iter().flat_map(|e| BOTH.map(|leader| (e, leader))) {
+    let named = [Encoding::Postcard, Encoding::Bincode].map(|e| (e, Leader::TermAndName));
+    let numbered = ENCODINGS.into_iter().flat_map(|e| BOTH.map(|leader| (e, leader)));
+    for (encoding, leader) in numbered.chain(named) {
         let codec = ValueCodec::Openraft(encoding, leader);
         let (normal, payload) = normal(encoding, leader);
         for (value, kind, payload) in [
@@ -189,4 +200,23 @@ fn a_command_that_is_made_is_what_openraft_writes() {
         assert_eq!(codec.proves(&made, LogIndex(7)), Some(Term(3)), "{encoding:?}");
     }
     assert_eq!(ValueCodec::Openraft(Encoding::Json, Leader::Term).command(id, "x"), None);
+}
+
+#[test]
+fn nodes_may_have_names_where_nothing_describes_them() {
+    let codec = |encoding| ValueCodec::Openraft(encoding, Leader::TermAndName);
+    let named = Some(Some(HardState {
+        term: Some(Term(5)),
+        vote: Some(Vote {
+            term: Some(Term(5)),
+            candidate: Some(Candidate::Bytes(SharedBytes::from(b"n1".to_vec()))),
+        }),
+        commit: None,
+    }));
+    assert_eq!(codec(Encoding::Postcard).hard_state(b"\x05\x02n1\x01"), named);
+    let wide_vote = [wide(&[5, 2]), b"n1\0".to_vec()].concat();
+    assert_eq!(codec(Encoding::Bincode).hard_state(&wide_vote), named);
+    // A length beyond the value, and bytes that are no text.
+    assert_eq!(codec(Encoding::Bincode).hard_state(&wide(&[5, u64::MAX])), None);
+    assert_eq!(codec(Encoding::Postcard).proves(b"\x03\x02\xff\xfe\x07\0", LogIndex(7)), None);
 }

@@ -55,6 +55,8 @@ pub(super) static ANY: [Schema; ValueCodec::ALL.len()] = [
     schema(ValueCodec::ALL[13]),
     schema(ValueCodec::ALL[14]),
     schema(ValueCodec::ALL[15]),
+    schema(ValueCodec::ALL[16]),
+    schema(ValueCodec::ALL[17]),
 ];
 
 /// The schema of tables of any name in an encoding.
