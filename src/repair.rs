@@ -3,6 +3,7 @@
 //! Written against [`Salvage`], so that it names no format. The source is only read. What is
 //! written is compared with what was proven before it gets its name, as every target is.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +84,9 @@ pub struct Repair {
     pub dropped: Vec<Dropped>,
     /// Number of all of them.
     pub dropped_total: u64,
+    /// What the source holds that is no part of a Raft log, and the result does not: names and row
+    /// counts.
+    pub other_contents: BTreeMap<String, u64>,
 }
 
 /// A damaged piece of the source.
@@ -111,7 +115,10 @@ impl Repair {
         let missing = self.holes_total > 0 || self.open_begin || self.open_end;
         if missing || self.state != "newest" {
             Wholeness::Holes
-        } else if self.dropped_total > 0 || self.from_commit_before + self.from_orphans > 0 {
+        } else if self.dropped_total > 0
+            || self.from_commit_before + self.from_orphans > 0
+            || !self.other_contents.is_empty()
+        {
             Wholeness::Noted
         } else {
             Wholeness::Whole
@@ -201,6 +208,7 @@ fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
         state: "newest".to_owned(),
         dropped: Vec::new(),
         dropped_total: 0,
+        other_contents: job.salvage.other_contents().into_iter().collect(),
     };
     for group in job.salvage.groups() {
         let salvaged = job.salvage.salvaged(&group);

@@ -120,3 +120,82 @@ fn a_hole_in_a_projects_file_is_compared_with_its_snapshot_marker() {
     // The snapshot ends at 60, the hole lies behind it.
     assert_eq!(result["covered_by_snapshot"], Value::Bool(whole), "{result}");
 }
+
+/// A copy of a bundled file with a page of zeros.
+fn with_zeros(dir: &Path, archive: &str, name: &str, page_at: usize) -> std::path::PathBuf {
+    let mut bytes = std::fs::read(support::redb(archive, name)).expect("fixture");
+    bytes[page_at..page_at + 4096].fill(0);
+    let path = dir.join(format!("{name}.redb"));
+    std::fs::write(&path, bytes).expect("copy");
+    path
+}
+
+#[test]
+fn of_a_page_that_groups_share_each_misses_its_own_part() {
+    let dir = tempfile::tempdir().expect("directory");
+    let sound = entries(&support::redb("redb-schema", "schema-tuple"));
+    let path = with_zeros(dir.path(), "redb-schema", "schema-tuple", 24_576);
+    let (code, result, found) = repaired(&path, dir.path(), "shared");
+    assert_eq!(code, 4, "{result}");
+    assert!(found.len() < sound.len());
+    assert!(found.iter().all(|(key, entry)| sound.get(key) == Some(entry)));
+    // Every entry that is not there lies in a hole, or behind or in front of what is there.
+    let missing: Vec<u64> =
+        sound.keys().filter(|key| !found.contains_key(key)).map(|(_, index)| *index).collect();
+    let holes = result["holes"].as_array().expect("holes");
+    let in_hole = |index: &u64| {
+        let inside = |hole: &Value| {
+            hole["first"].as_u64() <= Some(*index) && Some(*index) <= hole["last"].as_u64()
+        };
+        holes.iter().any(inside)
+    };
+    let open = result["open_begin"] == true || result["open_end"] == true;
+    assert!(missing.iter().all(in_hole) || open, "{missing:?} {result}");
+}
+
+#[test]
+fn tables_that_are_no_part_of_the_log_are_named_as_left_out() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = support::redb("redb-schema", "schema-tuple");
+    let (code, result, found) = repaired(&path, dir.path(), "others");
+    assert_eq!((code, &result["other_contents"]), (3, &serde_json::json!({ "state": 3 })));
+    assert_eq!(found, entries(&path));
+}
+
+#[test]
+fn what_was_purged_does_not_come_back() {
+    let dir = tempfile::tempdir().expect("directory");
+    let sound = entries(&support::redb("redb-real", "real-tatara-purged"));
+    let path = with_zeros(dir.path(), "redb-real", "real-tatara-purged", 28_672);
+    let (code, result, found) = repaired(&path, dir.path(), "purged");
+    assert_eq!((code, &result["open_begin"]), (4, &Value::Bool(false)), "{result}");
+    assert!(found.len() < sound.len());
+    assert!(found.iter().all(|(key, entry)| sound.get(key) == Some(entry)), "{result}");
+    let missing: u64 = result["holes"].as_array().expect("holes").iter().map(length).sum();
+    assert_eq!(found.len() as u64 + missing, sound.len() as u64);
+}
+
+#[test]
+fn bytes_of_which_nothing_is_known_are_not_taken_from_anywhere() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = with_zeros(dir.path(), "redb-real", "real-tatara-full", 69_632);
+    let out = dir.path().join("raw.redb");
+    let (from, into) = (path.to_str().expect("path"), out.to_str().expect("path"));
+    let flags = ["--redb-logs-table", "raft_log", "--redb-codec", "raw", "--json"];
+    let command = [&["repair", from, "--out", into][..], &flags].concat();
+    let (code, stdout, stderr) = support::told(&support::raftlog(command));
+    let value: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}"));
+    assert_eq!((code, &value["result"]["from_orphans"]), (4, &serde_json::json!(0)));
+    assert!(value["result"]["last_index"].as_u64() <= Some(200), "{value}");
+}
+
+#[test]
+fn a_log_of_which_not_even_the_first_page_is_left_is_damaged_and_not_somebody_elses() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = with_zeros(dir.path(), "redb-schema", "json-openraft", 20_480);
+    let out = dir.path().join("x.redb");
+    let (from, into) = (path.to_str().expect("path"), out.to_str().expect("path"));
+    let (code, _, stderr) = support::told(&support::raftlog(["repair", from, "--out", into]));
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("20,480"), "{stderr}");
+}

@@ -11,6 +11,9 @@ const HOLES_SHOWN: usize = 5;
 pub fn text(source: &str, out: &str, repair: &Repair, found: &Findings, paint: Paint) -> String {
     let verdict = match repair.wholeness() {
         Wholeness::Whole => paint.good("whole"),
+        Wholeness::Noted if !repair.other_contents.is_empty() => {
+            paint.warning("the log is whole, as far as can be known; other tables are left out")
+        }
         Wholeness::Noted => paint.warning("whole, as far as can be known"),
         Wholeness::Holes => paint.bad("PARTIAL"),
     };
@@ -46,6 +49,10 @@ pub fn text(source: &str, out: &str, repair: &Repair, found: &Findings, paint: P
                 false => "does not cover what is missing: let the node take it from a peer",
             },
         );
+    }
+    for (name, rows) in &repair.other_contents {
+        let (name, rows) = (words::harmless(name), words::count(*rows, "row", "rows"));
+        line("left", &format!("{name}: {rows}, no part of a Raft log"));
     }
     if repair.unproven > 0 {
         let count = words::count(repair.unproven, "copy", "copies");

@@ -74,6 +74,11 @@ pub trait Salvage {
     fn redb(&self) -> Option<(&'static str, RedbFormat)> {
         None
     }
+    /// What the source holds that is no part of a Raft log, and the result does not: names and row
+    /// counts.
+    fn other_contents(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
     /// The groups, ascending.
     fn groups(&self) -> Vec<GroupId>;
     /// Everything of a group beside its entries, as far as it could be read.

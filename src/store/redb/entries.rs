@@ -1,5 +1,7 @@
 //! Entries of one log table, in index order, each with its place and what is wrong with it.
 
+use std::cmp::Ordering;
+
 use crate::model::{Code, EntryHead, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place};
 use crate::store::codec::{DecodedHead, entry_faults};
 use crate::store::redb::layout::KeyForm;
@@ -69,12 +71,16 @@ impl<'p> EntryWalk<'p> {
                 Ok(Visit::Branch(_) | Visit::Unread(..)) => {}
                 Ok(Visit::Leaf(leaf)) => self.leaf = Some((leaf, 0)),
                 Ok(Visit::Damaged(damaged)) => {
-                    let first = first_missing(&damaged, logs.key);
+                    let missing = missing_of(logs, &damaged);
+                    let first = missing.and_then(|missing| missing.first);
                     if behind(logs, &damaged) || first.is_some_and(|f| f > self.range.last()) {
                         self.ended = true;
                         return None;
                     }
-                    return Some(Err(missing_fault(damaged, logs.key, &self.group).into()));
+                    if missing.is_none() {
+                        continue;
+                    }
+                    return Some(Err(missing_fault(damaged, first, &self.group).into()));
                 }
                 Err(error) => {
                     self.ended = true;
@@ -117,6 +123,32 @@ fn behind(logs: &Logs, damaged: &Damaged) -> bool {
     above.is_some_and(|group| Some(group) > logs.within)
 }
 
+/// Indexes of one log that a damaged page could hold, as far as the keys around it say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The lowest; `None` where nothing bounds them.
+    pub first: Option<LogIndex>,
+    /// The highest.
+    pub last: Option<LogIndex>,
+}
+
+/// What a damaged page could hold of a log; `None` where it can only hold rows of other groups.
+pub fn missing_of(logs: &Logs, damaged: &Damaged) -> Option<Missing> {
+    let side = |key: Option<&[u8]>| key.map(|key| logs.key.group(key).cmp(&logs.within));
+    let (above, through) = (damaged.above.as_deref(), damaged.through.as_deref());
+    let first = match side(above) {
+        Some(Ordering::Greater) => return None,
+        Some(Ordering::Equal) => first_missing(damaged, logs.key),
+        Some(Ordering::Less) | None => None,
+    };
+    let last = match side(through) {
+        Some(Ordering::Less) => return None,
+        Some(Ordering::Equal) => last_missing(damaged, logs.key),
+        Some(Ordering::Greater) | None => None,
+    };
+    Some(Missing { first, last })
+}
+
 /// The lowest index that a damaged page could hold.
 pub fn first_missing(damaged: &Damaged, key: KeyForm) -> Option<LogIndex> {
     key.above(damaged.above.as_deref()?)
@@ -127,8 +159,7 @@ pub fn last_missing(damaged: &Damaged, key: KeyForm) -> Option<LogIndex> {
     key.through(damaged.through.as_deref()?)
 }
 
-fn missing_fault(damaged: Damaged, key: KeyForm, group: &GroupId) -> Fault {
-    let first = first_missing(&damaged, key);
+fn missing_fault(damaged: Damaged, first: Option<LogIndex>, group: &GroupId) -> Fault {
     let fault = damaged.fault.in_group(group);
     match first {
         Some(first) => fault.at_index(first),

@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use crate::bytes::{u16_at, u64_at, u128_at};
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, LogState, SharedBytes};
+use crate::store::codec::ValueCodec;
 use crate::store::redb::discover::discover;
-use crate::store::redb::entries::{EntryWalk, LOG_PAGE};
+use crate::store::redb::entries::{EntryWalk, LOG_PAGE, missing_of};
 use crate::store::redb::format::{
     BRANCH, BRANCH_SUMS_AT, Child, HEADER_BYTES, Header, PAGE_BYTES, PAGE_NUMBER_BYTES, PageNumber,
     SUM_BYTES, Slot,
@@ -31,7 +32,7 @@ use crate::store::redb::salvage::ground::{Copy, Ground};
 use crate::store::redb::schema::{Assigned, GroupTables, Logs};
 use crate::store::redb::schemas::Schema;
 use crate::store::redb::stable;
-use crate::store::redb::tables::read_tables;
+use crate::store::redb::tables::{Table, read_tables};
 use crate::store::redb::tree::{Visit, Walk};
 use crate::store::salvage::{Salvage, Salvaged, StateTaken, merged};
 use crate::store::{
@@ -45,6 +46,8 @@ pub struct RedbSalvage {
     schema: &'static Schema,
     version: RedbFormat,
     groups: BTreeMap<GroupId, Part>,
+    /// Names and rows of the tables that are no part of a log.
+    others: Vec<(String, u64)>,
     files: [StoreFile; 1],
     /// Keeps writers out while this is read.
     _lock: Option<Box<dyn Held>>,
@@ -97,12 +100,13 @@ impl RedbSalvage {
         };
         let newest_tables = read_tables(&pages, newest.user)?.0;
         let own = Assigned::new(assigned.schema, assigned.layout.clone(), &newest_tables);
+        let others = own.other_contents();
         let version = if newest.version == 2 { RedbFormat::V2 } else { RedbFormat::V3 };
         let schema = assigned.schema;
         let mut search = Search { pages: &pages, assigned, own, before, faults };
         let groups = search.groups()?;
         let files = [StoreFile { path: path.to_owned(), size_bytes }];
-        Ok(RedbSalvage { pages, schema, version, groups, files, _lock: lock })
+        Ok(RedbSalvage { pages, schema, version, groups, others, files, _lock: lock })
     }
 
     fn part(&self, group: &GroupId) -> Option<&Part> {
@@ -154,12 +158,24 @@ fn found(
             Err(error @ (StoreError::Io(_) | StoreError::Ambiguous { .. })) => return Err(error),
             // Without a table that can be read it is damage, and no other program's database.
             Err(error) => {
-                let damage = faults.into_iter().next().map(StoreError::from);
+                let damage = faults.into_iter().next().or(damaged_root(pages, &tables)?);
+                let damage = damage.map(StoreError::from);
                 first = Some(first.unwrap_or(damage.unwrap_or(error)));
             }
         }
     }
     Err(first.unwrap_or_else(|| no_commit(pages).into()))
+}
+
+/// That the first page of a table cannot be read, of which nobody can say then what it was for.
+fn damaged_root(pages: &Pages, tables: &[Table]) -> Result<Option<Fault>, StoreError> {
+    for table in tables {
+        let shape = table.shape("the first page of a table");
+        if let Some(Ok(Visit::Damaged(damaged))) = Walk::new(pages, shape, table.root()).step() {
+            return Ok(Some(*damaged.fault));
+        }
+    }
+    Ok(None)
 }
 
 /// The search under way.
@@ -196,6 +212,10 @@ impl Search<'_> {
                 None => (Ground::unknown(), Vec::new()),
             };
             salvaged.from_orphans = copies.len() as u64;
+            let purged = state.compacted.filter(|_| salvaged.state == StateTaken::Newest);
+            if let Some(begin) = purged.and_then(|purged| purged.index.next()) {
+                ground.begin_at(begin);
+            }
             if !ground.is_whole() {
                 if let Some(older) = &older {
                     let (all, begin) = self.copies_of(older)?;
@@ -203,7 +223,9 @@ impl Search<'_> {
                     salvaged.from_commit_before = taken.len() as u64;
                     copies.extend(taken);
                 }
-                if let Some(any) = any.filter(|any| one_log && any.within.is_none()) {
+                // Bytes of which nothing is known prove nothing wherever they lie.
+                let proves = |any: &Logs| any.within.is_none() && any.codec != ValueCodec::Raw;
+                if let Some(any) = any.filter(|any| one_log && proves(any)) {
                     let orphans = ground.choose(self.orphans(&any)?, &mut salvaged);
                     salvaged.from_orphans += orphans.len() as u64;
                     copies.extend(orphans);
@@ -255,7 +277,7 @@ impl Search<'_> {
             note: note.into(),
             ..LogState::default()
         };
-        stable::interpret(&mut state, codec);
+        stable::interpret(&mut state, codec, &self.assigned.layout.confs);
         Ok(state)
     }
 
@@ -273,9 +295,9 @@ impl Search<'_> {
             match visit? {
                 Visit::Branch(_) | Visit::Unread(..) => {}
                 Visit::Damaged(damaged) => {
-                    let from = damaged.above.as_deref().and_then(|above| logs.key.above(above));
-                    let end = damaged.through.as_deref().and_then(|end| logs.key.through(end));
-                    let range = (from.unwrap_or_default(), end.and_then(LogIndex::next));
+                    let Some(missing) = missing_of(logs, &damaged) else { continue };
+                    let below = missing.last.and_then(LogIndex::next);
+                    let range = (missing.first.unwrap_or_default(), below);
                     if seen.insert(damaged.page.0) {
                         self.adopt(logs, (damaged.page, range), &mut ground, &mut adopted)?;
                     } else {
@@ -466,6 +488,10 @@ impl Salvage for RedbSalvage {
 
     fn redb(&self) -> Option<(&'static str, RedbFormat)> {
         Some((self.schema.name(), self.version))
+    }
+
+    fn other_contents(&self) -> Vec<(String, u64)> {
+        self.others.clone()
     }
 
     fn groups(&self) -> Vec<GroupId> {

@@ -62,6 +62,14 @@ impl Ground {
         }
     }
 
+    /// The log begins here, and nothing in front of it is missing.
+    pub fn begin_at(&mut self, begin: LogIndex) {
+        self.damaged.retain(|(_, below)| below.is_none_or(|below| begin < below));
+        if let Some((from, _)) = self.damaged.first_mut() {
+            *from = begin.max(*from);
+        }
+    }
+
     fn holds(&self, index: LogIndex) -> bool {
         let at = self.runs.partition_point(|(range, _)| range.last() < index);
         self.runs.get(at).is_some_and(|(range, _)| range.contains(index))
@@ -96,10 +104,7 @@ impl Ground {
             }
         }
         if let Some(begin) = begin {
-            self.damaged.retain(|(_, below)| below.is_none_or(|below| begin < below));
-            if let Some((from, _)) = self.damaged.first_mut() {
-                *from = begin.max(*from);
-            }
+            self.begin_at(begin);
         }
         self.hold(&taken);
         taken
