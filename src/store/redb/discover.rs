@@ -6,9 +6,8 @@
 //! sequence, or of the tables of a known project.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use crate::model::{GroupId, LogIndex, Term};
+use crate::model::{GroupId, LogIndex, StableMap, Term};
 use crate::store::codec::ValueCodec;
 use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
 use crate::store::redb::pages::Pages;
@@ -68,7 +67,7 @@ pub fn discover(
     tables: &[Table],
     told: &RedbSchema,
 ) -> Result<Assigned, StoreError> {
-    let mut assigned = match as_told(pages.path(), tables, told)? {
+    let mut assigned = match as_told(pages, tables, told)? {
         Some(assigned) => assigned,
         None => proven(pages, tables)?,
     };
@@ -79,24 +78,30 @@ pub fn discover(
 }
 
 fn as_told(
-    path: &Path,
+    pages: &Pages,
     tables: &[Table],
     told: &RedbSchema,
 ) -> Result<Option<Assigned>, StoreError> {
     if *told == RedbSchema::default() {
         return Ok(None);
     }
-    let codec = told.codec.map(schemas::of_codec);
-    let base = told.schema.as_deref().and_then(schemas::named);
-    let schema = codec.or(base).unwrap_or_else(schemas::default);
-    let mut layout = base.unwrap_or(schema).layout.clone();
-    if let Some(logs) = told.group_pattern.as_ref().or(told.logs_table.as_ref()) {
-        layout.logs.names = Names::of_pattern(logs);
-    }
     let named =
         |names: &Names| tables.iter().find(|table| names.group(&table.name).is_some()).cloned();
+    let logs_told = told.group_pattern.as_ref().or(told.logs_table.as_ref());
+    let logs_told = logs_told.map(|logs| Names::of_pattern(logs));
+    let base = told.schema.as_deref().and_then(schemas::named);
+    let codec = match (told.codec, base, logs_told.as_ref().and_then(named)) {
+        (None, None, Some(logs)) => codec_of(pages, &logs)?,
+        (told, ..) => told,
+    };
+    let codec = codec.map(schemas::of_codec);
+    let schema = codec.or(base).unwrap_or_else(schemas::default);
+    let mut layout = base.unwrap_or(schema).layout.clone();
+    if let Some(names) = logs_told {
+        layout.logs.names = names;
+    }
     let missing = |what: &str| StoreError::NotFound {
-        path: path.to_owned(),
+        path: pages.path().to_path_buf(),
         reason: format!("no {what} with such a name and types that can be one"),
         seen: tables.iter().map(Table::words).collect(),
     };
@@ -113,6 +118,8 @@ fn as_told(
         };
         let label = if key == KeyForm::Unit { "ballot" } else { "" };
         layout.confs = vec![ConfTables { names, key, value, label: label.into() }].into();
+    } else if base.is_none() && schema.codec != ValueCodec::RaftLog {
+        layout.confs = confs_beside(pages, tables, schema.codec, &layout.logs.names)?.into();
     }
     Ok(Some(Assigned::new(schema, layout, tables)))
 }
@@ -124,14 +131,27 @@ fn index_key(table: &Table) -> Option<KeyForm> {
 }
 
 fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
-    let mut empty = Vec::new();
-    let mut found = None;
+    // Known schemas of which every table is empty, and those of which even the log's is not there.
+    let (mut empty, mut bare) = (Vec::new(), Vec::new());
+    let (mut found, mut sure) = (None, false);
     for schema in schemas::KNOWN {
         let assigned = Assigned::new(schema, schema.layout.clone(), tables);
         match known(pages, &assigned)? {
-            Some(true) if found.is_none() => found = Some(assigned),
-            None => empty.push(assigned),
-            Some(_) => {}
+            Claim::Proven if !sure => (found, sure) = (Some(assigned), true),
+            Claim::Beside if found.is_none() => found = Some(assigned),
+            Claim::Empty if assigned.logs().next().is_some() => empty.push(assigned),
+            Claim::Empty => bare.push(assigned),
+            Claim::Proven | Claim::Beside | Claim::None => {}
+        }
+    }
+    // A conf table of a usual name proves no project without its log, where another table is one.
+    if !sure && found.as_ref().is_some_and(|found| found.logs().next().is_none()) {
+        let mut others = Vec::new();
+        for table in tables {
+            others.extend(codec_of(pages, table)?);
+        }
+        if !others.is_empty() {
+            found = None;
         }
     }
     let claimed = |table: &Table, by: &Option<Assigned>| {
@@ -147,9 +167,12 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
     match (found, candidates.pop_first(), candidates.is_empty()) {
         (Some(found), None, _) => Ok(found),
         (None, Some((_, (codec, logs))), true) => any(pages, tables, codec, &logs),
-        (None, None, _) => match <[Assigned; 1]>::try_from(empty) {
-            Ok([only]) => Ok(only),
-            Err(_) => Err(no_log(pages.path(), tables, tried())),
+        (None, None, _) => match if empty.is_empty() { bare } else { empty }.split_first() {
+            // Who else uses these tables does not matter as long as nothing is in them.
+            Some((first, rest)) if rest.iter().all(|other| names(other) == names(first)) => {
+                Ok(first.clone())
+            }
+            _ => Err(no_log(pages.path(), tables, tried())),
         },
         (found, first, _) => {
             let mut lines: Vec<String> = found
@@ -170,6 +193,10 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
             })
         }
     }
+}
+
+fn names(assigned: &Assigned) -> BTreeSet<&str> {
+    assigned.tables().map(|table| &*table.name).collect()
 }
 
 fn line(table: &Table, codec: ValueCodec) -> String {
@@ -199,40 +226,57 @@ fn family(name: &str) -> &str {
     }
 }
 
-/// Whether the tables that a known schema claims are its: a row is the entry of its key, or a
-/// record beside the log is one. `None` where all of them are empty, and believed by their types.
-fn known(pages: &Pages, assigned: &Assigned) -> Result<Option<bool>, StoreError> {
+/// How the tables that a known schema names are its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Rows are the entries of their keys.
+    Proven,
+    /// There are no entries, and a record beside the log is one.
+    Beside,
+    /// All of them are empty, and believed by their types.
+    Empty,
+    /// They are not.
+    None,
+}
+
+fn known(pages: &Pages, assigned: &Assigned) -> Result<Claim, StoreError> {
     if assigned.groups.is_empty() || !assigned.misfits.is_empty() {
-        return Ok(Some(false));
+        return Ok(Claim::None);
     }
     // A node of a project that keeps its vote in a table has that table.
     let beside = assigned.groups.values().any(|group| !group.confs.is_empty());
     if !beside && !assigned.schema.takes_any {
-        return Ok(Some(false));
+        return Ok(Claim::None);
     }
+    let codec = assigned.schema.codec;
     let mut rows_seen = false;
     for (_, logs) in assigned.logs() {
         let proof = sample(pages, logs)?;
         if proof.of_known(logs.codec) {
-            return Ok(Some(true));
+            return Ok(Claim::Proven);
         }
         rows_seen |= proof.tried > 0;
     }
     for (group, tables) in &assigned.groups {
-        let (stable, _) = stable::read(pages, &tables.confs, group, assigned.schema.codec)?;
-        let codec = assigned.schema.codec;
-        let own = stable.iter().any(|(key, value)| match Record::of(key) {
-            _ if codec == ValueCodec::RaftLog => value.as_u64().is_some(),
-            Some(record) => record.reads(codec, &value.bytes),
-            None => false,
-        });
+        let (stable, _) = stable::read(pages, &tables.confs, group, codec)?;
         // Entries that are none are not made a log by what stands beside them.
-        if own && (!rows_seen || codec == ValueCodec::RaftLog) {
-            return Ok(Some(true));
+        if (!rows_seen || codec == ValueCodec::RaftLog)
+            && has_record(&stable, codec, &assigned.layout.confs)
+        {
+            return Ok(Claim::Beside);
         }
         rows_seen |= !stable.is_empty();
     }
-    Ok(if rows_seen { Some(false) } else { None })
+    Ok(if rows_seen { Claim::None } else { Claim::Empty })
+}
+
+/// Whether one of the stable keys is a record that every node has.
+fn has_record(stable: &StableMap, codec: ValueCodec, confs: &[ConfTables]) -> bool {
+    stable.iter().any(|(key, value)| match Record::of(key, confs) {
+        _ if codec == ValueCodec::RaftLog => value.as_u64().is_some(),
+        Some(record) => record.reads(codec, &value.bytes),
+        None => false,
+    })
 }
 
 /// The encoding in which the rows of any table are entries.
@@ -305,17 +349,41 @@ fn any(
     let (Some(key), Some(value)) = (index_key(first), ValueForm::of(first)) else {
         return Err(no_log(pages.path(), tables, tried()));
     };
-    let mut confs = Vec::new();
-    for table in tables.iter().filter(|table| !logs.iter().any(|log| log.name == table.name)) {
-        if let Some(conf) = conf_of(pages, table, codec, confs.is_empty())? {
-            confs.push(conf);
+    let schema: &'static Schema = schemas::of_codec(codec);
+    let confs = confs_beside(pages, tables, codec, &names)?;
+    let layout = Layout { logs: LogTables { names, key, value }, confs: confs.into() };
+    Ok(Assigned::new(schema, layout, tables))
+}
+
+/// The tables beside logs of these names that hold records: one a group where the logs are so.
+fn confs_beside(
+    pages: &Pages,
+    tables: &[Table],
+    codec: ValueCodec,
+    logs: &Names,
+) -> Result<Vec<ConfTables>, StoreError> {
+    let mut confs: Vec<ConfTables> = Vec::new();
+    for table in tables.iter().filter(|table| logs.group(&table.name).is_none()) {
+        if confs.iter().any(|conf| conf.names.group(&table.name).is_some()) {
+            continue;
         }
+        let Some(conf) = conf_of(pages, table, codec)? else { continue };
+        let names = match (&logs.around, family(&table.name)) {
+            (Some(_), before) if before != table.name => {
+                let around = Some((before.to_owned().into(), "".into()));
+                Names { bare: None, around }
+            }
+            _ => conf.names,
+        };
+        let label = match confs.is_empty() {
+            true => String::new(),
+            false => family(&table.name).trim_end_matches(['-', '.', '/', '_', ':']).to_owned(),
+        };
+        confs.push(ConfTables { names, label: label.into(), ..conf });
     }
     // The one that takes every key stands last.
     confs.reverse();
-    let schema: &'static Schema = schemas::of_codec(codec);
-    let layout = Layout { logs: LogTables { names, key, value }, confs: confs.into() };
-    Ok(Assigned::new(schema, layout, tables))
+    Ok(confs)
 }
 
 /// Whether a table holds records beside a log: one of those every node has, and it decodes; or it
@@ -324,7 +392,6 @@ fn conf_of(
     pages: &Pages,
     table: &Table,
     codec: ValueCodec,
-    first: bool,
 ) -> Result<Option<ConfTables>, StoreError> {
     let (Some(key), Some(value)) = (KeyForm::of(table), ValueForm::of(table)) else {
         return Ok(None);
@@ -333,16 +400,10 @@ fn conf_of(
         return Ok(None);
     }
     let names = Names { bare: Some(table.name.clone().into()), around: None };
-    let label = if first { String::new() } else { table.name.clone() };
-    let conf = ConfTables { names, key, value, label: label.into() };
-    let rows = [(ConfTables { label: "".into(), ..conf.clone() }, table.clone())];
+    let conf = ConfTables { names, key, value, label: "".into() };
+    let rows = [(conf.clone(), table.clone())];
     let (stable, _) = stable::read(pages, &rows, &GroupId::Unnamed, codec)?;
-    let own = table.name == "conf"
-        || stable.iter().any(|(key, value)| match Record::of(key) {
-            _ if codec == ValueCodec::RaftLog => value.as_u64().is_some(),
-            Some(record) => record.reads(codec, &value.bytes),
-            None => false,
-        });
+    let own = table.name == "conf" || has_record(&stable, codec, std::slice::from_ref(&conf));
     Ok(own.then_some(conf))
 }
 

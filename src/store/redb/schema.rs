@@ -158,6 +158,14 @@ impl Assigned {
             Some((conf, group)) if fits_conf(table, conf) => {
                 let own = KeyForm::of(table).unwrap_or(conf.key);
                 let conf = ConfTables { key: own, ..conf.clone() };
+                // redb takes text and bytes for two types: what is written has the one that was.
+                let mut confs = self.layout.confs.iter();
+                if let Some(at) =
+                    confs.position(|known| known.names == conf.names && known.key != own)
+                    && let Some(known) = self.layout.confs.to_mut().get_mut(at)
+                {
+                    known.key = own;
+                }
                 self.groups.entry(group).or_default().confs.push((conf, table.clone()));
             }
             Some(_) => self.misfits.push(table.clone()),
@@ -172,17 +180,26 @@ impl Assigned {
         }
     }
 
-    /// Makes a group of each of `numbers`, which the keys of the log table name.
+    /// Makes a group of each of `numbers`, which the keys of the log table name. A table of
+    /// records beside it says of no row which group it is of: it belongs to none.
     pub fn split(&mut self, numbers: &BTreeSet<u64>) {
-        let Some(GroupTables { logs: Some(logs), .. }) = self.groups.remove(&GroupId::Unnamed)
+        let Some(GroupTables { logs: Some(logs), confs }) = self.groups.remove(&GroupId::Unnamed)
         else {
             return;
         };
+        self.others.extend(confs.into_iter().map(|(_, table)| table));
+        self.layout.confs.to_mut().clear();
         for number in numbers {
             let group = GroupId::named(&number.to_string());
             let own = Logs { within: Some(*number), ..logs.clone() };
             self.groups.insert(group, GroupTables { logs: Some(own), confs: Vec::new() });
         }
+    }
+
+    /// Names and rows of the tables that are no part of a log, whatever they are called.
+    pub fn other_contents(&self) -> Vec<(String, u64)> {
+        let others = self.others.iter().chain(&self.misfits);
+        others.map(|table| (table.name.clone(), table.definition.rows)).collect()
     }
 
     /// Every log.

@@ -248,7 +248,7 @@ impl LogSource for RedbStore {
             note: self.note.clone(),
             ..LogState::default()
         };
-        stable::interpret(&mut state, schema.codec);
+        stable::interpret(&mut state, schema.codec, &self.assigned.layout.confs);
         Ok(state)
     }
 
@@ -320,7 +320,6 @@ impl Store for RedbStore {
     }
 
     fn other_contents(&self) -> Vec<(String, u64)> {
-        let others = self.assigned.others.iter();
-        others.map(|table| (table.name.clone(), table.definition.rows)).collect()
+        self.assigned.other_contents()
     }
 }

@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::store::StoreError;
 use crate::store::codec::{ValueCodec, hard_state, odd_integer, stable_value};
-use crate::store::redb::layout::ConfTables;
+use crate::store::redb::layout::{ConfTables, KeyForm};
 use crate::store::redb::pages::Pages;
 use crate::store::redb::tables::Table;
 use crate::store::redb::tree::{Visit, Walk};
@@ -27,10 +27,16 @@ pub enum Record {
 }
 
 impl Record {
-    /// The record that is kept under a stable key, in any of the usual spellings.
-    pub fn of(key: &[u8]) -> Option<Record> {
-        let name = key.rsplit(|byte| *byte == b'/').next().unwrap_or(key);
-        let plain: Vec<u8> = name
+    /// The record that is kept under a stable key of a group with these conf tables, in any of the
+    /// usual spellings. Applications keep keys of their own there: what follows a slash counts only
+    /// where the slash stands behind a label of ours.
+    pub fn of(key: &[u8], confs: &[ConfTables]) -> Option<Record> {
+        let within = confs.iter().find_map(|conf| match conf.key {
+            KeyForm::Unit => conf.row_key(key).map(|_| conf.label.as_bytes()),
+            _ => conf.row_key(key),
+        });
+        let plain: Vec<u8> = within
+            .unwrap_or(key)
             .iter()
             .filter(|byte| byte.is_ascii_alphanumeric())
             .map(u8::to_ascii_lowercase)
@@ -90,6 +96,7 @@ pub fn read(
             };
             for row in 0..leaf.rows() {
                 let (key, stored) = (conf.stable_key(leaf.key(row)), leaf.value(row));
+                let own = std::slice::from_ref(conf);
                 // A value that is none of its type is kept as it is, and odd where it is known.
                 let meant = conf.value.meant(&stored).unwrap_or(0..stored.len());
                 let start = leaf.value_range(row).map_or(0, |range| range.start) + meant.start;
@@ -98,7 +105,8 @@ pub fn read(
                 let place = pages.place(at, value.len() as u64);
                 let odd = match codec {
                     ValueCodec::RaftLog => odd_integer(&key, &value, ByteOrder::Big, place),
-                    _ => odd_record(&key, &value, codec).map(|fault| fault.at(place)),
+                    _ => odd_record(Record::of(&key, own), &value, codec)
+                        .map(|fault| fault.at(place)),
                 };
                 faults.extend(odd.map(|fault| fault.in_group(group)));
                 let value = kept(&key, value.detached(), codec);
@@ -117,8 +125,8 @@ fn kept(key: &[u8], bytes: SharedBytes, codec: ValueCodec) -> StableValue {
 }
 
 /// What is wrong with a record that the encoding of the entries has a form for (R125).
-fn odd_record(key: &[u8], value: &[u8], codec: ValueCodec) -> Option<Fault> {
-    let record = Record::of(key)?;
+fn odd_record(record: Option<Record>, value: &[u8], codec: ValueCodec) -> Option<Fault> {
+    let record = record?;
     if !codec.has_records() || record.reads(codec, value) {
         return None;
     }
@@ -147,8 +155,8 @@ fn hard_state_in_json(stable: &StableMap) -> HardState {
     HardState { term: term(b"CurrentTerm"), vote, commit: None }
 }
 
-/// Adds to a state what its stable keys mean.
-pub fn interpret(state: &mut LogState, codec: ValueCodec) {
+/// Adds to a state what its stable keys mean, which come from these conf tables.
+pub fn interpret(state: &mut LogState, codec: ValueCodec, confs: &[ConfTables]) {
     if codec == ValueCodec::RaftLog {
         state.hard = hard_state(&state.stable);
         return;
@@ -159,7 +167,7 @@ pub fn interpret(state: &mut LogState, codec: ValueCodec) {
     let (mut commit, mut index, mut term) = (None, None, None);
     for (key, value) in &state.stable {
         let bytes = &value.bytes;
-        match Record::of(key) {
+        match Record::of(key, confs) {
             Some(Record::HardState) => {
                 if let Some(hard) = codec.hard_state(bytes).flatten() {
                     state.hard = hard;
