@@ -173,3 +173,29 @@ fn tables_of_a_project_before_its_first_entry_are_an_empty_log() {
     let (code, shown) = told(&["inspect", text(&path)]);
     assert_eq!((code, &shown["result"]["groups"][0]["entries"]), (0, &json!(0)), "{shown}");
 }
+
+#[test]
+fn a_schema_that_the_rows_are_not_in_is_no_damage() {
+    let path = support::redb("redb-real", "real-mocra-purged");
+    for command in ["inspect", "verify"] {
+        let (code, shown) = told(&[command, text(&path), "--redb-logs-table", "raft_logs"]);
+        assert_eq!(code, 0, "{shown}");
+        let flags = ["--redb-schema", "rivven"];
+        let (code, shown) = told(&[&[command, text(&path)][..], &flags].concat());
+        assert_eq!(code, 10, "{shown}");
+        let seen = shown["error"]["seen"].as_array().expect("the tables that are there");
+        assert!(seen.iter().any(|line| line.as_str().is_some_and(|l| l.contains("raft_logs"))));
+    }
+}
+
+#[test]
+fn which_of_two_logs_is_meant_is_asked_in_json_too() {
+    let (path, _dir) = Made::new().logs("first", 9).table::<u64>("x", []).closed();
+    let made = Made::new().logs("first", 9).logs("another", 7);
+    assert_eq!(told(&["inspect", text(&path)]).0, 0);
+    let (path, _dir) = made.closed();
+    let (code, shown) = told(&["inspect", text(&path)]);
+    let error = &shown["error"];
+    assert_eq!((code, error["seen"].as_array().map(Vec::len)), (12, Some(2)), "{shown}");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("--redb-logs-table")));
+}

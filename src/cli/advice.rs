@@ -17,6 +17,9 @@ use crate::store::{Format, StoreError};
 use crate::vfs::{Fs, parent_of};
 use crate::{backup, bench, compare, inspect, migrate, repair, simulate, verify};
 
+/// The flag that says which table of a file is the log.
+const LOGS_TABLE: &str = "--redb-logs-table";
+
 /// What Linux says of a disk that cannot read or write.
 const EIO: i32 = 5;
 
@@ -137,7 +140,11 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
         StoreError::Ambiguous { path, what, candidates } => {
             let mut failure = Failure::new(Kind::Ambiguous, format!("{}: {what}", path.display()));
             failure.seen = at_most_twenty(candidates);
-            failure.hint("give the path of the one you mean").docs(Exit::Refused.name())
+            let hint = match what.contains(LOGS_TABLE) {
+                true => context.again(&format!("{LOGS_TABLE} TABLE")),
+                false => "give the path of the one you mean".to_owned(),
+            };
+            failure.hint(hint).docs(Exit::Refused.name())
         }
         StoreError::Refused { path, what, way_out } => {
             Failure::new(Kind::Refused, format!("{}: {what}", path.display()))

@@ -224,6 +224,7 @@ impl Failure {
             kind: self.kind.as_str().to_owned(),
             message: self.message.clone(),
             causes: self.causes.clone(),
+            seen: self.seen.clone(),
             hint: self.hints.first().cloned(),
             place: self.place.clone(),
         }

@@ -146,6 +146,8 @@ pub struct ErrorNote {
     pub message: String,
     /// What led to it, the nearest first.
     pub causes: Vec<String>,
+    /// What was looked at, or may be chosen, a line each.
+    pub seen: Vec<String>,
     /// What to do next; often a command.
     pub hint: Option<String>,
     /// Where in which file.

@@ -121,7 +121,25 @@ fn as_told(
     } else if base.is_none() && schema.codec != ValueCodec::RaftLog {
         layout.confs = confs_beside(pages, tables, schema.codec, &layout.logs.names)?.into();
     }
-    Ok(Some(Assigned::new(schema, layout, tables)))
+    let assigned = Assigned::new(schema, layout, tables);
+    if base.is_some() && told.codec.is_none() && is_another(pages, &assigned)? {
+        return Err(missing(&format!("log of the schema {}", schema.name())));
+    }
+    Ok(Some(assigned))
+}
+
+/// Whether there are rows, and not one of them is an entry in the encoding that was told: that is
+/// no damage.
+fn is_another(pages: &Pages, assigned: &Assigned) -> Result<bool, StoreError> {
+    let mut tried = 0;
+    for (_, logs) in assigned.logs() {
+        let proof = sample(pages, logs)?;
+        if proof.proven > 0 {
+            return Ok(false);
+        }
+        tried += proof.tried;
+    }
+    Ok(tried > 0)
 }
 
 /// The form of a table's keys, when they can name indexes.
