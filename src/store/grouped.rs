@@ -186,22 +186,15 @@ impl Store for GroupedStore {
                 stopped |= flow.is_break();
                 flow
             });
-            let checked = match checked {
+            let mut checked = match checked {
                 Ok(checked) => checked,
                 Err(StoreError::Fault(fault)) => {
                     Checked { faults: vec![*fault], ..Checked::default() }
                 }
                 Err(error) => return Err(error),
             };
-            all.faults.extend(checked.faults.into_iter().map(|fault| member.named(fault)));
-            all.checked_bytes = before.saturating_add(checked.checked_bytes);
-            all.torn_bytes = all.torn_bytes.saturating_add(checked.torn_bytes);
-            for (name, count) in checked.counts {
-                match all.counts.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, sum)) => *sum = sum.saturating_add(count),
-                    None => all.counts.push((name, count)),
-                }
-            }
+            checked.faults = checked.faults.into_iter().map(|fault| member.named(fault)).collect();
+            all.add(checked);
             if stopped {
                 break;
             }
@@ -212,13 +205,7 @@ impl Store for GroupedStore {
     fn space(&self) -> Result<Space, StoreError> {
         let mut all = Space::default();
         for member in &self.members {
-            let space = member.store.space()?;
-            all.file_bytes = all.file_bytes.saturating_add(space.file_bytes);
-            all.live_bytes = all.live_bytes.saturating_add(space.live_bytes);
-            all.free_bytes = match (all.free_bytes, space.free_bytes) {
-                (sum, None) => sum,
-                (sum, Some(bytes)) => Some(sum.unwrap_or_default().saturating_add(bytes)),
-            };
+            all.add(member.store.space()?);
         }
         Ok(all)
     }

@@ -207,6 +207,21 @@ pub struct Checked {
     pub counts: Vec<(&'static str, u64)>,
 }
 
+impl Checked {
+    /// Adds what was found in another part of the same whole.
+    pub fn add(&mut self, part: Checked) {
+        self.faults.extend(part.faults);
+        self.checked_bytes = self.checked_bytes.saturating_add(part.checked_bytes);
+        self.torn_bytes = self.torn_bytes.saturating_add(part.torn_bytes);
+        for (name, count) in part.counts {
+            match self.counts.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum = sum.saturating_add(count),
+                None => self.counts.push((name, count)),
+            }
+        }
+    }
+}
+
 /// Whether a record counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordStatus {
@@ -285,6 +300,17 @@ pub struct Space {
     pub live_bytes: u64,
     /// Bytes free for reuse, where the format says.
     pub free_bytes: Option<u64>,
+}
+
+impl Space {
+    /// Adds another part of the same whole.
+    pub fn add(&mut self, part: Space) {
+        self.file_bytes = self.file_bytes.saturating_add(part.file_bytes);
+        self.live_bytes = self.live_bytes.saturating_add(part.live_bytes);
+        if let Some(bytes) = part.free_bytes {
+            self.free_bytes = Some(self.free_bytes.unwrap_or_default().saturating_add(bytes));
+        }
+    }
 }
 
 /// Physical reading: every record as it lies in the files, superseded and damaged ones included.

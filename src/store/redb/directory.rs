@@ -164,14 +164,7 @@ impl Store for RedbDirectory {
                 stopped = going.is_break();
                 going
             })?;
-            all.faults.extend(one.faults);
-            all.checked_bytes = before.saturating_add(one.checked_bytes);
-            for (name, count) in one.counts {
-                match all.counts.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, sum)) => *sum = sum.saturating_add(count),
-                    None => all.counts.push((name, count)),
-                }
-            }
+            all.add(one);
             if stopped {
                 break;
             }
@@ -180,13 +173,9 @@ impl Store for RedbDirectory {
     }
 
     fn space(&self) -> Result<Space, StoreError> {
-        let mut all = Space { free_bytes: Some(0), ..Space::default() };
+        let mut all = Space::default();
         for (_, store) in &self.stores {
-            let one = store.space()?;
-            all.file_bytes = all.file_bytes.saturating_add(one.file_bytes);
-            all.live_bytes = all.live_bytes.saturating_add(one.live_bytes);
-            let free = all.free_bytes.zip(one.free_bytes);
-            all.free_bytes = free.map(|(sum, more)| sum.saturating_add(more));
+            all.add(store.space()?);
         }
         Ok(all)
     }
