@@ -162,16 +162,6 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
             Claim::Proven | Claim::Beside | Claim::None => {}
         }
     }
-    // A conf table of a usual name proves no project without its log, where another table is one.
-    if !sure && found.as_ref().is_some_and(|found| found.logs().next().is_none()) {
-        let mut others = Vec::new();
-        for table in tables {
-            others.extend(codec_of(pages, table)?);
-        }
-        if !others.is_empty() {
-            found = None;
-        }
-    }
     let claimed = |table: &Table, by: &Option<Assigned>| {
         by.as_ref().is_some_and(|by| by.tables().any(|known| known.name == table.name))
     };
@@ -181,6 +171,10 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
             let alike = format!("{} {} {}", codec.as_str(), table.types(), family(&table.name));
             candidates.entry(alike).or_insert((codec, Vec::new())).1.push(table.clone());
         }
+    }
+    // A conf table of a usual name proves no project without its log, where another table is one.
+    if !candidates.is_empty() {
+        found = found.filter(|found| sure || found.logs().next().is_some());
     }
     match (found, candidates.pop_first(), candidates.is_empty()) {
         (Some(found), None, _) => Ok(found),
