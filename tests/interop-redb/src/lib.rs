@@ -147,6 +147,51 @@ pub fn assert_inspect_agrees(file: &Path, read: &Contents) {
     assert_eq!(group["compacted"]["index"].as_u64(), read.purged.map(|id| id.index));
 }
 
+/// A bundled log of the project comes back from FastLog as its storage read it before, and is one
+/// that the storage goes on with.
+pub async fn assert_comes_back_and_goes_on<C, S>(
+    fixture: &str,
+    entries: usize,
+    store: impl Fn(&Path) -> S,
+    command: impl Fn(u64) -> C::D,
+) where
+    C: RaftTypeConfig<NodeId = u64, Node = BasicNode, Entry = Entry<C>>,
+    S: RaftLogStorage<C>,
+{
+    let room = Room::default();
+    let source = room.fixture(fixture);
+    let back = room.there_and_back(&source);
+    let original = contents(&mut store(&source)).await;
+    assert_eq!(original.entries.len(), entries);
+    let written = contents(&mut store(&back)).await;
+    assert_eq!(written, original);
+    Life::on(1, &written).live(&mut store(&back), 40, command).await;
+    let longer = contents(&mut store(&back)).await;
+    assert!(longer.last > written.last);
+    assert_verified(&back);
+    assert_inspect_agrees(&back, &longer);
+}
+
+/// Whatever the project's storage wrote in some lives is read alike, and comes back from FastLog.
+pub async fn assert_lives_come_back<C, S>(
+    store: impl Fn(&Path) -> S,
+    command: impl Fn(u64) -> C::D + Copy,
+) where
+    C: RaftTypeConfig<NodeId = u64, Node = BasicNode, Entry = Entry<C>>,
+    S: RaftLogStorage<C>,
+{
+    for seed in 0..12 {
+        let room = Room::default();
+        let file = room.path("log.redb");
+        Life::new(seed).live(&mut store(&file), 30, command).await;
+        let original = contents(&mut store(&file)).await;
+        assert_inspect_agrees(&file, &original);
+        assert_verified(&file);
+        let back = room.there_and_back(&file);
+        assert_eq!(contents(&mut store(&back)).await, original, "seed {seed}");
+    }
+}
+
 /// `verify` finds nothing.
 pub fn assert_verified(file: &Path) {
     raftlog(&["verify", text(file), "--quiet"]);

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use mocra_cluster::raft_log_store::RedbLogStore;
 use mocra_cluster::{Cmd, ControlPlane, RaftControlPlane};
-use raftlog_interop_redb::{Life, Room, assert_inspect_agrees, assert_verified, contents};
+use raftlog_interop_redb::{
+    Room, assert_comes_back_and_goes_on, assert_inspect_agrees, assert_lives_come_back,
+    assert_verified, contents,
+};
 
 fn store(path: &Path) -> RedbLogStore {
     RedbLogStore::open(path).expect("the package opens it")
@@ -22,33 +25,12 @@ fn command(number: u64) -> Cmd {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_package_reads_and_extends_its_own_log_when_it_comes_back_from_fastlog() {
-    let room = Room::default();
-    let source = room.fixture("real-mocra-purged.redb");
-    let back = room.there_and_back(&source);
-    let original = contents(&mut store(&source)).await;
-    assert_eq!(original.entries.len(), 150);
-    let written = contents(&mut store(&back)).await;
-    assert_eq!(written, original);
-    let mut life = Life::on(2, &written);
-    life.live(&mut store(&back), 40, command).await;
-    let longer = contents(&mut store(&back)).await;
-    assert!(longer.last > written.last);
-    assert_verified(&back);
-    assert_inspect_agrees(&back, &longer);
+    assert_comes_back_and_goes_on("real-mocra-purged.redb", 150, store, command).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_package_wrote_is_read_alike_and_comes_back_from_fastlog() {
-    for seed in 0..12 {
-        let room = Room::default();
-        let file = room.path("log.redb");
-        Life::new(seed).live(&mut store(&file), 30, command).await;
-        let original = contents(&mut store(&file)).await;
-        assert_inspect_agrees(&file, &original);
-        assert_verified(&file);
-        let back = room.there_and_back(&file);
-        assert_eq!(contents(&mut store(&back)).await, original, "seed {seed}");
-    }
+    assert_lives_come_back(store, command).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
