@@ -89,7 +89,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__backup)
-            opts="-q -v -h --compression --dry-run --yes --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --compression --dry-run --yes --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -116,6 +116,10 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-file-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -221,7 +225,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__compare)
-            opts="-q -v -h --group --unnamed --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -248,6 +252,10 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-file-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -293,7 +301,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__diff)
-            opts="-q -v -h --group --unnamed --index --ignore --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --index --ignore --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -332,6 +340,10 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-file-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -399,7 +411,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__inspect)
-            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --follow --payload --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --entries --state --records --stats --group --unnamed --index --term --kind --limit --follow --payload --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -453,6 +465,10 @@ _raftlog() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --redb-file-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --lock-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -495,7 +511,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__migrate)
-            opts="-q -v -h --group-of --from --to --group --unnamed --dry-run --allow-loss --accept --durability --redb-format --time-form --yes --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group-of --from --to --group --unnamed --dry-run --allow-loss --accept --durability --to-redb-schema --redb-format --time-form --yes --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -527,6 +543,10 @@ _raftlog() {
                     ;;
                 --durability)
                     COMPREPLY=($(compgen -W "-1 0 1" -- "${cur}"))
+                    return 0
+                    ;;
+                --to-redb-schema)
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-format)
@@ -561,6 +581,10 @@ _raftlog() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --redb-file-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --lock-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -585,7 +609,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__repair)
-            opts="-q -v -h --out --dry-run --yes --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --out --dry-run --yes --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -612,6 +636,10 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-file-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -709,7 +737,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__simulate)
-            opts="-q -v -h --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --no-psow --cluster --without --payload-max --process --dir --child --no-faults --report --replay --keep --strict --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --no-psow --cluster --without --payload-max --process --dir --child --no-faults --report --replay --keep --strict --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -811,6 +839,10 @@ _raftlog() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --redb-file-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --lock-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -835,7 +867,7 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__verify)
-            opts="-q -v -h --group --unnamed --level --strict --alone --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --group --unnamed --level --strict --alone --reading --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -870,6 +902,10 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-group-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redb-file-pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

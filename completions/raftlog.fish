@@ -116,6 +116,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -192,6 +193,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand verify" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -248,7 +250,36 @@ R118\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l durability -d 'Level that a fastlog target opens with: -1 (low), 0 (mid), 1 (high)' -r -f -a "-1\t''
 0\t''
 1\t''"
-complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-format -d 'File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: 3]' -r -f -a "2\t''
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l to-redb-schema -d 'Schema of a redb target [default: the one that the log was read in, else raft-boltdb]. The other --redb-* flags say where the log lies in a redb source; where SRC is no redb file, --redb-schema means the target too' -r -f -a "raft-boltdb\t''
+mocra\t''
+zlayer\t''
+rivven\t''
+tatara\t''
+nodedb\t''
+sorock\t''
+hirnd\t''
+aspen\t''
+blixard\t''
+arrow\t''
+raft-log\t''
+openraft-json\t''
+openraft-json-term\t''
+json-object\t''
+openraft-msgpack\t''
+openraft-msgpack-term\t''
+nodedb-any\t''
+raftpb\t''
+eraftpb\t''
+sorock-any\t''
+blixard-any\t''
+openraft-bincode\t''
+openraft-bincode-name\t''
+openraft-bincode-term\t''
+openraft-postcard\t''
+openraft-postcard-name\t''
+openraft-postcard-term\t''
+raw\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-format -d 'File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: as the log was read, else 3]' -r -f -a "2\t''
 3\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l time-form -d 'Form of the append times in a boltdb target: old for raft-boltdb 1 (Dkron) and Consul, new for Vault and OpenBao [default: as in the source]' -r -f -a "old\t''
 new\t''"
@@ -304,6 +335,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand migrate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -373,6 +405,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand backup" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -461,6 +494,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -558,6 +592,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -627,6 +662,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand compare" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'
@@ -694,6 +730,7 @@ openraft-postcard-name\t''
 openraft-postcard-term\t''
 raw\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l redb-group-pattern -d 'Names of the tables with the entries of each group, {} standing for the group: log-{}' -r
+complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l redb-file-pattern -d 'Names of the files of a directory that are a group each, {} standing for the group: group-{}.redb' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l lock-timeout -d 'Wait this long for a store that a live process uses: 500ms, 5s, 2m' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand repair" -l format -d 'Shape of the result on stdout [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object'

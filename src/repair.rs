@@ -259,12 +259,13 @@ impl Job<'_> {
         repair: &mut Repair,
         observer: &mut dyn Observer,
     ) -> Result<Option<Sealed>, Error> {
-        let (schema, format) = self.salvage.redb().unzip();
+        let origin = self.salvage.redb();
         let options = SinkOptions {
             page_bytes: self.salvage.page_bytes(),
             segment_bytes: self.salvage.segment_bytes(),
-            redb_schema: schema.map(str::to_owned),
-            redb_format: format.unwrap_or_default(),
+            redb_schema: origin.as_ref().map(|origin| origin.schema.clone()),
+            redb_format: origin.as_ref().and_then(|origin| origin.format),
+            redb_files: origin.and_then(|origin| origin.files),
             ..SinkOptions::default()
         };
         let mut sink = match self.dry_run || self.salvage.is_copied() {
@@ -308,7 +309,9 @@ impl Job<'_> {
         sealed: &Sealed,
         observer: &mut dyn Observer,
     ) -> Result<Option<String>, Error> {
-        let redb = self.redb.clone();
+        let files = self.salvage.redb().and_then(|origin| origin.files);
+        let file_pattern = files.map(|files| files.pattern());
+        let redb = RedbSchema { file_pattern, ..self.redb.clone() };
         let alone = OpenOptions { alone: true, redb, ..OpenOptions::default() };
         let written = match open(self.fs, self.clock, &sealed.partial(), &alone) {
             Ok(opened) => opened.store,

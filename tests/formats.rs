@@ -184,7 +184,7 @@ fn every_value_that_decodes_is_written_back_byte_for_byte() {
 fn copied(store: &dyn Store, dir: &Path, redb_format: RedbFormat) -> PathBuf {
     let path = dir.join("copy.redb");
     let target = Target::check(fs(), &path, false).expect("target");
-    let options = SinkOptions { redb_format, ..SinkOptions::default() };
+    let options = SinkOptions { redb_format: Some(redb_format), ..SinkOptions::default() };
     let mut sink = create_sink(Format::Redb, target, &options).expect("sink");
     for group in store.groups().expect("groups") {
         sink.begin_group(&group, &store.state(&group).expect("state")).expect("begin");

@@ -42,7 +42,7 @@ fn migrate_to(fs: &SimFs, to: Format, redb_format: RedbFormat) -> Result<(), Err
     let opened = raftlog::store::open::open(&fs, &clock, Path::new(SOURCE), &open)?;
     let target = Target::check(Arc::clone(&fs), Path::new(TARGET), false)?;
     let mut options = Options::to(to);
-    options.sink.redb_format = redb_format;
+    options.sink.redb_format = Some(redb_format);
     let source = Source { store: opened.store.as_ref(), path: Path::new(SOURCE), snapshots: None };
     let doors = Doors { fs: &fs, clock: &clock };
     migrate::run(source, target, &options, &doors, &clock, &mut Unobserved).map(|_| ())

@@ -67,7 +67,7 @@ impl LogShape {
         let known = schemas::named(schema).ok_or_else(unmade)?;
         let options = SinkOptions {
             redb_schema: Some(schema.to_owned()),
-            redb_format: known.redb_format,
+            redb_format: Some(known.redb_format),
             ..SinkOptions::default()
         };
         let state = LogState { schema: Some(schema.to_owned()), ..LogState::default() };

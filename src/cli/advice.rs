@@ -20,6 +20,9 @@ use crate::{backup, bench, compare, inspect, migrate, repair, simulate, verify};
 /// The flag that says which table of a file is the log.
 const LOGS_TABLE: &str = "--redb-logs-table";
 
+/// The flag that says which files of a directory are a group each.
+const FILE_PATTERN: &str = "--redb-file-pattern";
+
 /// What Linux says of a disk that cannot read or write.
 const EIO: i32 = 5;
 
@@ -75,7 +78,12 @@ fn causes(error: &IoError) -> Vec<String> {
 
 /// The command that takes out of a store what is left in it, where `findings` say that it is
 /// damaged and its format is one that can be salvaged.
-pub fn salvage_command(path: &Path, format: Option<&str>, findings: &Findings) -> Option<String> {
+pub fn salvage_command(
+    context: &Context,
+    format: Option<&str>,
+    findings: &Findings,
+) -> Option<String> {
+    let path = &context.path;
     let is_damage = |fault: &Fault| {
         let of_container = [Code::R115, Code::R116, Code::R119, Code::R120, Code::R122];
         of_container.contains(&fault.code) && fault.severity == Severity::Error
@@ -87,7 +95,8 @@ pub fn salvage_command(path: &Path, format: Option<&str>, findings: &Findings) -
     let mut out = path.as_os_str().to_owned();
     out.push(".repaired");
     let out = PathBuf::from(out);
-    Some(format!("raftlog repair {} --out {}", quoted_path(path), quoted_path(&out)))
+    let (path, out) = (quoted_path(path), quoted_path(&out));
+    Some(format!("raftlog repair {path} --out {out}{}", context.told()))
 }
 
 /// Damage that left nothing to go on with.
@@ -140,9 +149,12 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
         StoreError::Ambiguous { path, what, candidates } => {
             let mut failure = Failure::new(Kind::Ambiguous, format!("{}: {what}", path.display()));
             failure.seen = at_most_twenty(candidates);
-            let hint = match what.contains(LOGS_TABLE) {
-                true => context.again(&format!("{LOGS_TABLE} TABLE")),
-                false => "give the path of the one you mean".to_owned(),
+            let hint = if what.contains(LOGS_TABLE) {
+                context.again(&format!("{LOGS_TABLE} TABLE"))
+            } else if what.contains(FILE_PATTERN) {
+                context.again(&format!("{FILE_PATTERN} '{{}}.redb'"))
+            } else {
+                "give the path of the one you mean".to_owned()
             };
             failure.hint(hint).docs(Exit::Refused.name())
         }
@@ -269,7 +281,7 @@ pub fn of_migrate(
                 None => failure.hint("migrate a sound copy: a backup, or the log of a peer"),
             };
             let from = outcome.migration.plan.from.as_str();
-            let salvage = salvage_command(&context.path, Some(from), &outcome.findings);
+            let salvage = salvage_command(context, Some(from), &outcome.findings);
             let failure = salvage.into_iter().fold(failure, Failure::hint);
             let failure = failure.hint(context.on_path("verify")).docs(Exit::Findings.name());
             return (failure, Some(outcome));

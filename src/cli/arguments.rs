@@ -8,12 +8,14 @@ mod simulate;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 
 use crate::cli::{examples, values};
 use crate::inspect::PayloadMode;
 use crate::migrate::LossName;
 use crate::model::{Code, Durability, EntryKind, Selection, TimeForm};
+use crate::store::redb::schemas;
 use crate::store::{Format, Level, RedbFormat};
 
 pub use bench::Bench;
@@ -217,7 +219,14 @@ pub struct Migrate {
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     #[arg(value_parser = values::durability())]
     pub durability: Option<Durability>,
-    /// File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: 3]
+    /// Schema of a redb target [default: the one that the log was read in, else raft-boltdb]. The
+    /// other --redb-* flags say where the log lies in a redb source; where SRC is no redb file,
+    /// --redb-schema means the target too
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = PossibleValuesParser::new(schemas::all().map(schemas::Schema::name)))]
+    pub to_redb_schema: Option<String>,
+    /// File format of a redb target: 2 for programs on redb 2, 3 for newer ones [default: as the
+    /// log was read, else 3]
     #[arg(long, value_name = "VERSION")]
     #[arg(value_parser = values::words(&values::REDB_FORMATS, values::redb_format_word))]
     pub redb_format: Option<RedbFormat>,

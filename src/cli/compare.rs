@@ -70,8 +70,8 @@ fn answer(session: &Session, arguments: &Compare) -> Answer<Cluster> {
     };
     let paths: Vec<String> = arguments.nodes.iter().map(|path| quoted_path(path)).collect();
     answer.next = match &outcome.cluster.conflict {
-        Some(conflict) => closer_look(conflict),
-        None => vec![format!("raftlog verify {}", paths.join(" "))],
+        Some(conflict) => closer_look(conflict, &arguments.redb.again()),
+        None => vec![format!("raftlog verify {}{}", paths.join(" "), arguments.redb.again())],
     };
     answer.findings = outcome.findings;
     answer.result = Some(outcome.cluster);
@@ -103,7 +103,7 @@ fn named_twice(session: &Session, paths: &[PathBuf], stores: &[Opened]) -> Optio
 }
 
 /// The commands that show where two nodes part.
-fn closer_look(conflict: &Conflict) -> Vec<String> {
+fn closer_look(conflict: &Conflict, told: &str) -> Vec<String> {
     let index = conflict.index.0;
     let range = format!("{}..{}", index.saturating_sub(1), index.saturating_add(1));
     let group = of_group(Some(&conflict.group).filter(|group| group.name().is_some()));
@@ -111,11 +111,12 @@ fn closer_look(conflict: &Conflict) -> Vec<String> {
     let mut next: Vec<String> = paths
         .iter()
         .map(|path| {
-            format!("raftlog inspect {path} --entries --index {range} --payload auto{group}")
+            let shown = format!("--entries --index {range} --payload auto{group}{told}");
+            format!("raftlog inspect {path} {shown}")
         })
         .collect();
     if conflict.kind == ConflictKind::Impossible {
-        next.push(format!("raftlog verify {}", paths.join(" ")));
+        next.push(format!("raftlog verify {}{told}", paths.join(" ")));
     }
     next
 }

@@ -79,7 +79,8 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
         let group = of_group(Some(&first.group).filter(|group| several || group.name().is_some()));
         for path in [&arguments.a, &arguments.b] {
             let path = quoted_path(path);
-            answer.next.push(format!("raftlog inspect {path} {selector}{group}"));
+            let told = arguments.redb.again();
+            answer.next.push(format!("raftlog inspect {path} {selector}{group}{told}"));
         }
     }
     answer.result = Some(outcome.difference);

@@ -29,6 +29,8 @@ Examples:
   raftlog migrate raft.fastlog back.redb --to redb                  the way back
   raftlog migrate raft.redb raft.fastlog --to fastlog --durability -1
   raftlog migrate raft.db raft.new --to raft-fastlog                without ghosts and torn tail
+  raftlog migrate raft raft.new --to redb                           a file a group, as the source
+  raftlog migrate a.redb b.redb --to redb --redb-logs-table entries --to-redb-schema raft-boltdb
   raftlog migrate --to fastlog --group-of a=/var/etcd-a b=/var/etcd-b groups.fl    one log for both
 ";
 

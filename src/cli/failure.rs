@@ -131,6 +131,16 @@ pub struct Failure {
     pub told: Option<Fault>,
 }
 
+/// The flags that say where a log lies in a redb file.
+const REDB_FLAGS: [&str; 6] = [
+    "--redb-schema",
+    "--redb-logs-table",
+    "--redb-conf-table",
+    "--redb-codec",
+    "--redb-group-pattern",
+    "--redb-file-pattern",
+];
+
 /// What a failure's advice is made of: the command line, and the path that it is about.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
@@ -174,9 +184,28 @@ impl Context {
         line
     }
 
-    /// A command about the path.
+    /// A command about the path, with what was told of it.
     pub fn on_path(&self, command: &str) -> String {
-        format!("raftlog {command} {}", quoted_path(&self.path))
+        format!("raftlog {command} {}{}", quoted_path(&self.path), self.told())
+    }
+
+    /// What the command line tells of where a log lies in a redb file, to stand behind a path.
+    pub fn told(&self) -> String {
+        let mut told = String::new();
+        let mut arguments = self.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy();
+            let flag = text.split_once('=').map_or(&*text, |(flag, _)| flag);
+            if !REDB_FLAGS.contains(&flag) {
+                continue;
+            }
+            told.push_str(&format!(" {}", quoted(argument)));
+            if flag == text {
+                let value = arguments.next().map(|value| quoted(value));
+                told.extend(value.map(|value| format!(" {value}")));
+            }
+        }
+        told
     }
 }
 
@@ -300,6 +329,14 @@ mod tests {
         assert_eq!(context.again("--yes"), "raftlog migrate 'a b.redb' --dry-run x --yes");
         assert_eq!(context.for_real(), "raftlog migrate 'a b.redb' x");
         assert_eq!(context.on_path("verify"), "raftlog verify 'a b.redb'");
+        let told = Context {
+            arguments: ["verify", "--redb-codec=raw", "x", "--redb-logs-table", "my log", "-q"]
+                .map(Into::into)
+                .to_vec(),
+            path: "x".into(),
+        };
+        let wanted = "raftlog inspect x --redb-codec=raw --redb-logs-table 'my log'";
+        assert_eq!(told.on_path("inspect"), wanted);
         let waited = Context {
             arguments: ["verify", "--lock-timeout", "1s", "x", "--lock-timeout=2s"]
                 .map(Into::into)

@@ -148,7 +148,8 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
     };
     if answer.failure.is_none() {
         let of_group = of_group(group.as_ref());
-        answer.next.push(format!("raftlog verify {}{of_group}", quoted_path(path)));
+        let told = context.told();
+        answer.next.push(format!("raftlog verify {}{of_group}{told}", quoted_path(path)));
         answer.next.extend(explain_commands(&answer.findings));
     }
     session.answer(answer, shape, Some(arguments.tell))

@@ -4,7 +4,7 @@ mod grouped;
 use std::path::Path;
 
 use crate::cli::advice;
-use crate::cli::arguments::Migrate;
+use crate::cli::arguments::{Migrate, RedbArgs};
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::inspect::{opened, recognised, unopened_failure};
 use crate::cli::migrate::ends::Ends;
@@ -13,9 +13,9 @@ use crate::cli::session::{Answer, Session, source_of, usage};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
 use crate::model::{Code, Fault, Findings, Severity};
 use crate::report::{Exit, Sources, migration};
-use crate::store::open::redb_schema_of;
+use crate::store::redb::origin;
 use crate::store::target::Target;
-use crate::store::{Format, OpenOptions, Opened, SinkOptions, StoreError};
+use crate::store::{Format, OpenOptions, Opened, RedbSchema, SinkOptions, StoreError};
 
 /// Runs `migrate`.
 pub fn run(session: &Session, arguments: &Migrate) -> Exit {
@@ -45,6 +45,9 @@ fn check_flags(arguments: &Migrate) -> Result<(), Box<Failure>> {
     }
     if arguments.redb_format.is_some() && arguments.to != Format::Redb {
         return only_for("--redb-format", Format::Redb);
+    }
+    if arguments.to_redb_schema.is_some() && arguments.to != Format::Redb {
+        return only_for("--to-redb-schema", Format::Redb);
     }
     if arguments.time_form.is_some() && arguments.to != Format::BoltDb {
         return only_for("--time-form", Format::BoltDb);
@@ -103,14 +106,14 @@ fn answer(
     watch.end();
     match done {
         Ok(outcome) => {
+            let groups = outcome.migration.plan.groups.len();
             let mut answer =
                 finished(session, arguments, (Sources::One(source), target_path), outcome);
             if arguments.dry_run {
                 answer.next = vec![context.for_real()];
             } else {
-                let (source, target) = (quoted_path(path), quoted_path(target_path));
-                let group = of_group(arguments.group.chosen().as_ref());
-                answer.next.push(format!("raftlog diff {source} {target}{group}"));
+                let done = (&options.sink, groups);
+                answer.next = next(arguments, (path, target_path), done);
             }
             answer
         }
@@ -122,16 +125,31 @@ fn answer(
     }
 }
 
-/// How a redb target is written: in the schema that was told, else in the one the log was read in.
+/// How a redb target is written: in the schema that was told for it, else in the one the log was
+/// read in. What was told of where a redb log lies means the source; where that is none of redb,
+/// its schema means the target.
 fn options(arguments: &Migrate, opened: &Opened) -> Result<Options, StoreError> {
     let is_redb = arguments.to == Format::Redb;
-    let own = if is_redb { redb_schema_of(opened.store.as_ref())? } else { None };
-    let (own, own_format) = own.unzip();
+    let chosen = arguments.group.chosen();
+    let own = match is_redb {
+        true => origin(opened.store.as_ref(), chosen.as_ref())?,
+        false => None,
+    };
     let told = arguments.redb.told();
+    let of_redb = opened.store.format() == Format::Redb;
+    let schema = target_schema(arguments, of_redb);
+    let schema = schema.or(own.as_ref().map(|own| own.schema.clone()));
+    // Another schema has tables, a file format and files of its own.
+    let own = own.filter(|own| Some(&own.schema) == schema.as_ref());
     let sink = SinkOptions {
-        redb_format: arguments.redb_format.or(own_format).unwrap_or_default(),
-        redb_schema: told.schema.clone().or(own),
-        redb: told,
+        redb_format: arguments.redb_format.or(own.as_ref().and_then(|own| own.format)),
+        redb_schema: schema,
+        redb_files: own.as_ref().and_then(|own| own.files.clone()),
+        redb: match own {
+            Some(_) if of_redb && told != RedbSchema::default() => told,
+            Some(own) => own.tables,
+            None => RedbSchema::default(),
+        },
         durability: arguments.durability,
         page_bytes: opened.store.page_bytes(),
         segment_bytes: opened.store.segment_bytes(),
@@ -139,13 +157,48 @@ fn options(arguments: &Migrate, opened: &Opened) -> Result<Options, StoreError> 
     Ok(Options {
         to: arguments.to,
         sink,
-        group: arguments.group.chosen(),
+        group: chosen,
         allow_loss: arguments.allow_loss.clone(),
         accept: arguments.accept.clone(),
         dry_run: arguments.dry_run,
         time_form: arguments.time_form,
         product: opened.description.product(),
     })
+}
+
+/// The schema that was told for a redb target, of a source that is one `of_redb` or not.
+pub(super) fn target_schema(arguments: &Migrate, of_redb: bool) -> Option<String> {
+    let meant = arguments.redb.redb_schema.clone().filter(|_| !of_redb);
+    arguments.to_redb_schema.clone().or(meant)
+}
+
+/// What to do with a target of so many groups that was just written.
+fn next(
+    arguments: &Migrate,
+    (path, target): (&Path, &Path),
+    done: (&SinkOptions, usize),
+) -> Vec<String> {
+    let (source, target) = (quoted_path(path), quoted_path(target));
+    let (sink, groups) = done;
+    // A file alone does not show that it is one of several.
+    let pattern = sink.redb_files.as_ref().filter(|_| groups < 2).map(|files| files.pattern());
+    let told = match arguments.to {
+        // The target lies where the source did, or where everybody looks.
+        Format::Redb if sink.redb == arguments.redb.told() => arguments.redb.clone(),
+        Format::Redb => RedbArgs::default(),
+        _ => arguments.redb.clone(),
+    };
+    let alike = told == arguments.redb;
+    let redb_file_pattern = pattern.or(told.redb_file_pattern.clone());
+    let told = RedbArgs { redb_file_pattern, ..told }.again();
+    let group = of_group(arguments.group.chosen().as_ref());
+    let verify = match arguments.to {
+        Format::Redb => format!("raftlog verify {target}{told}"),
+        _ => format!("raftlog verify {target}"),
+    };
+    // What is told counts for both sides of a comparison.
+    let diff = alike.then(|| format!("raftlog diff {source} {target}{group}{told}"));
+    std::iter::once(verify).chain(diff).collect()
 }
 
 /// A target that may be written, after asking for what an interrupted run left.

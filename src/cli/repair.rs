@@ -76,7 +76,10 @@ fn answer(session: &Session, arguments: &Arguments) -> Answer<Repair> {
             };
             answer.next.push(match arguments.dry_run {
                 true => context.for_real(),
-                false => format!("raftlog verify {}", quoted_path(&arguments.out)),
+                false => {
+                    let told = arguments.redb.again();
+                    format!("raftlog verify {}{told}", quoted_path(&arguments.out))
+                }
             });
             answer.result = Some(repair);
             answer

@@ -50,6 +50,15 @@ pub fn redb_format_word(format: RedbFormat) -> &'static str {
     }
 }
 
+/// Takes a pattern of names of files, `{}` standing for the group.
+pub fn file_pattern(text: &str) -> Result<String, String> {
+    match text.split_once("{}") {
+        Some(_) if !text.contains('/') => Ok(text.to_owned()),
+        Some(_) => Err("names of files, not paths".to_owned()),
+        None => Err("{} stands for the group, as in group-{}.redb".to_owned()),
+    }
+}
+
 /// Takes one of `all`, by its word.
 pub fn words<T>(all: &'static [T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
 where

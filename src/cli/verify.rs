@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use crate::backup::{self, VerdictFinding};
 use crate::cli::advice;
 use crate::cli::arguments::Verify;
-use crate::cli::failure::{Failure, Kind};
+use crate::cli::failure::{Context, Failure, Kind};
 use crate::cli::inspect::{opened, recognised};
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, exit_of, source_of, unknown_source, usage};
@@ -71,11 +71,13 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
                 let recorded = judged.verdict.recorded.as_ref();
                 if recorded.is_some_and(|recorded| recorded.sound.is_none()) {
                     answer.next.push(judge_restored(path));
-                } else if let Some(repair) = advice::salvage_command(path, format, &judged.findings)
+                } else if let Some(repair) =
+                    advice::salvage_command(&session.context(path), format, &judged.findings)
                 {
                     answer.next.push(repair);
                 } else if judged.exit != Exit::Ok && was_opened && !is_archive {
-                    answer.next.extend(closer_look(path, format, &judged.findings));
+                    let context = session.context(path);
+                    answer.next.extend(closer_look(&context, format, &judged.findings));
                 }
             }
         }
@@ -94,7 +96,8 @@ fn together(session: &Session, arguments: &Verify, judged: Vec<Judged>) -> Answe
 }
 
 /// The command that shows what the gravest finding is about.
-fn closer_look(path: &Path, format: Option<&str>, findings: &Findings) -> Option<String> {
+fn closer_look(context: &Context, format: Option<&str>, findings: &Findings) -> Option<String> {
+    let path = &context.path;
     let first = findings.kept().max_by_key(|fault| fault.severity)?;
     let selector = match (first.code, first.index) {
         (Code::R114, _) if format == Some(Format::RaftFastlog.as_str()) => {
@@ -116,7 +119,8 @@ fn closer_look(path: &Path, format: Option<&str>, findings: &Findings) -> Option
         (_, None) => return None,
     };
     let group = of_group(first.group.as_ref().filter(|group| group.name().is_some()));
-    Some(format!("raftlog inspect {} {selector}{group}", quoted_path(path)))
+    let told = context.told();
+    Some(format!("raftlog inspect {} {selector}{group}{told}", quoted_path(path)))
 }
 
 /// The command that writes a log anew, as its own library reads it.

@@ -9,7 +9,7 @@ mod program;
 
 use serde_json::Value;
 
-use crate::model::{EntryKind, Server};
+use crate::model::{Dialect, EntryKind, Server};
 
 pub use program::Program;
 
@@ -33,14 +33,19 @@ pub struct Decoded {
 
 /// Decodes a payload of an entry of `kind`, or returns `None` when no decoder knows it. Commands
 /// are only decoded where `program` says whose they are.
-pub fn decode(program: Option<Program>, kind: EntryKind, payload: &[u8]) -> Option<Decoded> {
+pub fn decode(
+    program: Option<Program>,
+    dialect: Dialect,
+    kind: EntryKind,
+    payload: &[u8],
+) -> Option<Decoded> {
     if kind == EntryKind::Command {
         return program::command(program?, payload);
     }
     if let Some(value) = etcd::conf_change(kind, payload) {
         return Some(Decoded { decoder: "raft-conf-change", value });
     }
-    let membership = membership(kind, payload)?;
+    let membership = membership(dialect, kind, payload)?;
     let value = serde_json::to_value(&membership.servers).ok()?;
     Some(Decoded { decoder: membership.decoder, value: serde_json::json!({ "servers": value }) })
 }
@@ -82,18 +87,20 @@ pub fn carries(kind: EntryKind, kind_code: Option<u32>, memberships: &[EntryKind
 }
 
 /// Whether the payload of an entry of `kind` is a membership, or a change of one, that decodes.
-pub fn tells_membership(kind: EntryKind, payload: &[u8]) -> bool {
-    membership(kind, payload).is_some() || etcd::conf_change(kind, payload).is_some()
+pub fn tells_membership(dialect: Dialect, kind: EntryKind, payload: &[u8]) -> bool {
+    membership(dialect, kind, payload).is_some() || etcd::conf_change(kind, payload).is_some()
 }
 
 /// Decodes the membership that an entry of `kind` carries, or returns `None` when it carries none
-/// or none that a decoder knows.
-pub fn membership(kind: EntryKind, payload: &[u8]) -> Option<Membership> {
-    match kind {
-        EntryKind::Configuration => {
-            hashicorp::configuration(payload).or_else(|| openraft::membership(payload))
+/// or none that the decoder of its `dialect` knows.
+pub fn membership(dialect: Dialect, kind: EntryKind, payload: &[u8]) -> Option<Membership> {
+    match (kind, dialect) {
+        (EntryKind::Configuration, Dialect::Any) => {
+            hashicorp::configuration(payload).or_else(|| openraft::membership(dialect, payload))
         }
-        EntryKind::AddPeer | EntryKind::RemovePeer => hashicorp::peers(payload),
+        (EntryKind::Configuration, Dialect::Hashicorp) => hashicorp::configuration(payload),
+        (EntryKind::Configuration, _) => openraft::membership(dialect, payload),
+        (EntryKind::AddPeer | EntryKind::RemovePeer, _) => hashicorp::peers(payload),
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
-//! Memberships of openraft and of sorock, in whichever encoding every byte of them fits.
+//! Memberships of openraft and of sorock: in the encoding of the log's entries, or where nobody
+//! says which that is, in whichever encoding every byte of them fits.
 //!
 //! openraft's Membership is `configs`, the sets of voters (two of them during joint consensus), and
 //! `nodes`, what is known of each node: an address (its BasicNode), nothing, or anything else.
@@ -11,30 +12,40 @@ use serde_json::Value;
 
 use crate::bytes::{Cursor, Overlong};
 use crate::decode::Membership;
-use crate::model::{Server, Suffrage};
+use crate::model::{Dialect, NodeIds, Server, Suffrage};
 
 /// Nodes of a membership; more belong to no real cluster.
 const NODES_MAX: usize = 1 << 16;
 
 /// Decodes a membership.
-pub(super) fn membership(payload: &[u8]) -> Option<Membership> {
-    if payload.first() == Some(&b'{') {
-        return json(payload);
+pub(super) fn membership(dialect: Dialect, payload: &[u8]) -> Option<Membership> {
+    match dialect {
+        Dialect::Any if payload.first() == Some(&b'{') => json(payload),
+        Dialect::Any => {
+            let plain = [Plain::Bincode, Plain::Postcard].map(|form| (form, NodeIds::Numbers));
+            let opaque = || plain.into_iter().find_map(|form| opaque(form, payload));
+            msgpack(payload).or_else(opaque).or_else(|| sorock(payload))
+        }
+        Dialect::Hashicorp => None,
+        Dialect::OpenraftJson => json(payload),
+        Dialect::OpenraftMsgpack => msgpack(payload),
+        Dialect::OpenraftPostcard(ids) => opaque((Plain::Postcard, ids), payload),
+        Dialect::OpenraftBincode(ids) => opaque((Plain::Bincode, ids), payload),
+        Dialect::Sorock => sorock(payload),
     }
-    let msgpack = super::msgpack::value(payload).and_then(|value| of_value(&value, "msgpack"));
-    let opaque = || {
-        let plain = [Plain::Bincode, Plain::Postcard];
-        plain.into_iter().find_map(|form| {
-            [Node::Address, Node::Nothing]
-                .into_iter()
-                .find_map(|node| plain_of(form, node, payload))
-        })
-    };
-    msgpack.or_else(opaque).or_else(|| sorock(payload))
 }
 
 fn json(payload: &[u8]) -> Option<Membership> {
     of_value(&serde_json::from_slice(payload).ok()?, "json")
+}
+
+fn msgpack(payload: &[u8]) -> Option<Membership> {
+    super::msgpack::value(payload).and_then(|value| of_value(&value, "msgpack"))
+}
+
+fn opaque(form: (Plain, NodeIds), payload: &[u8]) -> Option<Membership> {
+    let nodes = [Node::Address, Node::Nothing];
+    nodes.into_iter().find_map(|node| plain_of(form, node, payload))
 }
 
 /// A membership that says what is what: a map by names, or an array in the order of declaration.
@@ -145,6 +156,13 @@ impl Input<'_> {
         self.number().filter(|count| *count <= NODES_MAX as u64)
     }
 
+    fn id(&mut self, ids: NodeIds) -> Option<String> {
+        match ids {
+            NodeIds::Numbers => self.number().map(|number| number.to_string()),
+            NodeIds::Names => self.text(),
+        }
+    }
+
     fn text(&mut self) -> Option<String> {
         let len = self.count()?;
         let bytes = self.cursor.take("text", usize::try_from(len).ok()?).ok()?;
@@ -152,17 +170,17 @@ impl Input<'_> {
     }
 }
 
-fn plain_of(form: Plain, node: Node, payload: &[u8]) -> Option<Membership> {
+fn plain_of((form, ids): (Plain, NodeIds), node: Node, payload: &[u8]) -> Option<Membership> {
     let mut input = Input { cursor: Cursor::new(payload, 0), form };
     let mut voters = Vec::new();
     for _ in 0..input.count()? {
         for _ in 0..input.count()? {
-            voters.push(input.number()?.to_string());
+            voters.push(input.id(ids)?);
         }
     }
     let mut nodes = BTreeMap::new();
     for _ in 0..input.count()? {
-        let id = input.number()?.to_string();
+        let id = input.id(ids)?;
         let address = match node {
             Node::Address => input.text()?,
             Node::Nothing => String::new(),
@@ -194,7 +212,11 @@ mod tests {
     use super::*;
 
     fn words(payload: &[u8]) -> Vec<String> {
-        let servers = membership(payload).map_or_else(Vec::new, |found| found.servers);
+        words_in(Dialect::Any, payload)
+    }
+
+    fn words_in(dialect: Dialect, payload: &[u8]) -> Vec<String> {
+        let servers = membership(dialect, payload).map_or_else(Vec::new, |found| found.servers);
         let line = |one: &Server| format!("{} {} {}", one.id, one.address, one.suffrage.as_str());
         servers.iter().map(line).collect()
     }
@@ -220,6 +242,35 @@ mod tests {
     }
 
     #[test]
+    fn a_membership_is_only_read_in_the_encoding_of_its_log() {
+        let numbers = NodeIds::Numbers;
+        let postcard = b"\x01\x01\x01\x01\x01\x04h1:1";
+        let msgpack = b"\x92\x91\x91\x01\x81\x01\x91\xa4h1:1";
+        let json = br#"{"configs":[[1]],"nodes":{"1":{"addr":"h1:1"}}}"#;
+        let wanted = ["1 h1:1 voter"];
+        for (own, payload) in [
+            (Dialect::OpenraftPostcard(numbers), &postcard[..]),
+            (Dialect::OpenraftMsgpack, msgpack),
+            (Dialect::OpenraftJson, json),
+        ] {
+            for dialect in [
+                Dialect::Hashicorp,
+                Dialect::OpenraftJson,
+                Dialect::OpenraftMsgpack,
+                Dialect::OpenraftPostcard(numbers),
+                Dialect::OpenraftBincode(numbers),
+                Dialect::Sorock,
+            ] {
+                let found = words_in(dialect, payload);
+                assert_eq!(found == wanted, dialect == own, "{own:?} as {dialect:?}");
+            }
+        }
+        let named = b"\x01\x01\x02n1\x02\x02n1\x04h1:1\x02n2\x04h2:1";
+        let names = Dialect::OpenraftPostcard(NodeIds::Names);
+        assert_eq!(words_in(names, named), ["n1 h1:1 voter", "n2 h2:1 nonvoter"]);
+    }
+
+    #[test]
     fn a_byte_more_or_less_is_no_membership() {
         let postcard = b"\x01\x01\x01\x01\x01\x04h1:1";
         assert_eq!(words(postcard), ["1 h1:1 voter"]);
@@ -240,23 +291,23 @@ mod tests {
 
     #[test]
     fn more_nodes_than_any_cluster_has_are_no_membership_in_any_encoding() {
-        let found = membership(&voters(100)).map(|found| found.servers.len());
+        let found = membership(Dialect::Any, &voters(100)).map(|found| found.servers.len());
         assert_eq!(found, Some(100));
-        assert_eq!(membership(&voters(NODES_MAX + 1)), None, "voters");
+        assert_eq!(membership(Dialect::Any, &voters(NODES_MAX + 1)), None, "voters");
         let twice = format!(r#"{{"configs":[[{0}],[{0}]],"nodes":{{}}}}"#, ["1"; 40_000].join(","));
-        assert_eq!(membership(twice.as_bytes()), None, "voters of two sets");
+        assert_eq!(membership(Dialect::Any, twice.as_bytes()), None, "voters of two sets");
         let nodes: Vec<String> = (0..=NODES_MAX).map(|id| format!(r#""{id}":null"#)).collect();
         let nodes = format!(r#"{{"configs":[[1]],"nodes":{{{}}}}}"#, nodes.join(","));
-        assert_eq!(membership(nodes.as_bytes()), None, "nodes");
+        assert_eq!(membership(Dialect::Any, nodes.as_bytes()), None, "nodes");
         let mut msgpack = b"\x92\x91\xdd\x00\x01\x00\x01".to_vec();
         msgpack.extend([1; NODES_MAX + 1]);
         msgpack.extend(b"\x81\x01\xc0");
-        assert_eq!(membership(&msgpack), None, "msgpack");
+        assert_eq!(membership(Dialect::Any, &msgpack), None, "msgpack");
     }
 
     #[test]
     fn as_many_voters_as_may_be_are_each_shown_once() {
-        let found = membership(&voters(NODES_MAX)).expect("a membership");
+        let found = membership(Dialect::Any, &voters(NODES_MAX)).expect("a membership");
         assert!(found.servers.iter().all(|server| server.suffrage == Suffrage::Voter));
         assert_eq!(found.servers.len(), NODES_MAX);
     }

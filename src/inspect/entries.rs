@@ -2,10 +2,11 @@ use std::ops::ControlFlow;
 
 use crate::event::{EntryCount, Meter, Observer, Phase};
 use crate::inspect::{
-    EntryItem, EntryLine, EntryOptions, Error, PayloadView, Streamed, UtcTime, chosen, damage,
-    of_reading, program_of,
+    EntryItem, EntryLine, EntryOptions, Error, PayloadMode, PayloadView, Streamed, UtcTime, chosen,
+    damage, of_reading, program_of,
 };
-use crate::model::{Entry, Fault, GroupId, IndexRange, LogIndex, Term};
+use crate::model::{Dialect, Entry, Fault, GroupId, IndexRange, LogIndex, Term};
+use crate::store::open::memberships;
 use crate::store::{Located, Store};
 
 /// Streams entries, group by group in index order. `visit` may break, which ends the stream well.
@@ -18,7 +19,7 @@ pub fn entries(
     visit: &mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
     observer: &mut dyn Observer,
 ) -> Result<Streamed, Error> {
-    let mut stream = Stream { options, visit, streamed: Streamed::default() };
+    let mut stream = Stream::new(options, visit);
     let mut spans = Vec::new();
     for group in chosen(store, options.group.as_ref())? {
         if let Some(span) = span(store, &group, options, &mut stream)? {
@@ -33,6 +34,7 @@ pub fn entries(
         if flow.is_break() {
             break;
         }
+        stream.dialect = dialect_of(store, &group, options);
         for located in store.entries(&group, span.indexes)? {
             flow = match located {
                 Ok(located) => {
@@ -128,9 +130,30 @@ pub(super) struct Stream<'v> {
     pub(super) options: &'v EntryOptions,
     pub(super) visit: &'v mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
     pub(super) streamed: Streamed,
+    /// In whose encoding the memberships of the group at hand are.
+    pub(super) dialect: Dialect,
 }
 
-impl Stream<'_> {
+/// In whose encoding the memberships of a group are, where that is asked for.
+pub(super) fn dialect_of(store: &dyn Store, group: &GroupId, options: &EntryOptions) -> Dialect {
+    match options.payload {
+        PayloadMode::Auto | PayloadMode::Utf8 => {
+            let state = store.state(group).unwrap_or_default();
+            memberships(&state, store.profile()).dialect
+        }
+        _ => Dialect::Any,
+    }
+}
+
+impl<'v> Stream<'v> {
+    /// A stream that has shown nothing yet.
+    pub(super) fn new(
+        options: &'v EntryOptions,
+        visit: &'v mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
+    ) -> Stream<'v> {
+        Stream { options, visit, streamed: Streamed::default(), dialect: Dialect::Any }
+    }
+
     /// Gives a finding to the visitor.
     pub(super) fn finding(&mut self, fault: Fault) -> ControlFlow<()> {
         let flow = (self.visit)(EntryItem::Finding(&fault));
@@ -158,7 +181,7 @@ impl Stream<'_> {
         for fault in of_reading(faults) {
             self.finding(fault)?;
         }
-        let line = EntryLine { place, ..line(group, &entry, self.options) };
+        let line = EntryLine { place, ..line(group, &entry, (self.options, self.dialect)) };
         (self.visit)(EntryItem::Entry(&line))?;
         self.streamed.items += 1;
         match self.options.limit {
@@ -168,7 +191,7 @@ impl Stream<'_> {
     }
 }
 
-fn line(group: &GroupId, entry: &Entry, options: &EntryOptions) -> EntryLine {
+fn line(group: &GroupId, entry: &Entry, (options, dialect): (&EntryOptions, Dialect)) -> EntryLine {
     let program = options.product.and_then(program_of);
     EntryLine {
         group: group.clone(),
@@ -180,6 +203,6 @@ fn line(group: &GroupId, entry: &Entry, options: &EntryOptions) -> EntryLine {
         appended_at: entry.extra.appended_at.instant().and_then(UtcTime::of),
         extensions_bytes: entry.extensions_bytes().len() as u64,
         place: None,
-        payload: PayloadView::of(entry, options.payload, program),
+        payload: PayloadView::of(entry, options.payload, (program, dialect)),
     }
 }

@@ -45,7 +45,7 @@ pub fn follow(
     observer: &mut dyn Observer,
 ) -> Result<Streamed, Error> {
     let Audience { visit, pause } = audience;
-    let stream = Stream { options, visit, streamed: Streamed::default() };
+    let stream = Stream::new(options, visit);
     let meter = Meter::start(Phase::Reading, None, None, observer)?;
     let mut following = Following { options, stream, meter, groups: BTreeMap::new() };
     let mut misses = 0;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decode::{Program, decode, is_secret};
 use crate::model::{
-    AppendInstant, Entry, EntryKind, Fault, GroupId, LogIndex, Place, SharedBytes, Term,
+    AppendInstant, Dialect, Entry, EntryKind, Fault, GroupId, LogIndex, Place, SharedBytes, Term,
 };
 use crate::store;
 
@@ -118,8 +118,13 @@ pub struct PayloadView {
 }
 
 impl PayloadView {
-    /// The payload of `entry` as `mode` shows it; `program` is whose commands they are.
-    pub fn of(entry: &Entry, mode: PayloadMode, program: Option<Program>) -> PayloadView {
+    /// The payload of `entry` as `mode` shows it; `program` is whose commands they are, `dialect`
+    /// in whose encoding its memberships are.
+    pub fn of(
+        entry: &Entry,
+        mode: PayloadMode,
+        (program, dialect): (Option<Program>, Dialect),
+    ) -> PayloadView {
         let mut view = PayloadView::default();
         let hidden = || is_secret(program, entry.kind, entry.payload_bytes());
         let mode = match mode {
@@ -145,13 +150,15 @@ impl PayloadView {
                 }
                 _ => view.data_b64 = Some(entry.payload.clone().map(Base64)),
             },
-            PayloadMode::Auto => match decode(program, entry.kind, entry.payload_bytes()) {
-                Some(decoded) => {
-                    view.data = Some(Data::Decoded(decoded.value));
-                    view.decoder = Some(decoded.decoder);
+            PayloadMode::Auto => {
+                match decode(program, dialect, entry.kind, entry.payload_bytes()) {
+                    Some(decoded) => {
+                        view.data = Some(Data::Decoded(decoded.value));
+                        view.decoder = Some(decoded.decoder);
+                    }
+                    None => view.data_b64 = Some(entry.payload.clone().map(Base64)),
                 }
-                None => view.data_b64 = Some(entry.payload.clone().map(Base64)),
-            },
+            }
         }
         view
     }

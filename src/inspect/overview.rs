@@ -12,6 +12,7 @@ use crate::model::{
     Code, EntryHead, EntryKind, Fault, Findings, GroupId, HardStateView, HeadRun, IndexRange,
     LogIndex, LogState, SnapshotView, Term,
 };
+use crate::store::open::memberships;
 use crate::store::{HeadPiece, HeadRuns, Snapshots, Store, StoreError};
 
 /// Runs of missing indexes that are listed.
@@ -94,7 +95,7 @@ fn look(
                 }
             }
         }
-        let membership = newest_membership(store, group, &log.memberships)?;
+        let membership = newest_membership(store, (group, state), &log.memberships)?;
         let mut view = log.view(group, state, membership);
         if let Some(snapshots) = source.snapshots.filter(|_| *group == GroupId::Unnamed) {
             with_snapshots(&mut view, snapshots);
@@ -151,9 +152,10 @@ fn add_unless_known(store: &dyn Store, fault: Fault, findings: &mut Findings) {
 /// The newest of some entries whose membership decodes.
 fn newest_membership(
     store: &dyn Store,
-    group: &GroupId,
+    (group, state): (&GroupId, &LogState),
     candidates: &[LogIndex],
 ) -> Result<Option<MembershipView>, Error> {
+    let dialect = memberships(state, store.profile()).dialect;
     for index in candidates.iter().rev() {
         let Some(range) = IndexRange::new(*index, *index) else { continue };
         for located in store.entries(group, range)? {
@@ -162,7 +164,7 @@ fn newest_membership(
                 Err(StoreError::Fault(_)) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let membership = decode::membership(entry.kind, entry.payload_bytes());
+            let membership = decode::membership(dialect, entry.kind, entry.payload_bytes());
             if let Some(membership) = membership.filter(|_| entry.index == *index) {
                 let servers = membership.servers;
                 return Ok(Some(MembershipView { index: *index, servers }));

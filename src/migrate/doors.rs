@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::migrate::{Ends, Options};
 use crate::store::open::{create_sink, open, target_notes, target_profile, target_room};
 use crate::store::target::Target;
-use crate::store::{LogSink, OpenOptions, Profile, Room, Store, StoreError};
+use crate::store::{LogSink, OpenOptions, Profile, RedbSchema, Room, Store, StoreError};
 use crate::vfs::{Clock, Fs};
 
 /// The doors of the store room: formats as they are read and written everywhere else.
@@ -34,7 +34,9 @@ impl Ends for Doors<'_> {
 
     fn reopen(&self, options: &Options, partial: &Path) -> Result<Box<dyn Store>, StoreError> {
         // The format is not named: what was written must be recognised by its content.
-        let redb = options.sink.redb.clone();
+        let files = options.sink.redb_files.as_ref();
+        let file_pattern = files.map(|files| files.pattern());
+        let redb = RedbSchema { file_pattern, ..options.sink.redb.clone() };
         let alone = OpenOptions { alone: true, redb, ..OpenOptions::default() };
         Ok(open(self.fs, self.clock, partial, &alone)?.store)
     }

@@ -326,7 +326,8 @@ impl<'s> Preflight<'s> {
                 Ok(located) => {
                     let head = located.head;
                     let Some((survey, _)) = self.groups.get_mut(at) else { continue };
-                    let membership = || membership_decodes(source, &group, head.index);
+                    let of = (&group, survey.dialect());
+                    let membership = || membership_decodes(source, of, head.index);
                     survey.head(&head, &mut self.findings, membership)?;
                     of_reading(located.faults.into_iter()).for_each(|fault| self.add(fault));
                     meter.entry(head.payload_len_bytes, observer)?;
@@ -362,7 +363,8 @@ impl<'s> Preflight<'s> {
     pub(super) fn see(&mut self, at: usize, located: &mut Located) -> Result<(), Error> {
         let Some((survey, _)) = self.groups.get_mut(at) else { return Ok(()) };
         let head = located.entry.head(located.place.take());
-        survey.head(&head, &mut self.findings, || Ok(decodes(&located.entry)))?;
+        let dialect = survey.dialect();
+        survey.head(&head, &mut self.findings, || Ok(decodes(&located.entry, dialect)))?;
         survey.contents(&located.entry);
         of_reading(located.faults.drain(..)).for_each(|fault| self.add(fault));
         Ok(())

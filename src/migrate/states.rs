@@ -3,6 +3,7 @@
 use crate::event::{Meter, Observer, Phase};
 use crate::migrate::{Error, Options};
 use crate::model::{Code, Fault, GroupId, LogState};
+use crate::store::open::note_in_target;
 use crate::store::snapshots::Checked as CheckedSnapshots;
 use crate::store::{Level, Snapshots, Store, StoreError};
 
@@ -66,7 +67,10 @@ pub(super) fn states(
     let mut states = States { groups: Vec::new(), faults: Vec::new(), note: None };
     for group in groups {
         let state = match source.state(&group) {
-            Ok(state) => state,
+            Ok(state) => {
+                let note = note_in_target(options.to, &options.sink, &state);
+                LogState { note, ..state }
+            }
             Err(StoreError::Fault(fault)) => {
                 states.faults.push(*fault);
                 LogState::default()

@@ -8,10 +8,11 @@ use crate::migrate::states::Stated;
 use crate::migrate::times::Times;
 use crate::migrate::{GroupPlan, LossName};
 use crate::model::{
-    Entry, EntryHead, EntryKind, Findings, GroupId, IndexRange, LogId, LogIndex, LogState, TimeForm,
+    Dialect, Entry, EntryHead, Findings, GroupId, IndexRange, LogId, LogIndex, LogState,
+    Memberships, TimeForm,
 };
 use crate::rules::{Checker, Surroundings};
-use crate::store::open::terms_may_fall;
+use crate::store::open::{memberships, terms_may_fall};
 use crate::store::{Profile, Room, Store, StoreError};
 
 /// A group that is about to be written, with what one pass over it tells.
@@ -24,8 +25,8 @@ pub(super) struct Survey<'s> {
     /// The state with the snapshot beside the log.
     seen: &'s LogState,
     target: &'static Profile,
-    /// Kinds of entries whose memberships must decode in the source.
-    memberships: &'static [EntryKind],
+    /// How memberships are encoded in the source.
+    memberships: Memberships,
     room: Room,
     state_bytes: u64,
     all: Counts,
@@ -96,7 +97,7 @@ impl<'s> Survey<'s> {
             checker: Some(Checker::new(group, seen, around)),
             seen,
             target,
-            memberships: source.memberships,
+            memberships: memberships(state, source),
             room,
             state_bytes: room.group_bytes(state),
             all: Counts::default(),
@@ -107,6 +108,11 @@ impl<'s> Survey<'s> {
             lost,
             unfit: None,
         }
+    }
+
+    /// In whose encoding memberships are.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.memberships.dialect
     }
 
     /// Whether losses of this group can be counted without looking at contents.
@@ -150,7 +156,7 @@ impl<'s> Survey<'s> {
     ) -> Result<(), StoreError> {
         if let Some(checker) = &mut self.checker {
             checker.entry(head, findings);
-            match decode::carries(head.kind, head.kind_code, self.memberships) {
+            match decode::carries(head.kind, head.kind_code, self.memberships.must) {
                 Carries::Known => checker.membership(head, membership()?, findings),
                 // Need not decode; the first that does says enough.
                 Carries::Any if !checker.has_membership() && membership()? => {
@@ -265,13 +271,15 @@ impl<'s> Survey<'s> {
 /// Whether the entry at `index` carries a membership that decodes; each is read alone.
 pub(super) fn membership_decodes(
     source: &dyn Store,
-    group: &GroupId,
+    (group, dialect): (&GroupId, Dialect),
     index: LogIndex,
 ) -> Result<bool, StoreError> {
     let Some(range) = IndexRange::new(index, index) else { return Ok(false) };
     for located in source.entries(group, range)? {
         match located {
-            Ok(located) if located.entry.index == index => return Ok(decodes(&located.entry)),
+            Ok(located) if located.entry.index == index => {
+                return Ok(decodes(&located.entry, dialect));
+            }
             Ok(_) | Err(StoreError::Fault(_)) => {}
             Err(error) => return Err(error),
         }
@@ -280,6 +288,6 @@ pub(super) fn membership_decodes(
 }
 
 /// Whether `entry` carries a membership that decodes.
-pub(super) fn decodes(entry: &Entry) -> bool {
-    decode::tells_membership(entry.kind, entry.payload_bytes())
+pub(super) fn decodes(entry: &Entry, dialect: Dialect) -> bool {
+    decode::tells_membership(dialect, entry.kind, entry.payload_bytes())
 }

@@ -3,6 +3,7 @@
 //! Values only. Nothing here opens a file, prints, or knows how a format lays its bytes out.
 
 mod code;
+mod dialect;
 mod difference;
 mod durability;
 mod entry;
@@ -17,6 +18,7 @@ mod state;
 mod view;
 
 pub use code::{Code, Severity};
+pub use dialect::{Dialect, Memberships, NodeIds};
 pub use difference::{EntryFields, Field, StateDifference, StateFields};
 pub use durability::Durability;
 pub use entry::{

@@ -6,6 +6,7 @@ mod bolt;
 mod content;
 mod layout;
 mod product;
+mod redb_files;
 mod streams;
 mod walk;
 
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use crate::model::{Code, Fault, FaultKind, Place, TimeForm};
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
+use crate::store::detect::redb_files::{Readings, readings};
 use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
-use crate::store::redb::groups_of;
 use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs, parent_of};
 
@@ -242,7 +243,7 @@ fn detect_directory(
         let faults = if options.alone { Vec::new() } else { own_leftovers(fs, path)? };
         return describe(fs, path, candidate, faults, options);
     }
-    let Found { candidates, leftovers, seen, hidden, .. } = Found::below(fs, path)?;
+    let Found { candidates, plain, leftovers, seen, hidden, .. } = Found::below(fs, path)?;
     if let (Some(other), Some(told), false) =
         (candidates.first(), options.format, candidates.iter().any(wanted))
     {
@@ -260,21 +261,30 @@ fn detect_directory(
         let log = chosen.swap_remove(log);
         others.extend(std::mem::replace(&mut chosen, vec![log]));
     }
-    if let Some(all) = file_a_group(&chosen) {
-        chosen = vec![all];
-    }
-    let candidate = match (chosen.pop(), chosen.is_empty()) {
+    let Readings { stores: mut chosen, others: beside } =
+        readings(fs, chosen, (&plain, &options.redb))?;
+    let mut candidate = match (chosen.pop(), chosen.is_empty()) {
         (Some(candidate), true) => candidate,
         (Some(last), false) => {
             chosen.push(last);
             return Err(ambiguous(path, &chosen));
         }
         (None, _) => {
-            return Err(not_found(path, "no Raft log in this directory", seen));
+            let beside =
+                beside.iter().map(|(one, words)| format!("{}: {words}", one.path.display()));
+            return Err(not_found(
+                path,
+                "no Raft log in this directory",
+                seen.into_iter().chain(beside).collect(),
+            ));
         }
     };
     let mut faults = Vec::new();
+    candidate.evidence.extend(left_out(&beside));
     if !options.alone {
+        for (other, words) in beside {
+            faults.push(leftover_fault(&other.path, total_bytes(&other.files), words));
+        }
         for (leftover, size_bytes) in leftovers {
             faults.push(leftover_fault(&leftover, size_bytes, leftover_words(&leftover)));
         }
@@ -286,18 +296,21 @@ fn detect_directory(
     describe(fs, path, candidate, faults, options)
 }
 
-/// The directory of redb files that are groups of one store, each its own.
-fn file_a_group(candidates: &[Candidate]) -> Option<Candidate> {
-    let alike = candidates.iter().all(|one| one.format == Format::Redb && one.unreadable.is_none());
-    let groups = groups_of(candidates.iter().map(|one| one.path.as_path())).filter(|_| alike)?;
-    let dir = candidates.first()?.path.parent()?;
-    Some(Candidate {
-        path: dir.to_owned(),
-        format: Format::Redb,
-        evidence: vec![format!("{} redb files whose names differ in a number", groups.len())],
-        files: candidates.iter().flat_map(|one| one.files.clone()).collect(),
-        unreadable: None,
-    })
+/// What lies beside the store in its directory and is no part of it, in a line.
+fn left_out(beside: &[(Candidate, &str)]) -> Option<String> {
+    const SHOWN: usize = 4;
+    let name = |(one, words): &(Candidate, &str)| {
+        let name = one.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        format!("{} ({words})", name.escape_debug())
+    };
+    let mut names: Vec<String> = beside.iter().take(SHOWN).map(name).collect();
+    names.extend((beside.len() > SHOWN).then(|| "and others".to_owned()));
+    let count = match beside.len() {
+        0 => return None,
+        1 => "1 file is no part of it".to_owned(),
+        count => format!("{count} files are no part of it"),
+    };
+    Some(format!("{count}: {}", names.join(", ")))
 }
 
 /// The log of which all others are named copies, by position: `LOG.fastlog` beside `LOG` is what a
@@ -328,6 +341,9 @@ fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
         .all(|candidate| candidate.is_served() && candidate.path.parent() == parent);
     let what = if one_node {
         "two backends in one data directory; name the one that is meant"
+    } else if may_be_groups(candidates) {
+        "more than one Raft log; name the one that is meant, or with --redb-file-pattern the files \
+         that are a group each"
     } else {
         "more than one Raft log; name the one that is meant"
     };
@@ -343,6 +359,11 @@ fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
         what: what.to_owned(),
         candidates: candidates.iter().map(line).collect(),
     }
+}
+
+/// Whether all are of redb, whose files could be groups of one store.
+fn may_be_groups(candidates: &[Candidate]) -> bool {
+    candidates.iter().all(|candidate| candidate.format == Format::Redb)
 }
 
 fn leftover_fault(path: &Path, len_bytes: u64, words: &str) -> Fault {

@@ -51,6 +51,7 @@ use crate::model::{
 };
 use crate::vfs::Holder;
 
+pub use self::redb::RedbOrigin;
 pub use detect::{Description, Detected, Layout, Product};
 pub use grouped::GroupedStore;
 pub use open::Damaged;

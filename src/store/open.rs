@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Durability, LogState};
+use crate::model::{Dialect, Durability, LogState, Memberships, SharedBytes};
 use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::codec::ValueCodec;
 use crate::store::detect::{Description, Detected, detect, product_by_content};
@@ -17,11 +17,16 @@ use crate::store::raft_fastlog::{
 use crate::store::raft_wal::{
     META_FILE, PROFILE as RAFT_WAL_PROFILE, RaftWalSalvage, RaftWalSink, RaftWalStore,
 };
-use crate::store::redb::schemas::{self, Schema};
-use crate::store::redb::{RedbDirectory, RedbSalvage, RedbSink, RedbStore};
+use crate::store::redb::schemas;
+use crate::store::redb::{
+    Names, RedbDirectory, RedbDirectorySalvage, RedbDirectorySink, RedbSalvage, RedbSink,
+    RedbStore, note_in_target as redb_note,
+};
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
-use crate::store::{Format, LogSink, Profile, Room, Snapshots, Store, StoreError, io_error};
+use crate::store::{
+    Format, LogSink, Profile, Room, Snapshots, Store, StoreError, StoreFile, io_error,
+};
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState, Writers};
 
 /// How often a lock is tried while waiting for it.
@@ -58,6 +63,8 @@ pub struct RedbSchema {
     pub codec: Option<ValueCodec>,
     /// Name of the tables with the entries of each group, `{}` standing for the group.
     pub group_pattern: Option<String>,
+    /// Name of the files of a directory, one a group, `{}` standing for the group.
+    pub file_pattern: Option<String>,
 }
 
 /// An opened source.
@@ -148,7 +155,11 @@ pub fn open_damaged(
             let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
             Box::new(EtcdWalSalvage::open(fs, path, lock)?)
         }
-        Format::Redb if description.files.len() == 1 => {
+        Format::Redb if is_redb_directory(&description) => {
+            let files = redb_files(fs.as_ref(), clock, &description, options)?;
+            Box::new(RedbDirectorySalvage::open(fs.as_ref(), files, &options.redb)?)
+        }
+        Format::Redb => {
             let path = &description.store;
             let lock = lock_shared(fs.as_ref(), clock, path, options.lock_timeout)?;
             Box::new(RedbSalvage::open(fs.as_ref(), path, &options.redb, lock)?)
@@ -194,12 +205,11 @@ fn open_described(
     refuse_unfollowed(description, options)?;
     match description.format {
         Format::Redb => {
-            if description.files.len() > 1 {
+            if is_redb_directory(description) {
                 return open_redb_files(fs, clock, description, options);
             }
             let lock = lock_shared(fs.as_ref(), clock, &description.store, options.lock_timeout)?;
-            let told = (&options.redb, None);
-            let store = RedbStore::open(fs.as_ref(), &description.store, told, lock)?;
+            let store = RedbStore::open(fs.as_ref(), &description.store, &options.redb, lock)?;
             description.evidence.extend_from_slice(store.evidence());
             Ok(Box::new(store))
         }
@@ -262,14 +272,32 @@ fn open_redb_files(
     description: &mut Description,
     options: &OpenOptions,
 ) -> Result<Box<dyn Store>, StoreError> {
-    let mut files = Vec::new();
-    for file in &description.files {
-        let lock = lock_shared(fs.as_ref(), clock, &file.path, options.lock_timeout)?;
-        files.push((file.clone(), lock));
-    }
+    let files = redb_files(fs.as_ref(), clock, description, options)?;
     let store = RedbDirectory::open(fs.as_ref(), &description.store, files, &options.redb)?;
     description.evidence.extend(store.evidence());
     Ok(Box::new(store))
+}
+
+/// A file with its lock, where the file system has locks.
+type LockedFile = (StoreFile, Option<Box<dyn Held>>);
+
+/// The files of a directory with a redb file for each group, each with its lock.
+fn redb_files(
+    fs: &dyn Fs,
+    clock: &dyn Clock,
+    description: &Description,
+    options: &OpenOptions,
+) -> Result<Vec<LockedFile>, StoreError> {
+    let locked = |file: &StoreFile| {
+        let lock = lock_shared(fs, clock, &file.path, options.lock_timeout)?;
+        Ok((file.clone(), lock))
+    };
+    description.files.iter().map(locked).collect()
+}
+
+/// Whether a store of redb is a directory with a file for each group.
+fn is_redb_directory(description: &Description) -> bool {
+    description.files.iter().any(|file| file.path != description.store)
 }
 
 /// Whether the program that wrote a log, wherever it lies now, really writes entries of lower terms
@@ -277,6 +305,17 @@ fn open_redb_files(
 pub fn terms_may_fall(state: &LogState) -> bool {
     let schema = state.schema.as_deref().and_then(schemas::named);
     schema.is_some_and(|schema| schema.terms_may_fall)
+}
+
+/// How the memberships of a log are encoded, wherever it lies now: as in the schema it was read in,
+/// else as in the stores of `profile`.
+pub fn memberships(state: &LogState, profile: &Profile) -> Memberships {
+    match state.schema.as_deref().and_then(schemas::named) {
+        Some(schema) => {
+            Memberships { must: schema.profile.memberships, dialect: schema.codec.memberships() }
+        }
+        None => Memberships { must: profile.memberships, dialect: Dialect::Any },
+    }
 }
 
 /// Waits until no etcd holds a segment of the log in `dir`, then keeps those out that take `flock`.
@@ -368,13 +407,30 @@ pub enum RedbFormat {
     V3,
 }
 
+impl RedbFormat {
+    /// The number that redb has for it.
+    pub fn number(self) -> u8 {
+        match self {
+            RedbFormat::V2 => 2,
+            RedbFormat::V3 => 3,
+        }
+    }
+
+    /// The format of a number.
+    pub fn of_number(number: u8) -> Option<RedbFormat> {
+        [RedbFormat::V2, RedbFormat::V3].into_iter().find(|format| format.number() == number)
+    }
+}
+
 /// What a target shall be like, beyond its format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkOptions {
-    /// File format, where the target is redb.
-    pub redb_format: RedbFormat,
+    /// File format, where the target is redb; the newer one without.
+    pub redb_format: Option<RedbFormat>,
     /// Name of the schema, where the target is redb; the default without.
     pub redb_schema: Option<String>,
+    /// Names of the files, where the target is a directory with a redb file for each group.
+    pub redb_files: Option<Names>,
     /// How the target is read again, where the target is redb and not found by proof.
     pub redb: RedbSchema,
     /// Level with which the target's engine opens it when nothing else is said; fastlog only.
@@ -395,7 +451,13 @@ pub fn target_profile(
     target: &Path,
 ) -> Result<&'static Profile, StoreError> {
     match format {
-        Format::Redb => Ok(&redb_schema(options).profile),
+        Format::Redb => {
+            let schema = schemas::of_target(options);
+            Ok(match options.redb_files {
+                Some(_) => schemas::profile_of_files(schema),
+                None => &schema.profile,
+            })
+        }
         Format::FastLog => Ok(&FASTLOG_PROFILE),
         Format::BoltDb => Ok(&BOLTDB_PROFILE),
         Format::RaftFastlog => Ok(&RAFT_FASTLOG_PROFILE),
@@ -404,34 +466,9 @@ pub fn target_profile(
     }
 }
 
-/// The schema of a redb target.
-fn redb_schema(options: &SinkOptions) -> &'static Schema {
-    let named = options.redb_schema.as_deref().and_then(schemas::named);
-    named.unwrap_or_else(schemas::default)
-}
-
-/// The schema of redb files that the groups of a source were read in, in whatever format they lie
-/// now, with the file format that its project reads.
-///
-/// # Errors
-/// When the state of a group cannot be read for another reason than damage.
-pub fn redb_schema_of(store: &dyn Store) -> Result<Option<(String, RedbFormat)>, StoreError> {
-    let mut common = None;
-    for group in store.groups()? {
-        let state = match store.state(&group) {
-            Ok(state) => state,
-            Err(StoreError::Fault(_)) => continue,
-            Err(error) => return Err(error),
-        };
-        let Some(schema) = state.schema.as_deref().and_then(schemas::named) else {
-            return Ok(None);
-        };
-        if common.is_some_and(|other: &Schema| other.name() != schema.name()) {
-            return Ok(None);
-        }
-        common = Some(schema);
-    }
-    Ok(common.map(|schema| (schema.name().to_owned(), schema.redb_format)))
+/// What the target will say of the redb file that a log of `state` was read in.
+pub fn note_in_target(format: Format, options: &SinkOptions, state: &LogState) -> SharedBytes {
+    redb_note(format, options, state)
 }
 
 /// How much room a target of `format` takes.
@@ -441,19 +478,23 @@ pub fn target_room(format: Format, options: &SinkOptions) -> Room {
 
 /// What an operator must know about a target of `format` before it is written, one line each.
 pub fn target_notes(format: Format, options: &SinkOptions) -> Vec<String> {
-    let schema = redb_schema(options);
-    let in_schema = || {
-        (schema.name() != schemas::default().name())
-            .then(|| format!("schema {}: {}", schema.name(), schema.project))
-    };
-    match (format, options.redb_format) {
+    let schema = schemas::of_target(options);
+    let in_schema = (schema.name() != schemas::default().name())
+        .then(|| format!("schema {}: {}", schema.name(), schema.project));
+    let files = options.redb_files.as_ref();
+    let files = files.map(|files| format!("a directory, a file a group: {}", files.pattern()));
+    match (format, options.redb_format.unwrap_or_default()) {
+        (Format::Redb, _) if files.is_some() && options.redb_format.is_none() => {
+            let note = "each file in the file format, 2 or 3, in which its group was read";
+            [note.to_owned()].into_iter().chain(in_schema).chain(files).collect()
+        }
         (Format::Redb, RedbFormat::V3) => {
             let note = "file format 3: needs redb 3.0 or newer; redb 2 panics on it";
-            [note.to_owned()].into_iter().chain(in_schema()).collect()
+            [note.to_owned()].into_iter().chain(in_schema).chain(files).collect()
         }
         (Format::Redb, RedbFormat::V2) => {
             let note = "file format 2: for programs on redb 2; newer ones refuse it";
-            [note.to_owned()].into_iter().chain(in_schema()).collect()
+            [note.to_owned()].into_iter().chain(in_schema).chain(files).collect()
         }
         (Format::RaftFastlog, _) => vec![
             "opens with tidwall/raft-fastlog 0.1.0; no deletions, so both readings agree"
@@ -477,8 +518,14 @@ pub fn create_sink(
 ) -> Result<Box<dyn LogSink>, StoreError> {
     match format {
         Format::Redb => {
-            let schema = redb_schema(options);
-            Ok(Box::new(RedbSink::create(target, schema, options.redb_format)?))
+            let (schema, format) = (schemas::of_target(options), options.redb_format);
+            match &options.redb_files {
+                Some(names) => {
+                    let files = (names.clone(), format);
+                    Ok(Box::new(RedbDirectorySink::create(target, schema, files)?))
+                }
+                None => Ok(Box::new(RedbSink::create(target, schema, format.unwrap_or_default())?)),
+            }
         }
         Format::FastLog => Ok(Box::new(FastLogSink::create(target, options.durability)?)),
         Format::BoltDb => Ok(Box::new(BoltDbSink::create(target, options.page_bytes)?)),

@@ -17,6 +17,8 @@ pub struct Room {
     format: Format,
     redb_format: RedbFormat,
     page_bytes: u64,
+    /// Each group has a file of its own.
+    files: bool,
 }
 
 impl Room {
@@ -26,7 +28,13 @@ impl Room {
             Format::BoltDb => options.page_bytes.unwrap_or(PAGE_BYTES).max(PAGE_BYTES),
             _ => PAGE_BYTES,
         };
-        Room { format, redb_format: options.redb_format, page_bytes }
+        let files = format == Format::Redb && options.redb_files.is_some();
+        // Where each file has a format of its own, all are taken for those that need more.
+        let redb_format = match (options.redb_format, files) {
+            (None, true) => RedbFormat::V2,
+            (told, _) => told.unwrap_or_default(),
+        };
+        Room { format, redb_format, page_bytes, files }
     }
 
     /// Bytes that an entry with so many bytes of payload and extensions takes.
@@ -47,7 +55,8 @@ impl Room {
         match self.format {
             // Two tables with a page each, and their rows in the table of tables.
             Format::Redb | Format::BoltDb => {
-                state_bytes.saturating_mul(4).saturating_add(4 * self.page_bytes)
+                let own = if self.files { self.empty_bytes() } else { 0 };
+                state_bytes.saturating_mul(4).saturating_add(4 * self.page_bytes + own)
             }
             // A frame of records.
             _ => state_bytes.saturating_mul(2).saturating_add(4 * RECORD_BYTES),
@@ -58,16 +67,21 @@ impl Room {
     pub fn file_bytes(&self, content_bytes: u64) -> u64 {
         let content_bytes = content_bytes.saturating_add(content_bytes / 10);
         match self.format {
-            // The file begins with a MiB, in format 2 with 3.5, and doubles when it is full.
+            // A file doubles when it is full.
             Format::Redb => {
-                let empty = match self.redb_format {
-                    RedbFormat::V2 => 2 << 20,
-                    RedbFormat::V3 => 1 << 20,
-                };
-                let full = content_bytes.saturating_add(empty);
+                let full = content_bytes.saturating_add(self.empty_bytes());
                 full.saturating_add(full.min(2 * REGION_BYTES))
             }
             _ => content_bytes.saturating_add(64 << 10).saturating_add(8 * self.page_bytes),
+        }
+    }
+
+    /// What an empty redb file counts before it doubles: it begins with a MiB, in format 2 with
+    /// 3.5.
+    fn empty_bytes(&self) -> u64 {
+        match self.redb_format {
+            RedbFormat::V2 => 2 << 20,
+            RedbFormat::V3 => 1 << 20,
         }
     }
 

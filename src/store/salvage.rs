@@ -6,8 +6,9 @@
 //! is missing then is named, so that nobody takes the result for the whole.
 
 use crate::model::{Code, Fault, GroupId, IndexRange, LogIndex, LogState};
+use crate::store::redb::RedbOrigin;
 use crate::store::target::{Sealed, Target};
-use crate::store::{Entries, Format, Located, RedbFormat, StoreError, StoreFile};
+use crate::store::{Entries, Format, Located, StoreError, StoreFile};
 
 /// Faults that are kept one by one.
 pub const DROPPED_MAX: usize = 1_000;
@@ -70,8 +71,8 @@ pub trait Salvage {
     fn segment_bytes(&self) -> Option<u64> {
         None
     }
-    /// Schema and file format of the result, in redb.
-    fn redb(&self) -> Option<(&'static str, RedbFormat)> {
+    /// Schema, file format and files of the result, in redb.
+    fn redb(&self) -> Option<RedbOrigin> {
         None
     }
     /// What the source holds that is no part of a Raft log, and the result does not: names and row

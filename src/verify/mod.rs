@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::decode::{self, Carries};
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
 use crate::model::{
-    Code, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex, LogState,
+    Code, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex,
+    LogState, Memberships,
 };
 use crate::rules::{Checker, Surroundings};
-use crate::store::open::terms_may_fall;
+use crate::store::open::{memberships, terms_may_fall};
 use crate::store::snapshots::Checked as CheckedSnapshots;
 use crate::store::{
     Checked, Description, HeadPiece, Level, LocatedHead, Opened, Snapshots, Store, StoreError,
@@ -135,7 +136,8 @@ pub fn verify(
     let checked = container(store, options.level, observer)?;
     let known = KnownFaults::of(&checked.faults);
     findings.extend(checked.faults);
-    let mut job = Job { store, known, findings, seen: None, entries: 0, bytes: 0 };
+    let memberships = Memberships::default();
+    let mut job = Job { store, known, findings, seen: None, memberships, entries: 0, bytes: 0 };
     if let Some(snapshots) = snapshots {
         job.seen = Some(job.snapshots(snapshots, options.level, observer)?);
     }
@@ -225,6 +227,8 @@ struct Job<'s> {
     findings: Findings,
     /// The snapshots beside the log, where they are in view.
     seen: Option<CheckedSnapshots>,
+    /// How those of the group at hand are encoded.
+    memberships: Memberships,
     entries: u64,
     bytes: u64,
 }
@@ -289,6 +293,7 @@ impl Job<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let mut checker = Checker::new(group, state, self.around(group, state));
+        self.memberships = memberships(state, self.store.profile());
         let pieces = match self.store.head_runs(group, IndexRange::ALL) {
             Ok(pieces) => pieces,
             Err(error) => {
@@ -375,7 +380,7 @@ impl Job<'_> {
         kind_code: Option<u32>,
         checker: &Checker<'_>,
     ) -> Option<bool> {
-        match decode::carries(kind, kind_code, self.store.profile().memberships) {
+        match decode::carries(kind, kind_code, self.memberships.must) {
             Carries::Known => Some(true),
             Carries::Any => (!checker.has_membership()).then_some(false),
             Carries::None => None,
@@ -390,7 +395,9 @@ impl Job<'_> {
             match located {
                 Ok(located) if located.entry.index == index => {
                     let entry = located.entry;
-                    return Ok(decode::tells_membership(entry.kind, entry.payload_bytes()));
+                    let dialect = self.memberships.dialect;
+                    let payload = entry.payload_bytes();
+                    return Ok(decode::tells_membership(dialect, entry.kind, payload));
                 }
                 Ok(_) => {}
                 Err(error) => drop(damage(error)?),

@@ -27,6 +27,7 @@ pub mod go;
 pub mod made;
 pub mod raft_fastlog;
 pub mod raft_wal;
+pub mod redb_made;
 
 static UNPACKING: Mutex<()> = Mutex::new(());
 

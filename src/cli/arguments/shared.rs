@@ -112,7 +112,7 @@ pub struct ReadingArgs {
 }
 
 /// Where the log lies in a redb file whose tables are not found by proof.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct RedbArgs {
     /// Schema of a redb file instead of the one found by proof; `raftlog formats` lists them
     #[arg(long, value_name = "NAME")]
@@ -131,6 +131,10 @@ pub struct RedbArgs {
     /// Names of the tables with the entries of each group, {} standing for the group: log-{}
     #[arg(long, value_name = "PATTERN")]
     pub redb_group_pattern: Option<String>,
+    /// Names of the files of a directory that are a group each, {} standing for the group:
+    /// group-{}.redb
+    #[arg(long, value_name = "PATTERN", value_parser = values::file_pattern)]
+    pub redb_file_pattern: Option<String>,
 }
 
 impl RedbArgs {
@@ -143,6 +147,7 @@ impl RedbArgs {
             ("--redb-conf-table", &self.redb_conf_table),
             ("--redb-codec", &codec),
             ("--redb-group-pattern", &self.redb_group_pattern),
+            ("--redb-file-pattern", &self.redb_file_pattern),
         ];
         let given = all.into_iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
         given.map(|(flag, value)| format!(" {flag} {}", quoted(value.as_ref()))).collect()
@@ -156,6 +161,7 @@ impl RedbArgs {
             conf_table: self.redb_conf_table.clone(),
             codec: self.redb_codec,
             group_pattern: self.redb_group_pattern.clone(),
+            file_pattern: self.redb_file_pattern.clone(),
         }
     }
 }

@@ -6,13 +6,13 @@ use crate::cli::advice;
 use crate::cli::arguments::Migrate;
 use crate::cli::failure::Failure;
 use crate::cli::inspect::{opened, recognised, unopened_failure};
-use crate::cli::migrate::{finished, stopped, target};
+use crate::cli::migrate::{finished, stopped, target, target_schema};
 use crate::cli::session::{Answer, Session, source_of, unknown_source};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
 use crate::model::GroupId;
 use crate::report::{Source, Sources};
 use crate::store::target::Target;
-use crate::store::{GroupedStore, OpenOptions, SinkOptions};
+use crate::store::{Format, GroupedStore, OpenOptions, SinkOptions};
 
 /// Copies every member into its group, and compares each.
 pub(super) fn answer(
@@ -31,13 +31,12 @@ pub(super) fn answer(
         Ok(ready) => ready,
         Err(failure) => return Answer::failed("migrate", Sources::Many(sources), *failure),
     };
-    let told = arguments.redb.told();
+    let of_redb = store.formats().contains(&Format::Redb);
     let options = Options {
         to: arguments.to,
         sink: SinkOptions {
-            redb_format: arguments.redb_format.unwrap_or_default(),
-            redb_schema: told.schema.clone(),
-            redb: told,
+            redb_format: arguments.redb_format,
+            redb_schema: target_schema(arguments, of_redb),
             durability: arguments.durability,
             ..SinkOptions::default()
         },

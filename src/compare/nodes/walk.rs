@@ -6,8 +6,10 @@ use crate::compare::nodes::{Conflict, ConflictKind, ConflictSide, Node};
 use crate::decode;
 use crate::event::{Meter, Observer};
 use crate::model::{
-    Entry, EntryFields, GroupId, IndexRange, LogId, LogIndex, Server, SnapshotNote, Suffrage, Term,
+    Dialect, Entry, EntryFields, GroupId, IndexRange, LogId, LogIndex, Server, SnapshotNote,
+    Suffrage, Term,
 };
+use crate::store::open::memberships;
 
 /// Which fields of entries are compared.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +122,8 @@ pub(super) struct Walk<'n> {
     pub(super) diverged: Option<Conflict>,
     pub(super) impossible: Option<Conflict>,
     members: Members,
+    /// In whose encoding memberships are.
+    dialect: Dialect,
     previous: Option<LogIndex>,
     /// Which nodes hold the entry that most of them hold, in the row looked at.
     leads: Vec<bool>,
@@ -134,6 +138,11 @@ impl<'n> Walk<'n> {
     ) -> Walk<'n> {
         let lanes: Vec<Lane> =
             nodes.iter().zip(states).map(|(node, state)| Lane::new(node, state, group)).collect();
+        let of_schema = |(node, of): (&Node<'_>, &OfGroup)| {
+            let state = of.0.as_ref().filter(|state| state.schema.is_some())?;
+            Some(memberships(state, node.store.profile()).dialect)
+        };
+        let dialect = nodes.iter().zip(states).find_map(of_schema).unwrap_or_default();
         let mut members = Members::default();
         let unnamed = *group == GroupId::Unnamed;
         for snapshots in nodes.iter().filter_map(|node| node.snapshots).filter(|_| unnamed) {
@@ -153,6 +162,7 @@ impl<'n> Walk<'n> {
             diverged: None,
             impossible: None,
             members,
+            dialect,
             previous: None,
             leads: vec![false; nodes.len()],
         }
@@ -269,7 +279,8 @@ impl<'n> Walk<'n> {
             lane.agrees &= agrees;
         }
         if let Some(leading) = leading {
-            let membership = decode::membership(leading.kind, leading.payload_bytes());
+            let membership =
+                decode::membership(self.dialect, leading.kind, leading.payload_bytes());
             if let Some(membership) = membership {
                 self.members.take(leading.id(), membership.servers);
             }

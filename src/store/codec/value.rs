@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::model::{
-    Entry, EntryKind, FaultKind, HardState, LogId, LogIndex, SharedBytes, Term, Vote,
+    Dialect, Entry, EntryKind, FaultKind, HardState, LogId, LogIndex, NodeIds, SharedBytes, Term,
+    Vote,
 };
 use crate::store::codec::envelopes;
 use crate::store::codec::framed::{Closing, Framed, put_back};
@@ -85,14 +86,36 @@ impl ValueCodec {
         }
     }
 
-    /// Whether a value says by itself what it is, so that a single one proves the encoding.
-    pub fn describes_itself(self) -> bool {
+    /// Whether a value says so little about itself that another program's may look the same: a few
+    /// numbers, or members of common names.
+    pub fn is_weak(self) -> bool {
         match self {
-            ValueCodec::RaftLog | ValueCodec::JsonObject | ValueCodec::Nodedb => true,
+            ValueCodec::RaftLog | ValueCodec::Nodedb => false,
             ValueCodec::Openraft(encoding, _) => {
-                matches!(encoding, Encoding::Json | Encoding::Msgpack)
+                !matches!(encoding, Encoding::Json | Encoding::Msgpack)
             }
-            _ => false,
+            _ => true,
+        }
+    }
+
+    /// In whose encoding memberships among these entries are.
+    pub fn memberships(self) -> Dialect {
+        let ids = |leader| match leader {
+            Leader::TermAndName => NodeIds::Names,
+            Leader::TermAndNode | Leader::Term => NodeIds::Numbers,
+        };
+        match self {
+            ValueCodec::RaftLog => Dialect::Hashicorp,
+            ValueCodec::Openraft(Encoding::Json, _) => Dialect::OpenraftJson,
+            ValueCodec::Openraft(Encoding::Msgpack, _) => Dialect::OpenraftMsgpack,
+            ValueCodec::Openraft(Encoding::Postcard, leader) => {
+                Dialect::OpenraftPostcard(ids(leader))
+            }
+            ValueCodec::Openraft(Encoding::Bincode, leader) => {
+                Dialect::OpenraftBincode(ids(leader))
+            }
+            ValueCodec::Sorock => Dialect::Sorock,
+            _ => Dialect::Any,
         }
     }
 
@@ -173,13 +196,25 @@ impl ValueCodec {
 
     /// Whether the bytes are the entry of `key`, and of which term, without decoding more.
     pub fn proves(self, value: &[u8], key: LogIndex) -> Option<Term> {
+        self.proves_kind(value, key).map(|(term, _)| term)
+    }
+
+    /// As [`ValueCodec::proves`], with the entry's kind; a command without contents is what a
+    /// leader writes first where the encoding has no kind for that.
+    pub fn proves_kind(self, value: &[u8], key: LogIndex) -> Option<(Term, EntryKind)> {
         if self == ValueCodec::RaftLog {
             let value = SharedBytes::from(value);
             let found = decode_in(&value, 0..value.len(), key).ok()?;
-            return (found.index_inside == key).then_some(found.entry.term);
+            let Entry { term, kind, .. } = found.entry;
+            return (found.index_inside == key).then_some((term, kind));
         }
         let found = self.framed(value, key).ok()?;
-        (found.index == key.0 && found.end == value.len()).then_some(Term(found.term))
+        let is_empty = found.payload.as_ref().is_none_or(|range| range.is_empty());
+        let kind = match found.kind {
+            EntryKind::Command if is_empty => EntryKind::Noop,
+            kind => kind,
+        };
+        (found.index == key.0 && found.end == value.len()).then_some((Term(found.term), kind))
     }
 
     /// Appends the value that holds `entry`: byte for byte what it was decoded from.

@@ -34,10 +34,19 @@ impl Candidate {
     }
 }
 
+/// A file that is no store by its content.
+#[derive(Clone, Debug)]
+pub(super) struct Plain {
+    pub(super) path: PathBuf,
+    pub(super) size_bytes: u64,
+}
+
 /// What lies below a directory.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
+    /// Files of no known content, and empty ones.
+    pub(super) plain: Vec<Plain>,
     /// What raftlog itself left behind, and what servers leave behind.
     pub(super) leftovers: Vec<(PathBuf, u64)>,
     /// What else is there, one line each.
@@ -139,7 +148,12 @@ impl Found {
     fn file(&mut self, path: PathBuf, size_bytes: u64, found: Content) {
         match file_candidate(&path, size_bytes, &found) {
             Some(candidate) => self.candidates.push(candidate),
-            None => self.note(format!("{}: {}", path.display(), found.words())),
+            None => {
+                self.note(format!("{}: {}", path.display(), found.words()));
+                if matches!(found, Content::Other(_)) {
+                    self.plain.push(Plain { path, size_bytes });
+                }
+            }
         }
     }
 }

@@ -5,10 +5,17 @@
 //! encodings that describe nothing (postcard, bincode) are only believed of several rows in
 //! sequence, or of the tables of a known project.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod names;
+mod proof;
 
-use crate::model::{GroupId, LogIndex, StableMap, Term};
+use std::collections::BTreeSet;
+
+use crate::model::{GroupId, StableMap, Term};
 use crate::store::codec::ValueCodec;
+use crate::store::redb::discover::names::{around_a_group, common};
+use crate::store::redb::discover::proof::{
+    Found, conf_tables, found, index_key, logs_of, proves, sample, vouches,
+};
 use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
 use crate::store::redb::pages::Pages;
 use crate::store::redb::schema::{Assigned, Logs, no_log};
@@ -18,45 +25,8 @@ use crate::store::redb::tables::Table;
 use crate::store::redb::tree::{Visit, Walk};
 use crate::store::{RedbSchema, StoreError};
 
-/// Rows of a table that are tried.
-const SAMPLE_ROWS: usize = 64;
-/// Rows in sequence that prove an encoding that describes nothing.
-const ENOUGH_ROWS: usize = 4;
 /// Groups that the keys of one table may name.
 const GROUPS_MAX: usize = 1 << 20;
-
-/// What decoding some rows of a table showed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Proof {
-    /// Rows that were tried.
-    tried: usize,
-    /// Rows that are the entry of their key.
-    proven: usize,
-    /// Rows that are, one index behind the other and without a lower term.
-    in_sequence: usize,
-}
-
-impl Proof {
-    fn most(self) -> bool {
-        self.proven > 0 && self.proven * 8 >= self.tried * 7
-    }
-
-    /// Whether the rows are entries, of a table that is named and typed as in a known schema.
-    fn of_known(self, codec: ValueCodec) -> bool {
-        match codec {
-            ValueCodec::Raw => true,
-            // Its dumps may be full of faults, each of which has its finding.
-            ValueCodec::RaftLog => self.proven > 0,
-            _ => self.most(),
-        }
-    }
-
-    /// Whether the rows are entries, of any table.
-    fn of_any(self, codec: ValueCodec) -> bool {
-        let several = self.in_sequence.saturating_add(1) >= ENOUGH_ROWS.max(self.tried / 2);
-        codec != ValueCodec::Raw && self.most() && (codec.describes_itself() || several)
-    }
-}
 
 /// Finds the log among `tables`: as told, or by proof.
 ///
@@ -82,7 +52,7 @@ fn as_told(
     tables: &[Table],
     told: &RedbSchema,
 ) -> Result<Option<Assigned>, StoreError> {
-    if *told == RedbSchema::default() {
+    if (RedbSchema { file_pattern: None, ..told.clone() }) == RedbSchema::default() {
         return Ok(None);
     }
     let named =
@@ -91,7 +61,10 @@ fn as_told(
     let logs_told = logs_told.map(|logs| Names::of_pattern(logs));
     let base = told.schema.as_deref().and_then(schemas::named);
     let codec = match (told.codec, base, logs_told.as_ref().and_then(named)) {
-        (None, None, Some(logs)) => codec_of(pages, &logs)?,
+        (None, None, Some(logs)) => match found(pages, &logs, tables)? {
+            Some(Found::Log(codec) | Found::Perhaps(codec)) => Some(codec),
+            None => None,
+        },
         (told, ..) => told,
     };
     let codec = codec.map(schemas::of_codec);
@@ -119,10 +92,13 @@ fn as_told(
         let label = if key == KeyForm::Unit { "ballot" } else { "" };
         layout.confs = vec![ConfTables { names, key, value, label: label.into() }].into();
     } else if base.is_none() && schema.codec != ValueCodec::RaftLog {
-        layout.confs = confs_beside(pages, tables, schema.codec, &layout.logs.names)?.into();
+        let names = &layout.logs.names;
+        let groups: Vec<GroupId> =
+            tables.iter().filter_map(|table| names.group(&table.name)).collect();
+        layout.confs = confs_beside(pages, tables, schema.codec, (names, &groups))?.into();
     }
     let assigned = Assigned::new(schema, layout, tables);
-    if base.is_some() && told.codec.is_none() && is_another(pages, &assigned)? {
+    if base.is_some() && told.codec.is_none() && all_are_others(pages, &assigned)? {
         return Err(missing(&format!("log of the schema {}", schema.name())));
     }
     Ok(Some(assigned))
@@ -130,7 +106,7 @@ fn as_told(
 
 /// Whether there are rows, and not one of them is an entry in the encoding that was told: that is
 /// no damage.
-fn is_another(pages: &Pages, assigned: &Assigned) -> Result<bool, StoreError> {
+fn all_are_others(pages: &Pages, assigned: &Assigned) -> Result<bool, StoreError> {
     let mut tried = 0;
     for (_, logs) in assigned.logs() {
         let proof = sample(pages, logs)?;
@@ -142,10 +118,10 @@ fn is_another(pages: &Pages, assigned: &Assigned) -> Result<bool, StoreError> {
     Ok(tried > 0)
 }
 
-/// The form of a table's keys, when they can name indexes.
-fn index_key(table: &Table) -> Option<KeyForm> {
-    let able = |key: &KeyForm| !matches!(key, KeyForm::Text | KeyForm::Unit);
-    KeyForm::of(table).filter(able).filter(|_| !table.definition.multimap)
+/// Whether a table has rows, and not one is an entry.
+fn is_another(pages: &Pages, logs: &Logs) -> Result<bool, StoreError> {
+    let proof = sample(pages, logs)?;
+    Ok(proof.tried > 0 && proof.proven == 0)
 }
 
 fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
@@ -165,45 +141,91 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
     let claimed = |table: &Table, by: &Option<Assigned>| {
         by.as_ref().is_some_and(|by| by.tables().any(|known| known.name == table.name))
     };
-    let mut candidates: BTreeMap<String, (ValueCodec, Vec<Table>)> = BTreeMap::new();
-    for table in tables.iter().filter(|table| !claimed(table, &found)) {
-        if let Some(codec) = codec_of(pages, table)? {
-            let alike = format!("{} {} {}", codec.as_str(), table.types(), family(&table.name));
-            candidates.entry(alike).or_insert((codec, Vec::new())).1.push(table.clone());
-        }
-    }
+    let unclaimed: Vec<&Table> = tables.iter().filter(|table| !claimed(table, &found)).collect();
+    let Candidates { logs, perhaps } = candidates(pages, &unclaimed, tables)?;
     // A conf table of a usual name proves no project without its log, where another table is one.
-    if !candidates.is_empty() {
+    if !logs.is_empty() {
         found = found.filter(|found| sure || found.logs().next().is_some());
     }
-    match (found, candidates.pop_first(), candidates.is_empty()) {
-        (Some(found), None, _) => Ok(found),
-        (None, Some((_, (codec, logs))), true) => any(pages, tables, codec, &logs),
-        (None, None, _) => match if empty.is_empty() { bare } else { empty }.split_first() {
+    match (found, logs.as_slice()) {
+        (Some(found), []) => Ok(found),
+        (None, [_, ..]) => match groups(pages, &logs)? {
+            Some((codec, names)) => any(pages, tables, (codec, names), &logs),
+            None => Err(two_logs(pages, None, &logs)),
+        },
+        (None, []) => match if empty.is_empty() { bare } else { empty }.split_first() {
             // Who else uses these tables does not matter as long as nothing is in them.
             Some((first, rest)) if rest.iter().all(|other| names(other) == names(first)) => {
                 Ok(first.clone())
             }
-            _ => Err(no_log(pages.path(), tables, tried())),
+            _ => Err(no_log(pages.path(), tables, tried(&perhaps))),
         },
-        (found, first, _) => {
-            let mut lines: Vec<String> = found
-                .iter()
-                .flat_map(Assigned::logs)
-                .map(|(_, l)| line(&l.table, l.codec))
-                .collect();
-            let others = first.into_iter().chain(candidates);
-            lines.extend(others.flat_map(|(_, (codec, tables))| {
-                tables.into_iter().map(move |table| line(&table, codec))
-            }));
-            Err(StoreError::Ambiguous {
-                path: pages.path().to_path_buf(),
-                what: "more than one table is a Raft log; name the one that is meant with \
-                       --redb-logs-table and --redb-codec"
-                    .to_owned(),
-                candidates: lines,
-            })
+        (Some(found), _) => Err(two_logs(pages, Some(&found), &logs)),
+    }
+}
+
+/// Tables that are logs by what is in them, and those that could be.
+#[derive(Default)]
+struct Candidates {
+    logs: Vec<(Table, ValueCodec)>,
+    perhaps: Vec<(Table, ValueCodec)>,
+}
+
+fn candidates(
+    pages: &Pages,
+    unclaimed: &[&Table],
+    tables: &[Table],
+) -> Result<Candidates, StoreError> {
+    let mut candidates = Candidates::default();
+    for table in unclaimed {
+        match found(pages, table, tables)? {
+            Some(Found::Log(codec)) => candidates.logs.push(((*table).clone(), codec)),
+            Some(Found::Perhaps(codec)) => candidates.perhaps.push(((*table).clone(), codec)),
+            None => {}
         }
+    }
+    Ok(candidates)
+}
+
+/// The encoding and the pattern of several logs that are groups of one: all of the same types, in
+/// one encoding, with names that differ in one part alone.
+fn groups(
+    pages: &Pages,
+    logs: &[(Table, ValueCodec)],
+) -> Result<Option<(ValueCodec, Names)>, StoreError> {
+    let Some(((first, codec), rest)) = logs.split_first() else { return Ok(None) };
+    if rest.is_empty() {
+        let names = Names { bare: Some(first.name.clone().into()), around: None };
+        return Ok(Some((*codec, names)));
+    }
+    let alike = rest.iter().all(|(table, _)| table.types() == first.types());
+    let named: Vec<&str> = logs.iter().map(|(table, _)| table.name.as_str()).collect();
+    let in_keys = KeyForm::of(first) == Some(KeyForm::Pair);
+    let Some(names) = common(&named).filter(|_| alike && !in_keys) else { return Ok(None) };
+    // What few rows leave open, the others may decide.
+    for (_, codec) in logs {
+        let mut all = true;
+        for (table, own) in logs {
+            all = all && (own == codec || proves(pages, table, *codec)?);
+        }
+        if all {
+            return Ok(Some((*codec, names)));
+        }
+    }
+    Ok(None)
+}
+
+fn two_logs(pages: &Pages, found: Option<&Assigned>, logs: &[(Table, ValueCodec)]) -> StoreError {
+    let found = found.into_iter().flat_map(Assigned::logs);
+    let known = found.map(|(_, logs)| line(&logs.table, logs.codec));
+    let others = logs.iter().map(|(table, codec)| line(table, *codec));
+    StoreError::Ambiguous {
+        path: pages.path().to_path_buf(),
+        what: "more than one table is a Raft log; name the one that is meant with \
+               --redb-logs-table and --redb-codec, or the groups that they are with \
+               --redb-group-pattern"
+            .to_owned(),
+        candidates: known.chain(others).collect(),
     }
 }
 
@@ -215,27 +237,25 @@ fn line(table: &Table, codec: ValueCodec) -> String {
     format!("{}, decodes as {}", table.words(), codec.as_str())
 }
 
-fn tried() -> Vec<String> {
+fn tried(perhaps: &[(Table, ValueCodec)]) -> Vec<String> {
     let codecs = ValueCodec::ALL.iter().filter(|codec| **codec != ValueCodec::Raw);
     let names: Vec<&str> = codecs.map(|codec| codec.as_str()).collect();
-    vec![
+    let weak = perhaps.iter().map(|(table, codec)| {
+        format!(
+            "{}; that proves too little without a vote or hard state beside it; if it is the log: \
+             --redb-logs-table {} --redb-codec {}",
+            line(table, *codec),
+            table.name.escape_debug(),
+            codec.as_str()
+        )
+    });
+    let all = [
         format!("tried of every table with a number or 8 bytes as key: {}", names.join(", ")),
         "told by hand: --redb-schema, or --redb-logs-table, --redb-conf-table, --redb-codec, \
          --redb-group-pattern"
             .to_owned(),
-    ]
-}
-
-/// Tables whose names differ in a number at the end, or behind a separator, are of one family.
-fn family(name: &str) -> &str {
-    let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    match digits.strip_suffix(['-', '.', '/', '_', ':']) {
-        Some(_) => digits,
-        None => match name.rfind('/') {
-            Some(slash) => name.get(..=slash).unwrap_or(name),
-            None => name,
-        },
-    }
+    ];
+    weak.chain(all).collect()
 }
 
 /// How the tables that a known schema names are its.
@@ -262,9 +282,9 @@ fn known(pages: &Pages, assigned: &Assigned) -> Result<Claim, StoreError> {
     }
     let codec = assigned.schema.codec;
     let mut rows_seen = false;
-    for (_, logs) in assigned.logs() {
+    for (group, logs) in assigned.logs() {
         let proof = sample(pages, logs)?;
-        if proof.of_known(logs.codec) {
+        if proof.of_known(logs.codec, has_vote(pages, assigned, group)?) {
             return Ok(Claim::Proven);
         }
         rows_seen |= proof.tried > 0;
@@ -282,6 +302,18 @@ fn known(pages: &Pages, assigned: &Assigned) -> Result<Claim, StoreError> {
     Ok(if rows_seen { Claim::None } else { Claim::Empty })
 }
 
+/// Whether a vote or hard state stands beside the log of a group, in the encoding of its entries.
+fn has_vote(pages: &Pages, assigned: &Assigned, group: &GroupId) -> Result<bool, StoreError> {
+    let codec = assigned.schema.codec;
+    let tables = assigned.groups.get(group);
+    for (conf, table) in tables.iter().flat_map(|tables| &tables.confs) {
+        if vouches(pages, (conf, table), (codec, Term(0)))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether one of the stable keys is a record that every node has.
 fn has_record(stable: &StableMap, codec: ValueCodec, confs: &[ConfTables]) -> bool {
     stable.iter().any(|(key, value)| match Record::of(key, confs) {
@@ -291,80 +323,34 @@ fn has_record(stable: &StableMap, codec: ValueCodec, confs: &[ConfTables]) -> bo
     })
 }
 
-/// The encoding in which the rows of any table are entries.
-fn codec_of(pages: &Pages, table: &Table) -> Result<Option<ValueCodec>, StoreError> {
-    let (Some(key), Some(value)) = (index_key(table), ValueForm::of(table)) else {
-        return Ok(None);
-    };
-    for codec in ValueCodec::ALL {
-        let logs = Logs {
-            table: table.clone(),
-            key,
-            value,
-            within: None,
-            codec,
-            index_usual_min: LogIndex(0),
-        };
-        if sample(pages, &logs)?.of_any(codec) {
-            return Ok(Some(codec));
-        }
-    }
-    Ok(None)
-}
-
-/// Tries some rows of a table.
-fn sample(pages: &Pages, logs: &Logs) -> Result<Proof, StoreError> {
-    let mut proof = Proof::default();
-    let mut before: Option<(Option<u64>, LogIndex, Term)> = None;
-    let table = &logs.table;
-    let mut walk = Walk::new(pages, table.shape("a page of a log table"), table.root());
-    while let Some(visit) = walk.step() {
-        let Visit::Leaf(leaf) = visit? else { continue };
-        for row in 0..leaf.rows() {
-            if proof.tried >= SAMPLE_ROWS {
-                return Ok(proof);
-            }
-            proof.tried += 1;
-            let key = leaf.key(row);
-            let Some(index) = logs.key.index(key) else { continue };
-            let value = logs.value(&leaf, row);
-            let Some(term) = value.and_then(|value| logs.codec.proves(value, index)) else {
-                continue;
-            };
-            proof.proven += 1;
-            let group = logs.key.group(key);
-            let follows = before.is_some_and(|(of, last, before)| {
-                of == group && last.next() == Some(index) && before <= term
-            });
-            proof.in_sequence += usize::from(follows);
-            before = Some((group, index, term));
-        }
-    }
-    Ok(proof)
-}
-
 /// A log in tables of any name.
 fn any(
     pages: &Pages,
     tables: &[Table],
-    codec: ValueCodec,
-    logs: &[Table],
+    (codec, names): (ValueCodec, Names),
+    logs: &[(Table, ValueCodec)],
 ) -> Result<Assigned, StoreError> {
-    let [first, ..] = logs else { return Err(no_log(pages.path(), tables, tried())) };
-    let names = match logs {
-        [one] => Names { bare: Some(one.name.clone().into()), around: None },
-        _ => {
-            let before = family(&first.name).to_owned();
-            Names { bare: None, around: Some((before.into(), "".into())) }
-        }
-    };
-    let (Some(key), Some(value)) = (index_key(first), ValueForm::of(first)) else {
-        return Err(no_log(pages.path(), tables, tried()));
+    let first = logs.first().and_then(|(first, _)| logs_of(first, codec));
+    let Some(Logs { key, value, .. }) = first else {
+        return Err(no_log(pages.path(), tables, tried(&[])));
     };
     let schema: &'static Schema = schemas::of_codec(codec);
-    let confs = confs_beside(pages, tables, codec, &names)?;
+    let groups: Vec<GroupId> =
+        logs.iter().filter_map(|(table, _)| names.group(&table.name)).collect();
+    let confs = confs_beside(pages, tables, codec, (&names, &groups))?;
+    let is_log = |table: &Table| logs.iter().any(|(log, _)| log.name == table.name);
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for table in tables {
+        // What is called like a group's log and holds something else is none.
+        let strange = names.group(&table.name).is_some()
+            && !is_log(table)
+            && matches!(logs_of(table, codec), Some(logs) if is_another(pages, &logs)?);
+        if strange { &mut others } else { &mut own }.push(table.clone());
+    }
     let layout = Layout { logs: LogTables { names, key, value }, confs: confs.into() };
-    Ok(Assigned::new(schema, layout, tables))
+    let mut assigned = Assigned::new(schema, layout, &own);
+    assigned.others.extend(others);
+    Ok(assigned)
 }
 
 /// The tables beside logs of these names that hold records: one a group where the logs are so.
@@ -372,25 +358,29 @@ fn confs_beside(
     pages: &Pages,
     tables: &[Table],
     codec: ValueCodec,
-    logs: &Names,
+    (logs, groups): (&Names, &[GroupId]),
 ) -> Result<Vec<ConfTables>, StoreError> {
     let mut confs: Vec<ConfTables> = Vec::new();
-    for table in tables.iter().filter(|table| logs.group(&table.name).is_none()) {
+    let groups: Vec<&str> = groups.iter().filter_map(GroupId::name).collect();
+    let is_log = |table: &Table| match logs.group(&table.name) {
+        Some(GroupId::Named(_)) => index_key(table).is_some() && conf_tables(table).is_none(),
+        other => other.is_some(),
+    };
+    for table in tables.iter().filter(|table| !is_log(table)) {
         if confs.iter().any(|conf| conf.names.group(&table.name).is_some()) {
             continue;
         }
         let Some(conf) = conf_of(pages, table, codec)? else { continue };
-        let names = match (&logs.around, family(&table.name)) {
-            (Some(_), before) if before != table.name => {
-                let around = Some((before.to_owned().into(), "".into()));
-                Names { bare: None, around }
+        let names = around_a_group(&table.name, &groups);
+        let label = match (confs.is_empty(), &names) {
+            (true, _) => String::new(),
+            (false, Some(Names { around: Some((before, behind)), .. })) => {
+                let bare = format!("{before}{behind}");
+                bare.trim_matches(['-', '.', '/', '_', ':']).to_owned()
             }
-            _ => conf.names,
+            (false, _) => table.name.clone(),
         };
-        let label = match confs.is_empty() {
-            true => String::new(),
-            false => family(&table.name).trim_end_matches(['-', '.', '/', '_', ':']).to_owned(),
-        };
+        let names = names.unwrap_or(conf.names);
         confs.push(ConfTables { names, label: label.into(), ..conf });
     }
     // The one that takes every key stands last.
@@ -405,14 +395,7 @@ fn conf_of(
     table: &Table,
     codec: ValueCodec,
 ) -> Result<Option<ConfTables>, StoreError> {
-    let (Some(key), Some(value)) = (KeyForm::of(table), ValueForm::of(table)) else {
-        return Ok(None);
-    };
-    if !matches!(key, KeyForm::Text | KeyForm::Bytes) || table.definition.multimap {
-        return Ok(None);
-    }
-    let names = Names { bare: Some(table.name.clone().into()), around: None };
-    let conf = ConfTables { names, key, value, label: "".into() };
+    let Some(conf) = conf_tables(table) else { return Ok(None) };
     let rows = [(conf.clone(), table.clone())];
     let (stable, _) = stable::read(pages, &rows, &GroupId::Unnamed, codec)?;
     let own = table.name == "conf" || has_record(&stable, codec, std::slice::from_ref(&conf));

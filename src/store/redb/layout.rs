@@ -68,6 +68,11 @@ impl KeyForm {
         form.map(|(form, ..)| form)
     }
 
+    /// Whether keys of this form can name indexes.
+    pub fn names_indexes(self) -> bool {
+        !matches!(self, KeyForm::Text | KeyForm::Unit)
+    }
+
     /// The index that a key names.
     pub fn index(self, key: &[u8]) -> Option<LogIndex> {
         let number = match self {
@@ -180,6 +185,14 @@ impl Names {
         }
     }
 
+    /// As [`Names::of_pattern`] reads it.
+    pub fn pattern(&self) -> String {
+        match (&self.around, &self.bare) {
+            (Some((before, behind)), _) => format!("{before}{{}}{behind}"),
+            (None, bare) => bare.as_deref().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The group whose table has this name.
     pub fn group(&self, table: &str) -> Option<GroupId> {
         if self.bare.as_deref() == Some(table) {
@@ -254,18 +267,6 @@ pub struct Layout {
     pub logs: LogTables,
     /// What else there is; tables whose stable keys have a label stand before the one without.
     pub confs: Cow<'static, [ConfTables]>,
-}
-
-impl Layout {
-    /// What the layout is as the note of a group's state.
-    pub fn note(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// The layout that a note says, if it is one.
-    pub fn of_note(note: &[u8]) -> Option<Layout> {
-        serde_json::from_slice(note).ok()
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod discover;
 mod entries;
 mod format;
 mod layout;
+mod noted;
+mod origin;
 mod page;
 mod pages;
 mod salvage;
@@ -23,11 +25,13 @@ mod survey;
 mod tables;
 mod tree;
 
-pub use directory::{RedbDirectory, groups_of};
+pub use directory::{RedbDirectory, family_of, group_of};
 pub use format::recognise;
-pub use salvage::RedbSalvage;
-pub use sink::RedbSink;
-pub use source::RedbStore;
+pub use layout::Names;
+pub use origin::{RedbOrigin, note_in_target, origin};
+pub use salvage::{RedbDirectorySalvage, RedbSalvage};
+pub use sink::{RedbDirectorySink, RedbSink};
+pub use source::{RedbStore, holds_log};
 
 #[cfg(test)]
 mod tests;

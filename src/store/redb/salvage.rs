@@ -10,7 +10,10 @@
 //!    leaf is what redb once wrote; [`Ground::choose`] says when an entry in it is still the log's.
 //!    Only where the file holds one log: pages do not say whose they are.
 
+mod directory;
 mod ground;
+
+pub use directory::RedbDirectorySalvage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,11 +29,13 @@ use crate::store::redb::format::{
     SUM_BYTES, Slot,
 };
 use crate::store::redb::layout::KeyForm;
+use crate::store::redb::noted::Noted;
+use crate::store::redb::origin::RedbOrigin;
 use crate::store::redb::page::{Leaf, Node};
 use crate::store::redb::pages::Pages;
 use crate::store::redb::salvage::ground::{Copy, Ground};
 use crate::store::redb::schema::{Assigned, GroupTables, Logs};
-use crate::store::redb::schemas::Schema;
+use crate::store::redb::source::Like;
 use crate::store::redb::stable;
 use crate::store::redb::tables::{Table, read_tables};
 use crate::store::redb::tree::{Visit, Walk};
@@ -43,8 +48,7 @@ use crate::vfs::{Fs, Held, OpenMode};
 /// A damaged redb file.
 pub struct RedbSalvage {
     pages: Pages,
-    schema: &'static Schema,
-    version: RedbFormat,
+    like: Like,
     groups: BTreeMap<GroupId, Part>,
     /// Names and rows of the tables that are no part of a log.
     others: Vec<(String, u64)>,
@@ -101,12 +105,27 @@ impl RedbSalvage {
         let newest_tables = read_tables(&pages, newest.user)?.0;
         let own = Assigned::new(assigned.schema, assigned.layout.clone(), &newest_tables);
         let others = own.other_contents();
-        let version = if newest.version == 2 { RedbFormat::V2 } else { RedbFormat::V3 };
-        let schema = assigned.schema;
-        let mut search = Search { pages: &pages, assigned, own, before, faults };
+        let version = RedbFormat::of_number(newest.version).unwrap_or_default();
+        let (schema, layout) = (assigned.schema, assigned.layout.clone());
+        let mut search = Search { pages: &pages, version, assigned, own, before, faults };
         let groups = search.groups()?;
         let files = [StoreFile { path: path.to_owned(), size_bytes }];
-        Ok(RedbSalvage { pages, schema, version, groups, others, files, _lock: lock })
+        let like = Like { schema, layout, format: version };
+        Ok(RedbSalvage { pages, like, groups, others, files, _lock: lock })
+    }
+
+    /// How this file is laid out.
+    pub fn like(&self) -> Like {
+        self.like.clone()
+    }
+
+    /// Whether there is anything but tables without a row.
+    pub fn holds_something(&self) -> bool {
+        self.groups.values().any(|part| {
+            let live = part.live().is_some_and(|logs| logs.table.definition.rows > 0);
+            let damaged = part.salvaged.dropped_total > 0;
+            live || damaged || !part.copies.is_empty() || !part.state.stable.is_empty()
+        })
     }
 
     fn part(&self, group: &GroupId) -> Option<&Part> {
@@ -181,6 +200,7 @@ fn damaged_root(pages: &Pages, tables: &[Table]) -> Result<Option<Fault>, StoreE
 /// The search under way.
 struct Search<'p> {
     pages: &'p Pages,
+    version: RedbFormat,
     /// The tables as they were found.
     assigned: Assigned,
     /// Those of the newest commit.
@@ -269,12 +289,11 @@ impl Search<'_> {
             salvaged.state = StateTaken::Lost;
         }
         let schema = self.assigned.schema;
-        let own = schema.known && self.assigned.layout == schema.layout;
-        let note = if own { Vec::new() } else { self.assigned.layout.note() };
+        let note = Noted::new(schema, &self.assigned.layout, self.version).write();
         let mut state = LogState {
             stable: stable.or(partial).unwrap_or_default(),
             schema: Some(schema.name().to_owned()),
-            note: note.into(),
+            note,
             ..LogState::default()
         };
         stable::interpret(&mut state, codec, &self.assigned.layout.confs);
@@ -486,8 +505,10 @@ impl Salvage for RedbSalvage {
         None
     }
 
-    fn redb(&self) -> Option<(&'static str, RedbFormat)> {
-        Some((self.schema.name(), self.version))
+    fn redb(&self) -> Option<RedbOrigin> {
+        let (schema, format) = (self.like.schema.name().to_owned(), Some(self.like.format));
+        let tables = RedbSchema::default();
+        Some(RedbOrigin { schema, format, files: None, tables })
     }
 
     fn other_contents(&self) -> Vec<(String, u64)> {

@@ -136,20 +136,17 @@ impl Assigned {
 
     fn take(&mut self, table: &Table) {
         let logs = &self.layout.logs;
-        if let Some(group) = logs.names.group(&table.name) {
-            if fits(table, logs.key, logs.value) {
-                let logs = Logs {
-                    table: table.clone(),
-                    key: logs.key,
-                    value: logs.value,
-                    within: None,
-                    codec: self.schema.codec,
-                    index_usual_min: LogIndex(self.schema.profile.index_usual_min),
-                };
-                self.groups.entry(group).or_default().logs = Some(logs);
-            } else {
-                self.misfits.push(table.clone());
-            }
+        let of_logs = logs.names.group(&table.name);
+        if let Some(group) = of_logs.clone().filter(|_| fits(table, logs.key, logs.value)) {
+            let logs = Logs {
+                table: table.clone(),
+                key: logs.key,
+                value: logs.value,
+                within: None,
+                codec: self.schema.codec,
+                index_usual_min: LogIndex(self.schema.profile.index_usual_min),
+            };
+            self.groups.entry(group).or_default().logs = Some(logs);
             return;
         }
         let confs = self.layout.confs.iter();
@@ -169,6 +166,7 @@ impl Assigned {
                 self.groups.entry(group).or_default().confs.push((conf, table.clone()));
             }
             Some(_) => self.misfits.push(table.clone()),
+            None if of_logs.is_some() => self.misfits.push(table.clone()),
             None => self.others.push(table.clone()),
         }
     }

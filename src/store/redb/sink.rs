@@ -7,7 +7,10 @@
 //! nothing.
 
 mod backend;
+mod directory;
 mod writer;
+
+pub use directory::RedbDirectorySink;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use crate::model::{
 use crate::store::codec::{ValueCodec, stable_to_store};
 use crate::store::redb::format::{HEADER_BYTES, Header};
 use crate::store::redb::layout::{KeyForm, Layout, LogTables, ValueForm};
+use crate::store::redb::noted::Noted;
 use crate::store::redb::schemas::Schema;
 use crate::store::redb::sink::backend::Shared;
 use crate::store::redb::sink::writer::{Writer, writer};
@@ -92,6 +96,15 @@ impl RedbSink {
         format: RedbFormat,
     ) -> Result<RedbSink, StoreError> {
         let partial = target.begin()?;
+        RedbSink::within(target, partial, (schema, format))
+    }
+
+    /// Creates an empty database at `partial`, which is the target's partial name or lies below it.
+    fn within(
+        target: Target,
+        partial: PathBuf,
+        (schema, format): (&'static Schema, RedbFormat),
+    ) -> Result<RedbSink, StoreError> {
         let fs = Arc::clone(target.fs());
         let file = fs.open(&partial, OpenMode::CreateNew).map_err(io_error("create", &partial))?;
         let file = Arc::new(Shared::new(file));
@@ -185,7 +198,7 @@ impl RedbSink {
         if !own && !self.schema.takes_any {
             return Err(self.foreign(group, state.schema.as_deref()));
         }
-        let noted = if own { Layout::of_note(&state.note) } else { None };
+        let noted = if own { Noted::read(&state.note).layout() } else { None };
         Ok(noted.unwrap_or_else(|| self.schema.layout.clone()))
     }
 
@@ -231,7 +244,7 @@ impl RedbSink {
             "{whose} is of schema {from}, and {} only takes logs that were read in it",
             self.schema.name()
         );
-        self.not_so(what, "write it in the default schema: --redb-schema raft-boltdb")
+        self.not_so(what, "write it in the default schema: --to-redb-schema raft-boltdb")
     }
 
     fn not_so(&self, what: String, way_out: &str) -> StoreError {
@@ -241,6 +254,16 @@ impl RedbSink {
 
     fn refused(&self, what: String) -> StoreError {
         self.not_so(what, "hand over groups and entries in ascending order")
+    }
+
+    /// Writes what waits, closes the database and syncs its file, whose size it returns.
+    fn close(&mut self) -> Result<u64, StoreError> {
+        self.flush()?;
+        drop(self.writer.take());
+        self.check_closed()?;
+        let file = self.file.file();
+        file.sync().map_err(io_error("sync", &self.partial))?;
+        file.size().map_err(io_error("look at", &self.partial))
     }
 
     /// The database closed itself; whether that worked shows only in the file.
@@ -293,12 +316,7 @@ impl LogSink for RedbSink {
     }
 
     fn seal(mut self: Box<Self>) -> Result<Sealed, StoreError> {
-        self.flush()?;
-        drop(self.writer.take());
-        self.check_closed()?;
-        let file = self.file.file();
-        file.sync().map_err(io_error("sync", &self.partial))?;
-        let size = file.size().map_err(io_error("look at", &self.partial))?;
+        let size = self.close()?;
         let dir = parent_of(&self.partial);
         self.target.fs().sync_dir(dir).map_err(io_error("sync", dir))?;
         self.sealed = true;

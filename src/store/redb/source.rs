@@ -10,16 +10,18 @@ use crate::store::redb::commit::{Chosen, choose, first_damage, refuse_version};
 use crate::store::redb::discover::discover;
 use crate::store::redb::entries::{EntryWalk, HeadWalk, LOG_PAGE, bounds, indexes};
 use crate::store::redb::format::{HEADER_BYTES, Header, PAGE_BYTES, Slot};
+use crate::store::redb::layout::{Layout, Names};
+use crate::store::redb::noted::Noted;
 use crate::store::redb::pages::Pages;
 use crate::store::redb::schema::{Assigned, GroupTables, Roles};
-use crate::store::redb::schemas;
+use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::survey::survey;
 use crate::store::redb::tables::{Table, read_tables};
 use crate::store::redb::tree::{Visit, Walk};
 use crate::store::redb::{scan, stable};
 use crate::store::{
-    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, RedbSchema,
-    Space, Store, StoreError, StoreFile, io_error,
+    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, RedbFormat,
+    RedbSchema, Space, Store, StoreError, StoreFile, io_error,
 };
 use crate::vfs::{Fs, Held, OpenMode};
 
@@ -30,7 +32,7 @@ pub struct RedbStore {
     commit: Slot,
     assigned: Assigned,
     roles: Roles,
-    /// The layout, where its schema does not say it already.
+    /// Where everything lies, where its schema does not say it already.
     note: SharedBytes,
     faults: Vec<Fault>,
     evidence: Vec<String>,
@@ -41,8 +43,7 @@ pub struct RedbStore {
 
 impl RedbStore {
     /// Opens the file at `path`, which the caller has locked where that is possible. Which tables
-    /// are the log is found by proof, unless it is `told`. A log without a name gets the one
-    /// that its file has, where it is one of several.
+    /// are the log is found by proof, unless it is `told`.
     ///
     /// # Errors
     /// `NotFound` for an empty file and one without a Raft log, `Ambiguous` for one with two,
@@ -51,9 +52,43 @@ impl RedbStore {
     pub fn open(
         fs: &dyn Fs,
         path: &Path,
-        (told, named): (&RedbSchema, Option<GroupId>),
+        told: &RedbSchema,
         lock: Option<Box<dyn Held>>,
     ) -> Result<RedbStore, StoreError> {
+        let mut store = RedbStore::of_file(fs, path, |pages, tables| {
+            Ok((discover(pages, tables, told)?, None))
+        })?;
+        store._lock = lock;
+        Ok(store)
+    }
+
+    /// As [`RedbStore::open`] for a file of a directory, whose log gets the name that its file has
+    /// among the `names` of all; laid out `like` another of them, where nothing in it proves what
+    /// it is. The caller keeps the lock.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn open_as_group(
+        fs: &dyn Fs,
+        path: &Path,
+        told: &RedbSchema,
+        (group, names): (&GroupId, &Names),
+        like: Option<&Like>,
+    ) -> Result<RedbStore, StoreError> {
+        RedbStore::of_file(fs, path, |pages, tables| {
+            let mut assigned = match like {
+                Some(like) => Assigned::new(like.schema, like.layout.clone(), tables),
+                None => discover(pages, tables, told)?,
+            };
+            assigned.rename(group.clone());
+            if like.is_some() {
+                assigned.groups.entry(group.clone()).or_default();
+            }
+            Ok((assigned, Some(names.clone())))
+        })
+    }
+
+    fn of_file(fs: &dyn Fs, path: &Path, find: impl Finding) -> Result<RedbStore, StoreError> {
         let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
         let size = file.size().map_err(io_error("look at", path))?;
         if size == 0 {
@@ -79,21 +114,21 @@ impl RedbStore {
         };
         refuse_version(&header, &pages)?;
         let chosen = choose(&header, &pages)?;
-        RedbStore::with(pages, header, (chosen, told, named), lock)
+        RedbStore::with(pages, header, chosen, find)
     }
 
     fn with(
         pages: Pages,
         header: Header,
-        (chosen, told, named): (Chosen, &RedbSchema, Option<GroupId>),
-        lock: Option<Box<dyn Held>>,
+        chosen: Chosen,
+        find: impl Finding,
     ) -> Result<RedbStore, StoreError> {
         let Chosen { commit, mut faults, newer, closing } = chosen;
         let (tables, odd_tables) = read_tables(&pages, commit.user)?;
         let nothing_to_read = odd_tables.first().cloned();
         faults.extend(odd_tables);
-        let mut assigned = match (discover(&pages, &tables, told), nothing_to_read) {
-            (Ok(assigned), _) => assigned,
+        let (assigned, files) = match (find(&pages, &tables), nothing_to_read) {
+            (Ok(found), _) => found,
             (Err(StoreError::NotFound { .. }), Some(fault)) => return Err(fault.into()),
             (Err(error @ StoreError::NotFound { .. }), None) => {
                 // What would prove a log may be what is damaged.
@@ -102,9 +137,6 @@ impl RedbStore {
             }
             (Err(error), _) => return Err(error),
         };
-        if let Some(group) = named {
-            assigned.rename(group);
-        }
         let evidence = evidence(&commit, closing, &assigned);
         if let Some((newer, damage)) = newer {
             faults.push(fallback(&pages, (&commit, &assigned), &newer, &damage)?);
@@ -112,8 +144,8 @@ impl RedbStore {
         for (group, tables) in &assigned.groups {
             faults.extend(stable::read(&pages, &tables.confs, group, assigned.schema.codec)?.1);
         }
-        let own = assigned.schema.known && assigned.layout == assigned.schema.layout;
-        let note = if own { Vec::new() } else { assigned.layout.note() };
+        let format = RedbFormat::of_number(commit.version).unwrap_or_default();
+        let note = Noted::new(assigned.schema, &assigned.layout, format).in_files(files).write();
         let roles = assigned.roles();
         let files =
             [StoreFile { path: pages.path().to_path_buf(), size_bytes: pages.size_bytes() }];
@@ -123,17 +155,29 @@ impl RedbStore {
             commit,
             assigned,
             roles,
-            note: SharedBytes::from(note),
+            note,
             faults,
             evidence,
             files,
-            _lock: lock,
+            _lock: None,
         })
     }
 
     /// Why this is a Raft log in a redb file, and in which state it was left, one line each.
     pub fn evidence(&self) -> &[String] {
         &self.evidence
+    }
+
+    /// Whether a row of the log is there, or a record beside it.
+    pub fn holds_something(&self) -> bool {
+        self.assigned.tables().any(|table| table.definition.rows > 0)
+    }
+
+    /// How this file is laid out.
+    pub fn like(&self) -> Like {
+        let Assigned { schema, layout, .. } = &self.assigned;
+        let format = RedbFormat::of_number(self.commit.version).unwrap_or_default();
+        Like { schema, layout: layout.clone(), format }
     }
 
     fn tables(&self, group: &GroupId) -> Result<&GroupTables, StoreError> {
@@ -147,6 +191,35 @@ impl RedbStore {
         })
     }
 }
+
+/// Whether the redb file at `path` holds a Raft log, or is damaged so that nobody can say.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn holds_log(fs: &dyn Fs, path: &Path, told: &RedbSchema) -> Result<bool, StoreError> {
+    match RedbStore::open(fs, path, told, None) {
+        Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error @ StoreError::Io(_)) => Err(error),
+        Ok(_) | Err(_) => Ok(true),
+    }
+}
+
+/// How a redb file is laid out.
+#[derive(Clone)]
+pub struct Like {
+    /// Its schema.
+    pub schema: &'static Schema,
+    /// Its tables.
+    pub layout: Layout,
+    /// Its file format.
+    pub format: RedbFormat,
+}
+
+/// Finds the log among the tables of a file, and says which names the files have, where it is one
+/// of several.
+trait Finding: FnOnce(&Pages, &[Table]) -> Result<(Assigned, Option<Names>), StoreError> {}
+
+impl<F: FnOnce(&Pages, &[Table]) -> Result<(Assigned, Option<Names>), StoreError>> Finding for F {}
 
 fn group_words(group: &GroupId) -> String {
     match group.name() {

@@ -65,7 +65,7 @@ impl Last {
 /// Writes two groups of a few entries and publishes them.
 fn write(fs: &Arc<dyn Fs>, format: RedbFormat, last: Last) -> Result<(), StoreError> {
     let target = Target::check(Arc::clone(fs), Path::new(TARGET), false)?;
-    let options = SinkOptions { redb_format: format, ..SinkOptions::default() };
+    let options = SinkOptions { redb_format: Some(format), ..SinkOptions::default() };
     let mut sink = create_sink(Format::Redb, target, &options)?;
     for (group, state) in [(GroupId::Unnamed, voted()), (GroupId::named("b/c"), voted())] {
         sink.begin_group(&group, &state)?;

@@ -20,9 +20,11 @@ mod zlayer;
 
 pub use any::of_codec;
 
+use std::sync::LazyLock;
+
 use crate::store::codec::ValueCodec;
 use crate::store::redb::layout::Layout;
-use crate::store::{Profile, RedbFormat};
+use crate::store::{Holds, Profile, RedbFormat, SinkOptions};
 
 /// How one project, or any that uses an encoding, keeps its Raft log in redb.
 pub struct Schema {
@@ -80,4 +82,23 @@ pub fn named(name: &str) -> Option<&'static Schema> {
 /// The default schema: that of raft-boltdb.
 pub fn default() -> &'static Schema {
     &raft_boltdb::SCHEMA
+}
+
+/// The schema of a target.
+pub fn of_target(options: &SinkOptions) -> &'static Schema {
+    let told = options.redb_schema.as_deref().and_then(named);
+    told.unwrap_or_else(default)
+}
+
+/// What a directory can hold that has a file in `schema` for each group.
+pub fn profile_of_files(schema: &'static Schema) -> &'static Profile {
+    static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
+        let many = |profile: &Profile| {
+            let holds = Holds { many_groups: true, ..profile.holds };
+            Profile { holds, ..*profile }
+        };
+        all().map(|schema| many(&schema.profile)).collect()
+    });
+    let found = PROFILES.iter().find(|profile| profile.schema == schema.name());
+    found.unwrap_or(&schema.profile)
 }
