@@ -100,7 +100,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -236,7 +236,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -324,7 +324,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -446,7 +446,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -546,7 +546,7 @@ _raftlog() {
                     return 0
                     ;;
                 --to-redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-format)
@@ -562,7 +562,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -620,7 +620,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -820,7 +820,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)
@@ -886,7 +886,7 @@ _raftlog() {
                     return 0
                     ;;
                 --redb-schema)
-                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raft-boltdb mocra zlayer rivven tatara nodedb sorock sorock-0.13 hirnd aspen blixard arrow raft-log openraft-json openraft-json-term json-object openraft-msgpack openraft-msgpack-term nodedb-any raftpb eraftpb sorock-any blixard-any openraft-bincode openraft-bincode-name openraft-bincode-term openraft-postcard openraft-postcard-name openraft-postcard-term raw" -- "${cur}"))
                     return 0
                     ;;
                 --redb-logs-table)

@@ -11,6 +11,7 @@ use raftlog::event::Unobserved;
 use raftlog::migrate::Doors;
 use raftlog::migrate::{self, Error, Options, Source};
 use raftlog::model::{Entry, GroupId, IndexRange, LogState};
+use raftlog::store::redb::Names;
 use raftlog::store::target::Target;
 use raftlog::store::{Format, OpenOptions, RedbFormat, StoreError};
 use raftlog::vfs::sim::{Disk, Profile, SimClock, SimFs};
@@ -18,6 +19,7 @@ use raftlog::vfs::{Fs, Vfs};
 use support::cuts::{About, cut_everywhere, fail_everywhere, fail_to_read_everywhere, write};
 
 const SOURCE: &str = "/node/raft.redb";
+const DIRECTORY: &str = "/node/raft";
 const TARGET: &str = "/copies/raft";
 const ABOUT: About<'_> = About { source: "/node", name: TARGET, dir: "/copies" };
 
@@ -35,17 +37,44 @@ fn prepared(profile: Profile) -> Disk {
     fs.disk()
 }
 
+/// The same with a directory of redb files, each a group.
+fn prepared_directory(profile: Profile) -> Disk {
+    let fs = SimFs::new(profile);
+    for dir in ["/node", "/node/raft", "/copies"] {
+        fs.create_dir(Path::new(dir)).unwrap();
+    }
+    let store = std::fs::read(support::redb("redb-twins", "twin-golib-bolt2-novote")).unwrap();
+    for name in ["group-1.redb", "group-2.redb"] {
+        write(&fs, &format!("{DIRECTORY}/{name}"), &store);
+    }
+    for dir in ["/node/raft", "/node", "/copies", "/"] {
+        fs.sync_dir(Path::new(dir)).unwrap();
+    }
+    fs.disk()
+}
+
+fn migrate_directory(fs: &SimFs) -> Result<(), Error> {
+    let mut options = Options::to(Format::Redb);
+    options.sink.redb_files = Some(Names::of_pattern("group-{}.redb"));
+    migrate_with(fs, DIRECTORY, &options)
+}
+
 fn migrate_to(fs: &SimFs, to: Format, redb_format: RedbFormat) -> Result<(), Error> {
+    let mut options = Options::to(to);
+    options.sink.redb_format = Some(redb_format);
+    migrate_with(fs, SOURCE, &options)
+}
+
+fn migrate_with(fs: &SimFs, source: &str, options: &Options) -> Result<(), Error> {
     let fs: Arc<dyn Fs> = Arc::new(fs.clone());
     let clock = SimClock::default();
     let open = OpenOptions::default();
-    let opened = raftlog::store::open::open(&fs, &clock, Path::new(SOURCE), &open)?;
+    let path = Path::new(source);
+    let opened = raftlog::store::open::open(&fs, &clock, path, &open)?;
     let target = Target::check(Arc::clone(&fs), Path::new(TARGET), false)?;
-    let mut options = Options::to(to);
-    options.sink.redb_format = Some(redb_format);
-    let source = Source { store: opened.store.as_ref(), path: Path::new(SOURCE), snapshots: None };
+    let source = Source { store: opened.store.as_ref(), path, snapshots: None };
     let doors = Doors { fs: &fs, clock: &clock };
-    migrate::run(source, target, &options, &doors, &clock, &mut Unobserved).map(|_| ())
+    migrate::run(source, target, options, &doors, &clock, &mut Unobserved).map(|_| ())
 }
 
 fn is_io(error: &Error) -> bool {
@@ -65,7 +94,8 @@ fn read(disk: &Disk, path: &str) -> Option<Content> {
     assert_eq!(store.opening_faults(), []);
     let groups = store.groups().unwrap();
     let content = groups.into_iter().map(|group| {
-        let state = LogState { schema: None, ..store.state(&group).unwrap() };
+        let state = store.state(&group).unwrap();
+        let state = LogState { schema: None, note: Default::default(), ..state };
         let entries = store.entries(&group, IndexRange::ALL).unwrap();
         let entries = entries.map(|entry| entry.unwrap().entry).collect();
         (group, state, entries)
@@ -100,4 +130,14 @@ fn whatever_call_of_a_migration_fails_no_target_is_left() {
         fail_everywhere(&start, &job, ABOUT, is_io, &whole);
         fail_to_read_everywhere(&start, &job, ABOUT, is_io, &whole);
     }
+}
+
+#[test]
+fn a_directory_of_files_is_whole_or_not_there_after_a_power_cut_or_a_failure() {
+    let start = prepared_directory(Profile::StrictPosix);
+    cut_everywhere(&start, &migrate_directory, ABOUT);
+    let source = read(&start, DIRECTORY).unwrap();
+    assert_eq!(source.len(), 2);
+    let whole = |disk: &Disk| read(disk, TARGET).is_some_and(|found| found == source);
+    fail_everywhere(&start, &migrate_directory, ABOUT, is_io, &whole);
 }

@@ -103,6 +103,14 @@ pub(super) fn blixard(value: &[u8]) -> Result<Framed, FaultKind> {
     Ok(Framed { index, term, kind, kind_code: Some(code.into()), payload, end })
 }
 
+/// blixard's hard state: term, vote and commit index, eight bytes each; a vote of 0 is none.
+pub(super) fn blixard_hard_state(value: &[u8]) -> Option<HardState> {
+    let mut cursor = Cursor::new(value, 0);
+    let mut number = |what| cursor.u64_le(what).ok();
+    let (term, vote, commit) = (number("term")?, number("vote")?, number("commit index")?);
+    cursor.is_empty().then(|| numbers_of(term, vote, Some(commit)))
+}
+
 /// nodedb's hard state: a msgpack array of term and whom it voted for, 0 for nobody.
 pub(super) fn nodedb_hard_state(value: &[u8]) -> Option<HardState> {
     let mut reader = Reader::new(value);

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::bytes::{Field, fields};
-use crate::model::{Candidate, EntryKind, FaultKind, HardState, LogIndex, Term, Vote};
+use crate::model::{Candidate, EntryKind, FaultKind, HardState, LogId, LogIndex, Term, Vote};
 use crate::store::codec::framed::{Framed, odd};
 
 /// Whose encoding it is.
@@ -88,6 +88,36 @@ pub(super) fn hard_state(value: &[u8]) -> Option<HardState> {
     Some(numbers_of(term, vote, Some(commit)))
 }
 
+/// Index and term of a Snapshot (1 data, 2 metadata) or of its metadata (1 ConfState, 2 index,
+/// 3 term) alone, and the ConfState as it lies there; what is left out is zero.
+pub(super) fn snapshot(value: &[u8]) -> Option<(LogId, Vec<u8>)> {
+    snapshot_metadata(value).or_else(|| {
+        let mut metadata = None;
+        for field in fields(value) {
+            match field.ok()? {
+                (1, Field::Bytes(_)) => {}
+                (2, Field::Bytes(found)) if metadata.is_none() => metadata = Some(found),
+                _ => return None,
+            }
+        }
+        snapshot_metadata(metadata?)
+    })
+}
+
+fn snapshot_metadata(value: &[u8]) -> Option<(LogId, Vec<u8>)> {
+    let (mut members, mut index, mut term) = (Vec::new(), 0, 0);
+    for field in fields(value) {
+        match field.ok()? {
+            (1, Field::Bytes(found)) => members = found.to_vec(),
+            (2, Field::Number(found)) => index = found,
+            (3, Field::Number(found)) => term = found,
+            _ => return None,
+        }
+    }
+    let id = LogId { index: LogIndex(index), term: Term(term) };
+    (!value.is_empty() && index > 0).then_some((id, members))
+}
+
 /// What term, vote and commit index mean where a vote of zero is none.
 pub(super) fn numbers_of(term: u64, vote: u64, commit: Option<u64>) -> HardState {
     let voted = Vote { term: Some(Term(term)), candidate: Some(Candidate::Id(vote)) };
@@ -95,5 +125,23 @@ pub(super) fn numbers_of(term: u64, vote: u64, commit: Option<u64>) -> HardState
         term: Some(Term(term)),
         vote: (vote != 0).then_some(voted),
         commit: commit.map(LogIndex),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_says_through_which_entry_it_reaches_with_or_without_its_data() {
+        let metadata = [&[10, 3, 10, 1, 7][..], &[16, 60, 24, 4]].concat();
+        let whole = [&[10, 2, 1, 2, 18, 9][..], &metadata].concat();
+        let id = LogId { index: LogIndex(60), term: Term(4) };
+        for value in [&metadata, &whole] {
+            assert_eq!(snapshot(value), Some((id, vec![10, 1, 7])), "{value:?}");
+        }
+        for none in [&[][..], b"\x0a\x00", b"\x10\x00\x18\x04", b"hello", &[16, 60, 32, 1]] {
+            assert_eq!(snapshot(none), None, "{none:?}");
+        }
     }
 }

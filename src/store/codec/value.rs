@@ -127,6 +127,7 @@ impl ValueCodec {
                 | ValueCodec::Protobuf(_)
                 | ValueCodec::Nodedb
                 | ValueCodec::Sorock
+                | ValueCodec::Blixard
         )
     }
 
@@ -283,7 +284,17 @@ impl ValueCodec {
                 let commit = json_object::number(value, &[b"commit", b"commit_index"]);
                 Some(Some(raft_protobuf::numbers_of(term, vote.unwrap_or(0), commit)))
             }
-            ValueCodec::RaftLog | ValueCodec::Blixard | ValueCodec::Raw => None,
+            ValueCodec::Blixard => envelopes::blixard_hard_state(value).map(Some),
+            ValueCodec::RaftLog | ValueCodec::Raw => None,
+        }
+    }
+
+    /// A record that is a snapshot or speaks of one: its last entry, and who the members are, in
+    /// the encoding of the entries.
+    pub fn snapshot(self, value: &[u8]) -> Option<(LogId, Vec<u8>)> {
+        match self {
+            ValueCodec::Protobuf(_) => raft_protobuf::snapshot(value),
+            _ => None,
         }
     }
 

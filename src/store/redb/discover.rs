@@ -41,7 +41,7 @@ pub fn discover(
         Some(assigned) => assigned,
         None => proven(pages, tables)?,
     };
-    if assigned.layout.logs.key == KeyForm::Pair {
+    if assigned.keys_name_groups() {
         split(pages, &mut assigned)?;
     }
     Ok(assigned)
@@ -89,9 +89,10 @@ fn as_told(
         let (Some(key), Some(value)) = (KeyForm::of(&table), ValueForm::of(&table)) else {
             return Err(missing("conf table"));
         };
-        let label = if key == KeyForm::Unit { "ballot" } else { "" };
+        let one_row = matches!(key, KeyForm::Unit | KeyForm::Group);
+        let label = if one_row { "ballot" } else { "" };
         layout.confs = vec![ConfTables { names, key, value, label: label.into() }].into();
-    } else if base.is_none() && schema.codec != ValueCodec::RaftLog {
+    } else if base.is_none() && !std::ptr::eq(schema, schemas::default()) {
         let names = &layout.logs.names;
         let groups: Vec<GroupId> =
             tables.iter().filter_map(|table| names.group(&table.name)).collect();
@@ -402,21 +403,40 @@ fn conf_of(
     Ok(own.then_some(conf))
 }
 
-/// Finds the groups that the keys of a table name, in one pass over its keys.
+/// Finds the groups that keys of tables name, in one pass over the keys of each.
 fn split(pages: &Pages, assigned: &mut Assigned) -> Result<(), StoreError> {
     let mut numbers = BTreeSet::new();
-    if let Some((_, logs)) = assigned.logs().next() {
-        let table = &logs.table;
-        let mut walk = Walk::new(pages, table.shape("a page of a log table"), table.root());
-        while let Some(visit) = walk.step() {
-            let Visit::Leaf(leaf) = visit? else { continue };
-            for row in 0..leaf.rows() {
-                if numbers.len() < GROUPS_MAX {
-                    numbers.extend(logs.key.group(leaf.key(row)));
-                }
+    if let Some((_, logs)) = assigned.logs().next().filter(|(_, logs)| logs.key == KeyForm::Pair) {
+        let number = |key: &[u8]| logs.key.group(key);
+        numbers_in(pages, (&logs.table, "a page of a log table"), number, &mut numbers)?;
+    }
+    let unnamed = assigned.groups.get(&GroupId::Unnamed);
+    for (conf, table) in unnamed.iter().flat_map(|tables| &tables.confs) {
+        let by_redb_2 = table.is_of_redb_2();
+        let number = |key: &[u8]| conf.key.parts(key, by_redb_2).map(|(number, _)| number);
+        numbers_in(pages, (table, "a page of a conf table"), number, &mut numbers)?;
+    }
+    // A group may have a log and no record yet.
+    let named = assigned.groups.keys().filter_map(|group| group.name()?.parse::<u64>().ok());
+    numbers.extend(named.filter(|_| assigned.layout.logs.key != KeyForm::Pair));
+    assigned.split(&numbers);
+    Ok(())
+}
+
+fn numbers_in(
+    pages: &Pages,
+    (table, what): (&Table, &'static str),
+    number: impl Fn(&[u8]) -> Option<u64>,
+    numbers: &mut BTreeSet<u64>,
+) -> Result<(), StoreError> {
+    let mut walk = Walk::new(pages, table.shape(what), table.root());
+    while let Some(visit) = walk.step() {
+        let Visit::Leaf(leaf) = visit? else { continue };
+        for row in 0..leaf.rows() {
+            if numbers.len() < GROUPS_MAX {
+                numbers.extend(number(leaf.key(row)));
             }
         }
     }
-    assigned.split(&numbers);
     Ok(())
 }

@@ -27,9 +27,18 @@ pub enum KeyForm {
     /// Text.
     #[serde(rename = "&str")]
     Text,
+    /// Text, by redb's other type for it.
+    #[serde(rename = "String")]
+    String,
     /// Nothing: the table has one row.
     #[serde(rename = "()")]
     Unit,
+    /// A smaller number, the group: the table has a row a group.
+    #[serde(rename = "u32")]
+    Group,
+    /// A number, the group, and text.
+    #[serde(rename = "(u64,&str)")]
+    GroupText,
 }
 
 /// Type of the values.
@@ -50,13 +59,16 @@ pub enum ValueForm {
 }
 
 impl KeyForm {
-    const ALL: [(KeyForm, &'static str, Option<usize>); 6] = [
+    const ALL: [(KeyForm, &'static str, Option<usize>); 9] = [
         (KeyForm::U64, "u64", Some(8)),
         (KeyForm::Bytes, "&[u8]", None),
         (KeyForm::Array, "[u8;8]", Some(8)),
         (KeyForm::Pair, "(u64,u64)", Some(16)),
         (KeyForm::Text, "&str", None),
+        (KeyForm::String, "String", None),
         (KeyForm::Unit, "()", Some(0)),
+        (KeyForm::Group, "u32", Some(4)),
+        (KeyForm::GroupText, "(u64,&str)", None),
     ];
 
     /// The form of a table's keys, where it is one of these.
@@ -70,7 +82,30 @@ impl KeyForm {
 
     /// Whether keys of this form can name indexes.
     pub fn names_indexes(self) -> bool {
-        !matches!(self, KeyForm::Text | KeyForm::Unit)
+        matches!(self, KeyForm::U64 | KeyForm::Bytes | KeyForm::Array | KeyForm::Pair)
+    }
+
+    /// Whether keys of this form are text or bytes, of any kind.
+    pub fn is_text(self) -> bool {
+        matches!(self, KeyForm::Text | KeyForm::String | KeyForm::Bytes)
+    }
+
+    /// Whether the rows of one table of records are of many groups, which their keys name.
+    pub fn names_groups(self) -> bool {
+        matches!(self, KeyForm::Group | KeyForm::GroupText)
+    }
+
+    /// The group that the key of a record names, and the rest of the key. redb 2 wrote the length
+    /// of the number before it, and gave the type another class.
+    pub fn parts(self, key: &[u8], by_redb_2: bool) -> Option<(u64, &[u8])> {
+        match self {
+            KeyForm::Group => Some((u32_at(key, 0)?.into(), key.get(4..)?)),
+            KeyForm::GroupText => {
+                let number_at = if by_redb_2 { 4 } else { 0 };
+                Some((u64_at(key, number_at)?, key.get(number_at + 8..)?))
+            }
+            _ => None,
+        }
     }
 
     /// The index that a key names.
@@ -79,7 +114,7 @@ impl KeyForm {
             KeyForm::U64 => u64_at(key, 0),
             KeyForm::Bytes | KeyForm::Array => key.try_into().ok().map(u64::from_be_bytes),
             KeyForm::Pair => u64_at(key, 8),
-            KeyForm::Text | KeyForm::Unit => None,
+            _ => None,
         };
         number.map(LogIndex)
     }
@@ -244,7 +279,7 @@ impl ConfTables {
     /// The stable key of a row.
     pub fn stable_key(&self, key: &[u8]) -> Vec<u8> {
         match (self.key, self.label.is_empty()) {
-            (KeyForm::Unit, _) => self.label.as_bytes().to_vec(),
+            (KeyForm::Unit | KeyForm::Group, _) => self.label.as_bytes().to_vec(),
             (_, true) => key.to_vec(),
             (_, false) => [self.label.as_bytes(), b"/", key].concat(),
         }
@@ -253,7 +288,9 @@ impl ConfTables {
     /// The key of the row that holds a stable key, unless another table holds it.
     pub fn row_key<'k>(&self, stable_key: &'k [u8]) -> Option<&'k [u8]> {
         match (self.key, self.label.is_empty()) {
-            (KeyForm::Unit, _) => (stable_key == self.label.as_bytes()).then_some(&[][..]),
+            (KeyForm::Unit | KeyForm::Group, _) => {
+                (stable_key == self.label.as_bytes()).then_some(&[][..])
+            }
             (_, true) => Some(stable_key),
             (_, false) => stable_key.strip_prefix(self.label.as_bytes())?.strip_prefix(b"/"),
         }
@@ -284,6 +321,19 @@ mod tests {
             assert_eq!(meant(wrong), None, "{wrong:?}");
         }
         assert_eq!(ValueForm::Bytes.meant(&[2, 7]), Some(0..2));
+    }
+
+    #[test]
+    fn keys_that_name_a_group_say_it_in_the_bytes_of_either_redb() {
+        let seven = 7u64.to_le_bytes();
+        let newer = [&seven[..], b"vote"].concat();
+        let older = [&8u32.to_le_bytes()[..], &newer].concat();
+        let wanted = Some((7, &b"vote"[..]));
+        assert_eq!(KeyForm::GroupText.parts(&newer, false), wanted);
+        assert_eq!(KeyForm::GroupText.parts(&older, true), wanted);
+        assert_eq!(KeyForm::GroupText.parts(&newer[..7], false), None);
+        assert_eq!(KeyForm::Group.parts(&9u32.to_le_bytes(), false), Some((9, &[][..])));
+        assert_eq!(KeyForm::Text.parts(b"vote", false), None);
     }
 
     #[test]

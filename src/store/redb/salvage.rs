@@ -220,7 +220,10 @@ impl Search<'_> {
             std::mem::take(&mut self.faults).into_iter().for_each(|f| salvaged.drop_piece(f));
             let of = |assigned: &Assigned| assigned.groups.get(&group).cloned();
             let (mut own, before) = (of(&self.own), self.before.as_ref().and_then(of));
-            if self.assigned.layout.logs.key == KeyForm::Pair {
+            // Which groups there are, and which records are whose, only the keys say.
+            let layout = &self.assigned.layout;
+            let by_keys = layout.confs.iter().any(|conf| conf.key.names_groups());
+            if layout.logs.key == KeyForm::Pair || by_keys {
                 own = of(&self.assigned);
             }
             let logs = own.as_ref().and_then(|tables| tables.logs.clone());

@@ -57,7 +57,7 @@ impl Subject {
             Some(role @ (Role::Logs(_) | Role::LogsOfMany)) => {
                 Subject { words: "logs".to_owned(), logs, group: group(role) }
             }
-            Some(role @ Role::Conf(_)) => {
+            Some(role @ (Role::Conf(_) | Role::ConfOfMany)) => {
                 Subject { words: "conf".to_owned(), logs: None, group: group(role) }
             }
             None => Subject::plain(&format!("table {}", table.name.escape_debug())),

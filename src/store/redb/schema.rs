@@ -21,6 +21,8 @@ pub enum Role {
     LogsOfMany,
     /// Stable keys of a group.
     Conf(GroupId),
+    /// Stable keys of groups that its keys name.
+    ConfOfMany,
 }
 
 impl Role {
@@ -28,7 +30,7 @@ impl Role {
     pub fn group(&self) -> Option<&GroupId> {
         match self {
             Role::Logs(group) | Role::Conf(group) => Some(group),
-            Role::LogsOfMany => None,
+            Role::LogsOfMany | Role::ConfOfMany => None,
         }
     }
 
@@ -36,7 +38,7 @@ impl Role {
     pub fn page_words(&self) -> &'static str {
         match self {
             Role::Logs(_) | Role::LogsOfMany => "a page of a log table",
-            Role::Conf(_) => "a page of a conf table",
+            Role::Conf(_) | Role::ConfOfMany => "a page of a conf table",
         }
     }
 }
@@ -178,20 +180,37 @@ impl Assigned {
         }
     }
 
-    /// Makes a group of each of `numbers`, which the keys of the log table name. A table of
-    /// records beside it says of no row which group it is of: it belongs to none.
+    /// Makes a group of each of `numbers`, which keys of the log table or of tables beside it name.
+    /// A table of records that says of no row which group it is of belongs to none.
     pub fn split(&mut self, numbers: &BTreeSet<u64>) {
-        let Some(GroupTables { logs: Some(logs), confs }) = self.groups.remove(&GroupId::Unnamed)
-        else {
+        let Some(GroupTables { logs, confs }) = self.groups.remove(&GroupId::Unnamed) else {
             return;
         };
-        self.others.extend(confs.into_iter().map(|(_, table)| table));
-        self.layout.confs.to_mut().clear();
-        for number in numbers {
-            let group = GroupId::named(&number.to_string());
-            let own = Logs { within: Some(*number), ..logs.clone() };
-            self.groups.insert(group, GroupTables { logs: Some(own), confs: Vec::new() });
+        let (own, others): (Vec<_>, Vec<_>) =
+            confs.into_iter().partition(|(conf, _)| conf.key.names_groups());
+        if self.layout.logs.key == KeyForm::Pair {
+            self.others.extend(others.into_iter().map(|(_, table)| table));
+            self.layout.confs.to_mut().retain(|conf| conf.key.names_groups());
+        } else if logs.is_some() || !others.is_empty() {
+            let unnamed = GroupTables { logs: logs.clone(), confs: others };
+            self.groups.insert(GroupId::Unnamed, unnamed);
         }
+        for number in numbers {
+            let tables = self.groups.entry(GroupId::named(&number.to_string())).or_default();
+            if self.layout.logs.key == KeyForm::Pair {
+                let within = |logs: Logs| Logs { within: Some(*number), ..logs };
+                tables.logs = logs.clone().map(within);
+            }
+            tables.confs.extend(own.iter().cloned());
+        }
+    }
+
+    /// Whether keys of the log table, or of tables beside it, name groups.
+    pub fn keys_name_groups(&self) -> bool {
+        let unnamed = self.groups.get(&GroupId::Unnamed);
+        let confs = unnamed.iter().flat_map(|tables| &tables.confs);
+        self.layout.logs.key == KeyForm::Pair
+            || confs.into_iter().any(|(conf, _)| conf.key.names_groups())
     }
 
     /// Names and rows of the tables that are no part of a log, whatever they are called.
@@ -209,8 +228,12 @@ impl Assigned {
     pub fn roles(&self) -> Roles {
         let mut known = BTreeMap::new();
         for (group, tables) in &self.groups {
-            for (_, table) in &tables.confs {
-                known.insert(table.name.clone(), (Role::Conf(group.clone()), None));
+            for (conf, table) in &tables.confs {
+                let role = match conf.key.names_groups() {
+                    true => Role::ConfOfMany,
+                    false => Role::Conf(group.clone()),
+                };
+                known.insert(table.name.clone(), (role, None));
             }
             if let Some(logs) = &tables.logs {
                 let role = match logs.within {
@@ -239,10 +262,9 @@ fn fits(table: &Table, key: KeyForm, value: ValueForm) -> bool {
 }
 
 fn fits_conf(table: &Table, conf: &ConfTables) -> bool {
-    // Text and bytes are two types for the same keys.
-    let both = |key| matches!(key, KeyForm::Text | KeyForm::Bytes);
+    // Text and bytes are types for the same keys.
     let key = KeyForm::of(table);
-    let same = key == Some(conf.key) || key.is_some_and(both) && both(conf.key);
+    let same = key == Some(conf.key) || key.is_some_and(KeyForm::is_text) && conf.key.is_text();
     !table.definition.multimap && same && ValueForm::of(table) == Some(conf.value)
 }
 

@@ -42,7 +42,9 @@ pub struct ConfPiece {
     pub key: KeyForm,
     /// Type of its values.
     pub value: ValueForm,
-    /// Keys and values.
+    /// The group's number, where keys name it.
+    pub within: u64,
+    /// Keys, without the group, and values.
     pub rows: Vec<(Vec<u8>, SharedBytes)>,
 }
 
@@ -203,7 +205,12 @@ impl RedbSink {
     }
 
     /// The rows of the conf tables of a group.
-    fn confs(&self, group: &GroupId, layout: &Layout, state: &LogState) -> Vec<ConfPiece> {
+    fn confs(
+        &self,
+        group: &GroupId,
+        layout: &Layout,
+        state: &LogState,
+    ) -> Result<Vec<ConfPiece>, StoreError> {
         let mut stable = match self.schema.codec {
             ValueCodec::RaftLog => stable_to_store(&state.stable, &state.hard, ByteOrder::Big),
             _ => {
@@ -213,7 +220,14 @@ impl RedbSink {
         };
         let mut pieces = Vec::new();
         for conf in layout.confs.iter() {
-            let Some(name) = conf.names.table(group) else { continue };
+            let (of, within) = match conf.key.names_groups() {
+                false => (group, 0),
+                true => match group.name().and_then(|name| name.parse().ok()) {
+                    Some(number) => (&GroupId::Unnamed, number),
+                    None => return Err(self.unfit(group)),
+                },
+            };
+            let Some(name) = conf.names.table(of) else { continue };
             let (mut rows, mut rest) = (Vec::new(), Vec::new());
             for (key, value) in stable {
                 match conf.row_key(&key) {
@@ -223,10 +237,10 @@ impl RedbSink {
             }
             stable = rest;
             if conf.key != KeyForm::Unit || !rows.is_empty() {
-                pieces.push(ConfPiece { name, key: conf.key, value: conf.value, rows });
+                pieces.push(ConfPiece { name, key: conf.key, value: conf.value, within, rows });
             }
         }
-        pieces
+        Ok(pieces)
     }
 
     fn unfit(&self, group: &GroupId) -> StoreError {
@@ -291,7 +305,7 @@ impl LogSink for RedbSink {
             return Err(self.refused("groups do not ascend".to_owned()));
         }
         let layout = self.layout(group, state)?;
-        let confs = self.confs(group, &layout, state);
+        let confs = self.confs(group, &layout, state)?;
         self.begin(group, &layout, confs)?;
         self.group = Some((group.clone(), layout));
         self.last = None;

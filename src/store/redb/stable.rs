@@ -24,6 +24,8 @@ pub enum Record {
     SnapshotIndex,
     /// Its term.
     SnapshotTerm,
+    /// The newest snapshot, or what is known of it.
+    Snapshot,
 }
 
 impl Record {
@@ -32,7 +34,7 @@ impl Record {
     /// where the slash stands behind a label of ours.
     pub fn of(key: &[u8], confs: &[ConfTables]) -> Option<Record> {
         let within = confs.iter().find_map(|conf| match conf.key {
-            KeyForm::Unit => conf.row_key(key).map(|_| conf.label.as_bytes()),
+            KeyForm::Unit | KeyForm::Group => conf.row_key(key).map(|_| conf.label.as_bytes()),
             _ => conf.row_key(key),
         });
         let plain: Vec<u8> = within
@@ -47,6 +49,7 @@ impl Record {
             b"purged" | b"lastpurged" | b"lastpurgedlogid" => Some(Record::Purged),
             b"snapshotindex" => Some(Record::SnapshotIndex),
             b"snapshotterm" => Some(Record::SnapshotTerm),
+            b"snapshot" | b"snapshotmetadata" => Some(Record::Snapshot),
             _ => None,
         }
     }
@@ -58,6 +61,7 @@ impl Record {
             Record::Committed => codec.log_id(value).is_some() || codec.number(value).is_some(),
             Record::Purged => codec.log_id(value).is_some(),
             Record::SnapshotIndex | Record::SnapshotTerm => codec.number(value).is_some(),
+            Record::Snapshot => codec.snapshot(value).is_some(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Record {
             Record::Purged => "last purged",
             Record::SnapshotIndex => "snapshot index",
             Record::SnapshotTerm => "snapshot term",
+            Record::Snapshot => "snapshot",
         }
     }
 }
@@ -95,7 +100,8 @@ pub fn read(
                 }
             };
             for row in 0..leaf.rows() {
-                let (key, stored) = (conf.stable_key(leaf.key(row)), leaf.value(row));
+                let Some(key) = own_key((conf, table), leaf.key(row), group) else { continue };
+                let (key, stored) = (conf.stable_key(key), leaf.value(row));
                 let own = std::slice::from_ref(conf);
                 // A value that is none of its type is kept as it is, and odd where it is known.
                 let meant = conf.value.meant(&stored).unwrap_or(0..stored.len());
@@ -117,6 +123,21 @@ pub fn read(
     Ok((stable, faults))
 }
 
+/// What of a row's key is the record's, where the row is the group's: all of it, unless keys name
+/// groups. Before groups have names, all rows are of the unnamed one.
+fn own_key<'k>(
+    (conf, table): (&ConfTables, &Table),
+    key: &'k [u8],
+    group: &GroupId,
+) -> Option<&'k [u8]> {
+    if !conf.key.names_groups() {
+        return Some(key);
+    }
+    let (of, rest) = conf.key.parts(key, table.is_of_redb_2())?;
+    let own = group.name().is_none_or(|name| name.parse() == Ok(of));
+    own.then_some(rest)
+}
+
 fn kept(key: &[u8], bytes: SharedBytes, codec: ValueCodec) -> StableValue {
     match codec {
         ValueCodec::RaftLog => stable_value(key, bytes, ByteOrder::Big),
@@ -126,7 +147,8 @@ fn kept(key: &[u8], bytes: SharedBytes, codec: ValueCodec) -> StableValue {
 
 /// What is wrong with a record that the encoding of the entries has a form for (R125).
 fn odd_record(record: Option<Record>, value: &[u8], codec: ValueCodec) -> Option<Fault> {
-    let record = record?;
+    // A snapshot may be in any form: an application's own is no damage.
+    let record = record.filter(|record| *record != Record::Snapshot)?;
     if !codec.has_records() || record.reads(codec, value) {
         return None;
     }
@@ -180,6 +202,12 @@ pub fn interpret(state: &mut LogState, codec: ValueCodec, confs: &[ConfTables]) 
             Some(Record::Purged) => state.compacted = codec.log_id(bytes).flatten(),
             Some(Record::SnapshotIndex) => index = codec.number(bytes),
             Some(Record::SnapshotTerm) => term = codec.number(bytes),
+            Some(Record::Snapshot) => {
+                if let Some((id, members)) = codec.snapshot(bytes) {
+                    let (LogId { index, term }, note) = (id, SharedBytes::from(members));
+                    state.snapshot = Some(SnapshotNote { index, term, id: None, note });
+                }
+            }
             None => {}
         }
     }

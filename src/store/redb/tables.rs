@@ -45,6 +45,11 @@ impl Table {
         Shape { what, key_width: *key_width, value_width: *value_width, order }
     }
 
+    /// Whether redb 2 wrote it, or an older one, where that makes a difference in a tuple's bytes.
+    pub fn is_of_redb_2(&self) -> bool {
+        self.definition.key_type.class == 1
+    }
+
     /// Its types.
     pub fn types(&self) -> String {
         format!("{} -> {}", self.definition.key_type, self.definition.value_type)

@@ -149,7 +149,8 @@ fn is_named_as_a_log(name: &str) -> bool {
 /// How a table beside a log would hold its records.
 pub(super) fn conf_tables(table: &Table) -> Option<ConfTables> {
     let (key, value) = (KeyForm::of(table)?, ValueForm::of(table)?);
-    let is_text = matches!(key, KeyForm::Text | KeyForm::Bytes) && !table.definition.multimap;
+    let is_text = key.is_text() || key == KeyForm::GroupText;
+    let is_text = is_text && !table.definition.multimap;
     let names = Names { bare: Some(table.name.clone().into()), around: None };
     is_text.then(|| ConfTables { names, key, value, label: "".into() })
 }

@@ -15,6 +15,7 @@ mod openraft;
 mod raft_boltdb;
 mod rivven;
 mod sorock;
+mod sorock_013;
 mod tatara;
 mod zlayer;
 
@@ -55,7 +56,7 @@ impl Schema {
 
 /// The schemas of known projects, hashicorp's first. A new one is a file, its `mod` line and its
 /// place here.
-pub static KNOWN: [&Schema; 11] = [
+pub static KNOWN: [&Schema; 12] = [
     &raft_boltdb::SCHEMA,
     &mocra::SCHEMA,
     &zlayer::SCHEMA,
@@ -63,6 +64,7 @@ pub static KNOWN: [&Schema; 11] = [
     &tatara::SCHEMA,
     &nodedb::SCHEMA,
     &sorock::SCHEMA,
+    &sorock_013::SCHEMA,
     &hirnd::SCHEMA,
     &aspen::SCHEMA,
     &blixard::SCHEMA,

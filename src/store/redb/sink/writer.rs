@@ -125,6 +125,18 @@ macro_rules! tables {
                     conf.value, (), rows(), |_key| ()),
                 KeyForm::Text if is_text => put_values!($redb $fail transaction name,
                     conf.value, &str, rows(), |key| text(key)?),
+                KeyForm::String if is_text => put_values!($redb $fail transaction name,
+                    conf.value, String, rows(), |key| text(key)?.to_owned()),
+                KeyForm::Group => {
+                    let group = u32::try_from(conf.within).map_err(io::Error::other)?;
+                    put_values!($redb $fail transaction name,
+                        conf.value, u32, rows(), |_key| group);
+                }
+                KeyForm::GroupText if is_text => {
+                    let group = conf.within;
+                    put_values!($redb $fail transaction name,
+                        conf.value, (u64, &str), rows(), |key| (group, text(key)?));
+                }
                 _ => put_values!($redb $fail transaction name,
                     conf.value, &[u8], rows(), |key| key),
             }
