@@ -66,7 +66,7 @@ enum Inside {
 }
 
 impl RedbDirectory {
-    /// Opens the `files` of the directory `dir`, whose names [`names_of`] understands; each comes
+    /// Opens the `files` of the directory `dir`, whose names name their groups; each comes
     /// with its lock. A file that was never written is a group without entries.
     ///
     /// # Errors
