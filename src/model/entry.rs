@@ -198,6 +198,16 @@ pub struct HeadRun {
     pub encoded_bytes: u64,
 }
 
+impl HeadRun {
+    /// What follows its first entry, whose payload has so many bytes. Only the lengths of the
+    /// payloads are known to be less: those of the longest and of all encoded ones stay as they are.
+    pub fn behind_first(&self, payload_bytes: u64) -> Option<HeadRun> {
+        let range = IndexRange::new(self.range.first().next()?, self.range.last())?;
+        let payload_bytes = self.payload_bytes.saturating_sub(payload_bytes);
+        Some(HeadRun { range, payload_bytes, ..*self })
+    }
+}
+
 /// An entry without its contents: what the Raft rules and listings need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryHead {

@@ -33,6 +33,7 @@ mod grouped;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod open;
+mod parallel;
 mod profile;
 pub mod raft_fastlog;
 pub mod raft_wal;

@@ -322,6 +322,7 @@ impl Job<'_> {
     }
 
     /// Takes entries that are alike at once, or one by one where something is to be said of one.
+    /// Where that is the first, as at the beginning of a log, the others are still taken at once.
     fn run(
         &mut self,
         run: &HeadRun,
@@ -329,18 +330,38 @@ impl Job<'_> {
         group: &GroupId,
     ) -> Result<(), Error> {
         let asked = self.asks_membership(run.kind, run.kind_code, checker).is_some();
-        if !asked && checker.run(run) {
-            self.entries += run.range.count();
-            self.bytes = self.bytes.saturating_add(run.payload_bytes);
+        if !asked && self.at_once(run, checker) {
             return Ok(());
         }
+        let mut is_first = true;
         for head in self.store.heads(group, run.range)? {
-            match head {
-                Ok(located) => self.head(located, checker, group)?,
-                Err(error) => self.unreadable(error, checker)?,
+            let rest = match head {
+                Ok(located) => {
+                    let payload_bytes = located.head.payload_len_bytes;
+                    self.head(located, checker, group)?;
+                    run.behind_first(payload_bytes).filter(|_| is_first && !asked)
+                }
+                Err(error) => {
+                    self.unreadable(error, checker)?;
+                    None
+                }
+            };
+            is_first = false;
+            if rest.is_some_and(|rest| self.at_once(&rest, checker)) {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Takes a run if no rule can find anything about any of its entries.
+    fn at_once(&mut self, run: &HeadRun, checker: &mut Checker<'_>) -> bool {
+        let taken = checker.run(run);
+        if taken {
+            self.entries += run.range.count();
+            self.bytes = self.bytes.saturating_add(run.payload_bytes);
+        }
+        taken
     }
 
     fn head(

@@ -200,6 +200,27 @@ impl Pieces {
         self.stack.len() >= PIECES_MAX
     }
 
+    /// Whether every entry so far followed the one before it.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.holes_total == 0 && self.rewrites_total == 0
+    }
+
+    /// Index of the first entry.
+    pub fn first(&self) -> Option<u64> {
+        self.stack.first().map(|piece| piece.first.index)
+    }
+
+    /// Whether the entry with an index would follow here, and nothing lies between.
+    pub fn goes_on_with(&self, index: u64) -> bool {
+        !self.apart && self.last().is_none_or(|last| last.checked_add(1) == Some(index))
+    }
+
+    /// Takes the entries of the next segment, which [`Pieces::goes_on_with`] and which are plain.
+    pub fn append(&mut self, next: Pieces) {
+        self.stack.extend(next.stack);
+    }
+
     /// Takes note that something here could not be read.
     pub fn damage(&mut self, fault: usize) {
         self.fault = Some(fault);
@@ -264,8 +285,7 @@ impl Pieces {
 
     /// First and last index.
     pub fn bounds(&self) -> Option<IndexRange> {
-        let first = self.stack.first()?.first.index;
-        IndexRange::new(LogIndex(first), LogIndex(self.last()?))
+        IndexRange::new(LogIndex(self.first()?), LogIndex(self.last()?))
     }
 
     /// Entries that count.

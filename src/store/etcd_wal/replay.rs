@@ -1,5 +1,7 @@
 //! Following every record of every segment once: the chain of checksums, and what the log holds.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use crate::bytes::crc32c_resumed;
 use crate::model::{Code, Fault, FaultKind, SharedBytes};
 use crate::store::StoreError;
@@ -10,6 +12,10 @@ use crate::store::etcd_wal::frames::{Frame, Frames, Step, Stop};
 use crate::store::etcd_wal::index::{Head, Pieces};
 use crate::store::etcd_wal::segments::{Segment, Spot};
 use crate::store::etcd_wal::tail::{self, Verdict};
+use crate::store::parallel::{Pace, each, threads_for};
+
+#[cfg(test)]
+mod tests;
 
 /// Faults that are told one by one.
 const FAULTS_MAX: usize = 1_000;
@@ -17,8 +23,12 @@ const FAULTS_MAX: usize = 1_000;
 const MARKERS_MAX: usize = 4_096;
 /// Bytes of the frame with which each segment begins.
 const CHECKSUM_FRAME_BYTES: u64 = 16;
+/// Markers of a segment that is followed by itself, at most; another one is followed in order.
+const PLAIN_MARKERS_MAX: usize = 256;
 /// Largest ConfState that is kept with a marker.
 const MEMBERS_BYTES_MAX: usize = 64 << 10;
+/// Bytes of all ConfStates that are kept.
+const MEMBERS_TOTAL_BYTES_MAX: usize = 16 << 20;
 
 /// A snapshot's marker, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +58,17 @@ pub struct Counts {
     pub frame_bytes: u64,
     /// Faults that are not told one by one.
     pub more_faults: u64,
+}
+
+impl Counts {
+    fn add(&mut self, more: Counts) {
+        self.records += more.records;
+        self.entries += more.entries;
+        self.states += more.states;
+        self.markers += more.markers;
+        self.frame_bytes += more.frame_bytes;
+        self.more_faults += more.more_faults;
+    }
 }
 
 /// Where the frames of a segment end.
@@ -85,10 +106,20 @@ pub struct Replay {
 /// # Errors
 /// Only when the files cannot be read; damage is in [`Replay::faults`].
 pub fn replay(segments: &[Segment]) -> Result<Replay, StoreError> {
-    let mut following =
-        Following { replay: Replay::default(), running: None, is_named: false, gave_up: false };
+    let bytes = segments.iter().map(|segment| segment.source.size_bytes);
+    replay_on(threads_for(bytes.fold(0, u64::saturating_add), segments.len()), segments)
+}
+
+/// As [`replay`], on so many threads whatever there is to read.
+fn replay_on(threads: usize, segments: &[Segment]) -> Result<Replay, StoreError> {
+    let mut following = Following::default();
+    let mut plain = plain_ones(threads, segments).into_iter();
     for (at, segment) in segments.iter().enumerate() {
-        following.segment(at, segment, at + 1 == segments.len())?;
+        let plain = plain.next().flatten();
+        if plain.is_none_or(|plain| !following.joined(plain)) {
+            let last = at + 1 == segments.len();
+            let _whole = following.segment(at, segment, last, |_, _| Continue(()))?;
+        }
     }
     following.replay.markers.sort_by_key(|marked| (marked.index, marked.term));
     Ok(following.replay)
@@ -122,6 +153,29 @@ pub fn replay_from(
     Ok(pieces)
 }
 
+/// Follows each segment by itself, on several threads if there are. Only what is as etcd
+/// leaves it is kept: then what comes before a segment shows in its first records alone, and
+/// [`Following::joined`] compares those. Everything else is followed in order.
+fn plain_ones(threads: usize, segments: &[Segment]) -> Vec<Option<Following>> {
+    if threads < 2 {
+        return Vec::new();
+    }
+    let numbered: Vec<_> = segments.iter().enumerate().collect();
+    let follow = |(at, segment): &(usize, &Segment), pace: &mut Pace<'_>| {
+        let mut own = Following::default();
+        let last = at + 1 == segments.len();
+        let followed = own.segment(*at, segment, last, |own, reached| match own.is_plain() {
+            true => pace.reached(reached),
+            false => Break(()),
+        });
+        // What could not be read is met again, and said to be so.
+        followed.is_ok_and(|flow| flow.is_continue() && own.is_plain()).then_some(own)
+    };
+    let followed = each(threads, &numbered, follow, &mut |_| Continue(()));
+    followed.into_iter().map(Option::flatten).collect()
+}
+
+#[derive(Default)]
 struct Following {
     replay: Replay,
     /// The checksum so far; `None` where nothing is known of it.
@@ -130,32 +184,90 @@ struct Following {
     is_named: bool,
     /// Whether reading ended before the log did.
     gave_up: bool,
+    /// The checksum with which the first record began the chain, where it is such a record.
+    seed: Option<u32>,
+    /// Term of the first state.
+    first_term: Option<u64>,
+    /// Bytes of all ConfStates that are kept.
+    members_bytes: usize,
 }
 
 impl Following {
-    fn segment(&mut self, at: usize, segment: &Segment, last: bool) -> Result<(), StoreError> {
+    /// Whether everything so far is as etcd leaves it.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        let replay = &self.replay;
+        let began = replay.counts.records == 0 || self.seed.is_some();
+        let few = replay.markers.len() <= PLAIN_MARKERS_MAX
+            && self.members_bytes <= MEMBERS_BYTES_MAX
+            && !replay.pieces.is_full();
+        began && few && replay.faults.is_empty() && replay.pieces.is_plain()
+    }
+
+    /// Takes what following the next segment by itself showed, if following it behind the ones
+    /// before would have shown the same.
+    fn joined(&mut self, next: Following) -> bool {
+        let Following { replay: new, running, seed, first_term, .. } = next;
+        let own = &mut self.replay;
+        let chained = seed.is_some() && self.running.is_none_or(|running| seed == Some(running));
+        let known = own.state.map_or(0, |known| known.term);
+        let same = own.metadata.is_none_or(|known| new.metadata.is_none_or(|new| new == known));
+        let follows = new.pieces.first().is_none_or(|index| own.pieces.goes_on_with(index));
+        let fits = chained && same && follows && first_term.is_none_or(|first| first >= known);
+        if !fits || self.gave_up || own.pieces.is_full() {
+            return false;
+        }
+        own.pieces.append(new.pieces);
+        own.state = new.state.or(own.state);
+        own.metadata = own.metadata.or(new.metadata);
+        own.ends.extend(new.ends);
+        own.counts.add(new.counts);
+        for marked in new.markers {
+            self.mark(marked);
+        }
+        self.running = running;
+        true
+    }
+
+    /// Follows a segment, as long as `goes_on` says so, which gets the bytes followed before each
+    /// record.
+    fn segment(
+        &mut self,
+        at: usize,
+        segment: &Segment,
+        last: bool,
+        mut goes_on: impl FnMut(&Following, u64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
         let mut frames = Frames::new(&segment.source, 0);
         self.is_named = false;
         loop {
             let begin = frames.at();
+            if goes_on(self, begin).is_break() {
+                return Ok(Break(()));
+            }
             match frames.step()? {
                 Step::Frame(_) if self.replay.pieces.is_full() => {
-                    return self.give_up(segment, begin);
+                    self.give_up(segment, begin);
+                    break;
                 }
                 Step::Frame(frame) => {
                     if self.frame(at, &mut frames, &frame, last)? {
                         let end = SegmentEnd { at: begin, torn: true, damaged: false };
                         self.replay.ends.push(end);
-                        return Ok(());
+                        break;
                     }
                 }
-                Step::Stop(stop) => return self.stop(segment, begin, stop, last),
+                Step::Stop(stop) => {
+                    self.stop(segment, begin, stop, last)?;
+                    break;
+                }
             }
         }
+        Ok(Continue(()))
     }
 
     /// Ends reading where the log is in more pieces than are remembered: no etcd wrote that.
-    fn give_up(&mut self, segment: &Segment, at: u64) -> Result<(), StoreError> {
+    fn give_up(&mut self, segment: &Segment, at: u64) {
         if !std::mem::replace(&mut self.gave_up, true) {
             let found = "so much is damaged or written again that nothing from here on is read";
             let kind = FaultKind::Note { found: found.to_owned() };
@@ -164,7 +276,6 @@ impl Following {
             self.replay.faults.push(Fault::new(Code::R115, kind).at(place));
         }
         self.replay.ends.push(SegmentEnd { at, torn: false, damaged: true });
-        Ok(())
     }
 
     /// Takes a frame; returns whether it is torn, and nothing behind it counts.
@@ -243,6 +354,7 @@ impl Following {
                     });
                 }
                 self.replay.counts.states += 1;
+                self.first_term.get_or_insert(state.term);
                 self.replay.state = Some(state);
             }
             METADATA => {
@@ -277,10 +389,19 @@ impl Following {
     }
 
     fn marked(&mut self, marker: &Marker<'_>, spot: Spot) {
-        let markers = &mut self.replay.markers;
         let members = marker.members.get(..MEMBERS_BYTES_MAX).map_or(marker.members, |_| &[]);
         let members = SharedBytes::from(members);
-        let marked = Marked { index: marker.index, term: marker.term, members, spot };
+        self.mark(Marked { index: marker.index, term: marker.term, members, spot });
+    }
+
+    fn mark(&mut self, marked: Marked) {
+        let markers = &mut self.replay.markers;
+        self.members_bytes += marked.members.len();
+        if self.members_bytes > MEMBERS_TOTAL_BYTES_MAX {
+            // Those of older snapshots tell nothing that a newer one does not.
+            markers.iter_mut().for_each(|older| older.members = SharedBytes::default());
+            self.members_bytes = marked.members.len();
+        }
         markers.push(marked);
         if markers.len() > MARKERS_MAX * 2 {
             markers.sort_by_key(|marked| (marked.index, marked.term));
@@ -290,6 +411,9 @@ impl Following {
 
     /// A checksum record says where the chain stood; anything else is another log's segment.
     fn seed(&mut self, frames: &Frames<'_>, frame: &Frame) {
+        if self.replay.counts.records == 1 {
+            self.seed = Some(frame.crc);
+        }
         // etcd takes any value while its own is still 0.
         let fits = self.running.is_none_or(|running| running == 0 || running == frame.crc);
         if !fits {

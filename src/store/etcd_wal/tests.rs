@@ -11,10 +11,10 @@ use crate::vfs::Fs;
 use crate::vfs::os::OsFs;
 
 /// Segments as etcd writes them, in a directory of their own.
-struct Made {
+pub(super) struct Made {
     dir: tempfile::TempDir,
     crc: u32,
-    segments: Vec<(String, Vec<u8>)>,
+    pub(super) segments: Vec<(String, Vec<u8>)>,
 }
 
 fn message(fields: &[(u64, u64)]) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
 
 impl Made {
     /// A log whose first segment begins as a new one does.
-    fn new() -> Made {
+    pub(super) fn new() -> Made {
         let mut made = Made::purged(0, 0);
         made.marker(0, 0);
         made
@@ -49,11 +49,19 @@ impl Made {
         made
     }
 
-    fn cut(&mut self, sequence: u64, index: u64) {
+    pub(super) fn cut(&mut self, sequence: u64, index: u64) {
         self.segments.push((format!("{sequence:016x}-{index:016x}.wal"), Vec::new()));
-        let crc = self.crc;
+        self.seed(self.crc);
+        self.metadata(17);
+    }
+
+    pub(super) fn seed(&mut self, crc: u32) {
         self.record(4, crc, None);
-        self.checked(1, &message(&[(1, 17), (2, 34)]));
+        self.crc = crc;
+    }
+
+    pub(super) fn metadata(&mut self, node: u64) {
+        self.checked(1, &message(&[(1, node), (2, 34)]));
     }
 
     fn record(&mut self, kind: u64, crc: u32, data: Option<&[u8]>) {
@@ -80,15 +88,15 @@ impl Made {
         self.checked(2, &data);
     }
 
-    fn entries(&mut self, indexes: std::ops::RangeInclusive<u64>, term: u64) {
+    pub(super) fn entries(&mut self, indexes: std::ops::RangeInclusive<u64>, term: u64) {
         indexes.for_each(|index| self.entry(index, term, b"contents"));
     }
 
-    fn state(&mut self, term: u64, commit: u64) {
+    pub(super) fn state(&mut self, term: u64, commit: u64) {
         self.checked(3, &message(&[(1, term), (2, 7), (3, commit)]));
     }
 
-    fn marker(&mut self, index: u64, term: u64) {
+    pub(super) fn marker(&mut self, index: u64, term: u64) {
         self.checked(5, &message(&[(1, index), (2, term)]));
     }
 
@@ -113,7 +121,7 @@ impl Made {
         &mut self.segments.last_mut().unwrap().1
     }
 
-    fn wal(&self) -> PathBuf {
+    pub(super) fn wal(&self) -> PathBuf {
         self.dir.path().join("member/wal")
     }
 

@@ -11,6 +11,7 @@ use crate::model::{
 use crate::store::bolt::survey as survey_pages;
 use crate::store::codec::hard_state;
 use crate::store::follow::Follow;
+use crate::store::parallel::{Pace, each, threads_for};
 use crate::store::raft_wal::entries::{EntryWalk, PieceWalk};
 use crate::store::raft_wal::follow::{RaftWalFollower, transaction};
 use crate::store::raft_wal::format::{CODEC, SegmentName};
@@ -143,6 +144,11 @@ impl RaftWalStore {
         &self,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Option<Vec<&Survey>>, StoreError> {
+        let mut reached = 0;
+        if self.follow_side_by_side(&mut reached, progress).is_break() {
+            return Ok(None);
+        }
+        let progress = &mut |bytes| progress(reached.max(bytes));
         let (mut surveys, mut before) = (Vec::with_capacity(self.segments.len()), 0u64);
         for segment in &self.segments {
             let followed = surveyed(segment, &mut |bytes| progress(before.saturating_add(bytes)))?;
@@ -154,6 +160,33 @@ impl RaftWalStore {
             }
         }
         Ok(Some(surveys))
+    }
+
+    /// Follows segments on several threads, where that is worth it, `reached` so many bytes. One
+    /// that could not be read is left out: it is met again, and said to be so.
+    fn follow_side_by_side(
+        &self,
+        reached: &mut u64,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let is_waiting = |segment: &&Segment| segment.survey.get().is_none();
+        let waiting: Vec<&Segment> = self.segments.iter().filter(is_waiting).collect();
+        let size = |segment: &&Segment| segment.file.as_ref().map_or(0, |file| file.size_bytes);
+        let bytes = waiting.iter().map(size).fold(0, u64::saturating_add);
+        let threads = threads_for(bytes, waiting.len());
+        if threads < 2 {
+            return ControlFlow::Continue(());
+        }
+        let mut flow = ControlFlow::Continue(());
+        let follow = |segment: &&Segment, pace: &mut Pace<'_>| {
+            let _met_again = surveyed(segment, &mut |bytes| pace.reached(bytes));
+        };
+        each(threads, &waiting, follow, &mut |bytes| {
+            *reached = bytes;
+            flow = progress(bytes);
+            flow
+        });
+        flow
     }
 }
 
