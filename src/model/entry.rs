@@ -199,6 +199,21 @@ pub struct HeadRun {
 }
 
 impl HeadRun {
+    /// Takes in the run that follows, if that goes on with the same; returns whether it did.
+    #[inline]
+    pub fn join(&mut self, next: &HeadRun) -> bool {
+        let follows = self.range.last().next() == Some(next.range.first());
+        let alike =
+            (self.term, self.kind, self.kind_code) == (next.term, next.kind, next.kind_code);
+        let range = IndexRange::new(self.range.first(), next.range.last());
+        let Some(range) = range.filter(|_| follows && alike) else { return false };
+        self.range = range;
+        self.payload_bytes = self.payload_bytes.saturating_add(next.payload_bytes);
+        self.payload_bytes_max = self.payload_bytes_max.max(next.payload_bytes_max);
+        self.encoded_bytes = self.encoded_bytes.saturating_add(next.encoded_bytes);
+        true
+    }
+
     /// What follows its first entry, whose payload has so many bytes. Only the lengths of the
     /// payloads are known to be less: those of the longest and of all encoded ones stay as they are.
     pub fn behind_first(&self, payload_bytes: u64) -> Option<HeadRun> {

@@ -91,7 +91,7 @@ impl Pieces {
     fn push(&mut self, piece: Piece) {
         if let Piece::Heads(HeadPiece::Run(run)) = &piece
             && let Some(Piece::Heads(HeadPiece::Run(last))) = self.list.last_mut()
-            && joined(last, run).is_some()
+            && last.join(run)
         {
             return;
         }
@@ -107,18 +107,6 @@ impl Pieces {
         self.bytes = self.bytes.saturating_add(other.bytes);
         other.list.into_iter().for_each(|piece| self.push(piece));
     }
-}
-
-/// Takes a run into the one before it, if it goes on with the same.
-fn joined(last: &mut HeadRun, run: &HeadRun) -> Option<()> {
-    let follows = last.range.last().next() == Some(run.range.first());
-    let alike = (last.term, last.kind_code) == (run.term, run.kind_code);
-    let range = IndexRange::new(last.range.first(), run.range.last());
-    last.range = range.filter(|_| follows && alike)?;
-    last.payload_bytes = last.payload_bytes.saturating_add(run.payload_bytes);
-    last.payload_bytes_max = last.payload_bytes_max.max(run.payload_bytes_max);
-    last.encoded_bytes = last.encoded_bytes.saturating_add(run.encoded_bytes);
-    Some(())
 }
 
 /// Offsets of entries, as the index of the segment must list them.

@@ -222,13 +222,8 @@ fn newest_that_verifies(pages: &Pages, newer: Slot, older: Slot) -> Result<Chose
 /// # Errors
 /// Only when the file cannot be read.
 pub fn first_damage(pages: &Pages, commit: &Slot) -> Result<Option<Box<Fault>>, StoreError> {
-    let found =
-        survey(
-            pages,
-            (commit, &Roles::default()),
-            Level::Full,
-            &mut |_| ControlFlow::Continue(()),
-        )?;
+    let mut going = |_| ControlFlow::Continue(());
+    let found = survey(pages, (commit, &Roles::default()), (Level::Full, None), &mut going)?;
     let Some(found) = found.filter(|found| found.damaged) else { return Ok(None) };
     let page = found.faults.into_iter().find(|fault| fault.severity == Severity::Error);
     Ok(page.map(Box::new))

@@ -14,6 +14,7 @@ mod noted;
 mod origin;
 mod page;
 mod pages;
+mod runs;
 mod salvage;
 mod scan;
 mod schema;

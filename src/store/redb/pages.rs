@@ -24,7 +24,7 @@ pub struct Pages {
 /// Bytes read ahead, because the pages that are wanted next follow each other in the file.
 #[derive(Default)]
 pub struct Window {
-    bytes: SharedBytes,
+    bytes: Arc<Vec<u8>>,
     offset_bytes: u64,
 }
 
@@ -32,7 +32,10 @@ impl Window {
     fn slice(&self, offset_bytes: u64, len_bytes: u64) -> Option<SharedBytes> {
         let start = usize::try_from(offset_bytes.checked_sub(self.offset_bytes)?).ok()?;
         let end = start.checked_add(usize::try_from(len_bytes).ok()?)?;
-        self.bytes.slice(start..end)
+        if end > self.bytes.len() {
+            return None;
+        }
+        SharedBytes::from(Arc::clone(&self.bytes)).slice(start..end)
     }
 }
 
@@ -131,8 +134,7 @@ impl Pages {
                 if ahead <= size {
                     self.read_used(offset, size, shape)?
                 } else {
-                    window.bytes = SharedBytes::from(self.read(offset, ahead)?);
-                    window.offset_bytes = offset;
+                    self.read_into(window, offset, ahead)?;
                     window.slice(offset, size).unwrap_or_default()
                 }
             }
@@ -165,16 +167,30 @@ impl Pages {
         Ok(SharedBytes::from(bytes))
     }
 
+    /// Fills a window with bytes that are known to lie inside the file; its memory is used again
+    /// unless a page of it is still kept.
+    fn read_into(&self, window: &mut Window, offset: u64, len: u64) -> Result<(), StoreError> {
+        let mut bytes = Arc::try_unwrap(std::mem::take(&mut window.bytes)).unwrap_or_default();
+        self.fill(&mut bytes, offset, len)?;
+        (window.bytes, window.offset_bytes) = (Arc::new(bytes), offset);
+        Ok(())
+    }
+
     /// Reads bytes that are known to lie inside the file.
     ///
     /// # Errors
     /// `Io` when they cannot be read.
     pub fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        self.fill(&mut bytes, offset, len)?;
+        Ok(bytes)
+    }
+
+    fn fill(&self, bytes: &mut Vec<u8>, offset: u64, len: u64) -> Result<(), StoreError> {
         let failed = |source| StoreError::Io(IoError::new("read", &*self.path, source).at(offset));
         let len =
             usize::try_from(len).map_err(|_| failed(std::io::ErrorKind::OutOfMemory.into()))?;
-        let mut bytes = vec![0; len];
-        crate::vfs::read_exact_at(self.file.as_ref(), offset, &mut bytes).map_err(failed)?;
-        Ok(bytes)
+        bytes.resize(len, 0);
+        crate::vfs::read_exact_at(self.file.as_ref(), offset, bytes).map_err(failed)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState, SharedBytes};
 use crate::store::redb::commit::{Chosen, choose, first_damage, refuse_version};
@@ -13,6 +13,7 @@ use crate::store::redb::format::{HEADER_BYTES, Header, PAGE_BYTES, Slot};
 use crate::store::redb::layout::{Layout, Names};
 use crate::store::redb::noted::Noted;
 use crate::store::redb::pages::Pages;
+use crate::store::redb::runs::{Known, Runs};
 use crate::store::redb::schema::{Assigned, GroupTables, Roles};
 use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::survey::survey;
@@ -20,8 +21,8 @@ use crate::store::redb::tables::{Table, read_tables};
 use crate::store::redb::tree::{Visit, Walk};
 use crate::store::redb::{scan, stable};
 use crate::store::{
-    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, RedbFormat,
-    RedbSchema, Space, Store, StoreError, StoreFile, io_error,
+    Checked, Entries, Format, HeadPiece, HeadRuns, Heads, Level, LogSource, Profile, Record,
+    RecordScan, RedbFormat, RedbSchema, Space, Store, StoreError, StoreFile, io_error,
 };
 use crate::vfs::{Fs, Held, OpenMode};
 
@@ -37,6 +38,8 @@ pub struct RedbStore {
     faults: Vec<Fault>,
     evidence: Vec<String>,
     files: [StoreFile; 1],
+    /// The entries of logs that were verified whole.
+    runs: OnceLock<Known>,
     /// Keeps writers out while this store is read.
     _lock: Option<Box<dyn Held>>,
 }
@@ -159,6 +162,7 @@ impl RedbStore {
             faults,
             evidence,
             files,
+            runs: OnceLock::new(),
             _lock: None,
         })
     }
@@ -334,6 +338,14 @@ impl LogSource for RedbStore {
         let logs = self.tables(group)?.logs.as_ref();
         Ok(Box::new(HeadWalk::new(&self.pages, logs, group, range)))
     }
+
+    fn head_runs(&self, group: &GroupId, range: IndexRange) -> Result<HeadRuns<'_>, StoreError> {
+        let known = self.runs.get().and_then(|known| known.get(group));
+        if let Some(runs) = known.filter(|_| range == IndexRange::ALL) {
+            return Ok(Box::new(runs.iter().map(|run| Ok(HeadPiece::Run(*run)))));
+        }
+        Ok(Box::new(self.heads(group, range)?.map(|head| head.map(HeadPiece::One))))
+    }
 }
 
 impl RecordScan for RedbStore {
@@ -361,9 +373,13 @@ impl Store for RedbStore {
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Checked, StoreError> {
         let mut checked = Checked { faults: self.faults.clone(), ..Checked::default() };
-        let Some(found) = survey(&self.pages, (&self.commit, &self.roles), level, progress)? else {
+        let mut runs = (level == Level::Full).then(|| Runs::new(&self.assigned));
+        let commit = (&self.commit, &self.roles);
+        let Some(found) = survey(&self.pages, commit, (level, runs.as_mut()), progress)? else {
             return Ok(checked);
         };
+        // What was known before is as good: the file does not change.
+        let _known_before = runs.map(|runs| self.runs.set(runs.into_known()));
         checked.faults.extend(found.faults.into_iter().filter(|f| !self.faults.contains(f)));
         if found.unnamed_damage > 0 {
             let found = format!("{} more pages do not verify", found.unnamed_damage);
@@ -385,7 +401,8 @@ impl Store for RedbStore {
 
     fn space(&self) -> Result<Space, StoreError> {
         let mut going = |_| ControlFlow::Continue(());
-        let found = survey(&self.pages, (&self.commit, &self.roles), Level::Quick, &mut going)?;
+        let found =
+            survey(&self.pages, (&self.commit, &self.roles), (Level::Quick, None), &mut going)?;
         let used = found.map_or(0, |found| found.allocated_bytes) + PAGE_BYTES;
         let file_bytes = self.pages.size_bytes();
         let free_bytes = Some(file_bytes.saturating_sub(used));

@@ -6,6 +6,7 @@ use crate::model::{Code, Fault, FaultKind, Severity};
 use crate::store::redb::format::{Child, PageNumber, Root, Slot};
 use crate::store::redb::page::Shape;
 use crate::store::redb::pages::Pages;
+use crate::store::redb::runs::Runs;
 use crate::store::redb::schema::Roles;
 use crate::store::redb::tables::{FREED_TREE, TABLE_TREE, Table, tables_in};
 use crate::store::redb::tree::{Seen, Visit, Walk, reached_twice};
@@ -39,7 +40,8 @@ pub struct Survey {
 }
 
 /// Verifies what `commit` reaches: table tree, tables, redb's own tables, the freed tree.
-/// `roles` says what the tables are for. With [`Level::Quick`] most leaves are not read. `progress`
+/// `roles` says what the tables are for; `runs` gets the leaves that verify, where there are to be
+/// any. With [`Level::Quick`] most leaves are not read. `progress`
 /// gets the bytes verified so far; `None` when it broke the walk off.
 ///
 /// # Errors
@@ -47,19 +49,20 @@ pub struct Survey {
 pub fn survey(
     pages: &Pages,
     (commit, roles): (&Slot, &Roles),
-    level: Level,
+    (level, runs): (Level, Option<&mut Runs<'_>>),
     progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Survey>, StoreError> {
     let (seen, found) = (Seen::default(), Survey::default());
-    let mut surveyor = Surveyor { pages, roles, level, seen, found, progress };
+    let mut surveyor = Surveyor { pages, roles, level, runs, seen, found, progress };
     let done = surveyor.run(commit)?;
     Ok(done.is_continue().then_some(surveyor.found))
 }
 
-struct Surveyor<'a> {
+struct Surveyor<'a, 'r> {
     pages: &'a Pages,
     roles: &'a Roles,
     level: Level,
+    runs: Option<&'a mut Runs<'r>>,
     seen: Seen,
     found: Survey,
     progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
@@ -70,7 +73,7 @@ const FAULTS_MAX: usize = 1 << 16;
 
 type Going = Result<ControlFlow<()>, StoreError>;
 
-impl Surveyor<'_> {
+impl Surveyor<'_, '_> {
     fn run(&mut self, commit: &Slot) -> Going {
         for (root, own) in [(commit.user, false), (commit.system, true)] {
             let mut tables = Vec::new();
@@ -136,6 +139,9 @@ impl Surveyor<'_> {
         };
         let faults_before = self.found.faults.len();
         let unread_before = self.found.unread;
+        if let Some(runs) = self.runs.as_mut().filter(|_| !own) {
+            runs.begin(&table.name);
+        }
         let rows = match self.tree(table.root(), table.shape(what))? {
             ControlFlow::Continue(rows) => rows,
             ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
@@ -151,6 +157,12 @@ impl Surveyor<'_> {
             let root = table.root().map(|root| self.pages.page_place(root.page));
             let fault = Fault { place: root, ..Fault::new(Code::R119, kind) };
             faults.push(fault);
+        }
+        if let Some(runs) = &mut self.runs {
+            match faults.is_empty() && all_read {
+                true => runs.end(),
+                false => runs.forget(),
+            }
         }
         if let Some(group) = role.as_ref().and_then(|role| role.group()) {
             faults = faults.into_iter().map(|fault| fault.in_group(group)).collect();
@@ -172,6 +184,9 @@ impl Surveyor<'_> {
             let visit = visit?;
             if let Visit::Leaf(leaf) = &visit {
                 rows += leaf.rows() as u64;
+                if let Some(runs) = &mut self.runs {
+                    runs.leaf(leaf);
+                }
             }
             if self.note(&mut walk, &visit).is_break() {
                 return Ok(ControlFlow::Break(()));

@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,14 @@ use crate::model::{
 use crate::store::open::{create_sink, open};
 use crate::store::target::Target;
 use crate::store::{
-    Format, LogSink, OpenOptions, Opened, RedbFormat, SinkOptions, Store, StoreError,
+    Format, HeadPiece, Level, LogSink, LogSource, OpenOptions, Opened, RedbFormat, SinkOptions,
+    Store, StoreError,
 };
 use crate::vfs::os::{OsClock, OsFs};
 use crate::vfs::sim::{
     CallNo, Fault as Failure, FaultPlan, Profile, Refusal, SimClock, SimFs, Tries,
 };
-use crate::vfs::{Clock, Fs, LockMode, Vfs};
+use crate::vfs::{Clock, Fs, LockMode, OpenMode, Vfs};
 
 const TARGET: &str = "/copy.redb";
 
@@ -227,4 +229,58 @@ fn a_file_that_redb_itself_has_open_is_locked() {
     let refused = opened(&fs, &OsClock, &dir.path().join("live2.redb"));
     assert!(matches!(refused, Err(StoreError::Locked { .. })));
     drop(live);
+}
+
+/// Index, term and length of every entry from runs of heads; what could not be read as `None`.
+fn outline(store: &dyn Store, group: &GroupId) -> (Vec<Option<(u64, u64)>>, u64, usize) {
+    let (mut entries, mut bytes, mut pieces) = (Vec::new(), 0, 0);
+    for piece in store.head_runs(group, IndexRange::ALL).expect("runs") {
+        pieces += 1;
+        match piece {
+            Ok(HeadPiece::Run(run)) => {
+                let indexes = run.range.first().0..=run.range.last().0;
+                entries.extend(indexes.map(|index| Some((index, run.term.0))));
+                bytes += run.payload_bytes;
+            }
+            Ok(HeadPiece::One(one)) => {
+                entries.push(Some((one.head.index.0, one.head.term.0)));
+                bytes += one.head.payload_len_bytes;
+            }
+            Err(_) => entries.push(None),
+        }
+    }
+    (entries, bytes, pieces)
+}
+
+#[test]
+fn heads_that_verifying_met_are_told_without_a_second_reading_unless_something_is_wrong() {
+    let fs: Arc<dyn Fs> = Arc::new(SimFs::new(Profile::StrictPosix));
+    write(&fs, RedbFormat::V3, Last::Large).expect("written");
+    let groups = [GroupId::Unnamed, GroupId::named("b/c")];
+    let check = |fs: &Arc<dyn Fs>| {
+        let opened = opened(fs, &SimClock::default(), Path::new(TARGET)).expect("opened");
+        let before = groups.each_ref().map(|group| outline(opened.store.as_ref(), group));
+        let checked = opened.store.check(Level::Full, &mut |_| ControlFlow::Continue(()));
+        let is_whole = checked.expect("checked").faults.is_empty();
+        let after = groups.each_ref().map(|group| outline(opened.store.as_ref(), group));
+        (before, after, is_whole)
+    };
+    let (before, after, is_whole) = check(&fs);
+    assert!(is_whole);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((&before.0, before.1), (&after.0, after.1));
+        assert_eq!((before.2, after.2), (61, 2), "a run of each term");
+    }
+    let file = fs.open(Path::new(TARGET), OpenMode::ReadWrite).expect("opened");
+    let mut bytes = vec![0; 1 << 20];
+    let read = file.read_at(0, &mut bytes).expect("read");
+    let wanted = [0x19; 100];
+    let at = bytes[..read].windows(100).position(|bytes| *bytes == wanted).expect("entry 25");
+    file.write_at(at as u64, b"damaged").expect("written");
+    let (before, after, is_whole) = check(&fs);
+    assert!(!is_whole);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((&before.0, before.1), (&after.0, after.1));
+    }
+    assert!(after.iter().any(|(entries, ..)| entries.contains(&None)));
 }
