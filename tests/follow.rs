@@ -164,11 +164,14 @@ fn what_a_library_writes_in_the_place_of_a_conflict_is_shown_again_with_its_term
     done(program, &["seed", "wal", "old", "mixed", "9", text]);
     let mut following = Following::of(&path, &["--limit", "204"]);
     following.through(200);
-    for _ in 0..2 {
+    // Only what is looked at between two conflicts can be shown of the first.
+    for replaced in [[198, 199], [197, 198]] {
         done(program, &["cut", text, "3"]);
+        for index in replaced {
+            assert_eq!(following.next(), Some((index, 1 << 20)));
+        }
     }
-    let replaced: Vec<(u64, u64)> = std::iter::from_fn(|| following.next()).collect();
-    assert_eq!(replaced, [(198, 1 << 20), (199, 1 << 20), (197, 1 << 20), (198, 1 << 20)]);
+    assert_eq!(following.next(), None);
 }
 
 #[test]

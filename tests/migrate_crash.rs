@@ -103,11 +103,13 @@ fn read(disk: &Disk, path: &str) -> Option<Content> {
     Some(content.collect())
 }
 
-const TARGETS: [(Format, RedbFormat); 4] = [
+const TARGETS: [(Format, RedbFormat); 6] = [
     (Format::FastLog, RedbFormat::V3),
     (Format::Redb, RedbFormat::V3),
     (Format::Redb, RedbFormat::V2),
     (Format::BoltDb, RedbFormat::V3),
+    (Format::RaftFastlog, RedbFormat::V3),
+    (Format::RaftWal, RedbFormat::V3),
 ];
 
 #[test]

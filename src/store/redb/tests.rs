@@ -10,8 +10,8 @@ use crate::model::{
 use crate::store::open::{create_sink, open};
 use crate::store::target::Target;
 use crate::store::{
-    Format, HeadPiece, Level, LogSink, LogSource, OpenOptions, Opened, RedbFormat, SinkOptions,
-    Store, StoreError,
+    Format, HeadPiece, Level, LogSink, OpenOptions, Opened, RedbFormat, SinkOptions, Store,
+    StoreError,
 };
 use crate::vfs::os::{OsClock, OsFs};
 use crate::vfs::sim::{
