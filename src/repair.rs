@@ -188,6 +188,15 @@ pub fn run(job: Job<'_>, source: &Path, observer: &mut dyn Observer) -> Result<R
     }
 }
 
+/// What is wrong with a result that cannot be read; where the system refuses to read it, nothing is
+/// known of it.
+fn wrong(error: StoreError) -> Result<String, Error> {
+    match error {
+        StoreError::Io(_) => Err(error.into()),
+        other => Ok(other.to_string()),
+    }
+}
+
 /// Everything but the entries.
 fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
     let mut repair = Repair {
@@ -315,7 +324,7 @@ impl Job<'_> {
         let alone = OpenOptions { alone: true, redb, ..OpenOptions::default() };
         let written = match open(self.fs, self.clock, &sealed.partial(), &alone) {
             Ok(opened) => opened.store,
-            Err(error) => return Ok(Some(format!("it does not open: {error}"))),
+            Err(error) => return Ok(Some(format!("it does not open: {}", wrong(error)?))),
         };
         let mut meter = Meter::start(Phase::Comparing, None, None, observer)?;
         for group in self.salvage.groups() {
@@ -340,7 +349,7 @@ impl Job<'_> {
         written: &dyn Store,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Option<String>, Error> {
-        let unreadable = |error: StoreError| Ok(Some(error.to_string()));
+        let unreadable = |error: StoreError| Ok(Some(wrong(error)?));
         let state = match written.state(group) {
             Ok(state) => state,
             Err(error) => return unreadable(error),
