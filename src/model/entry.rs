@@ -214,8 +214,8 @@ impl HeadRun {
         true
     }
 
-    /// What follows its first entry, whose payload has so many bytes. Only the lengths of the
-    /// payloads are known to be less: those of the longest and of all encoded ones stay as they are.
+    /// What follows its first entry, whose payload has so many bytes. Only the length of all
+    /// payloads is known then: those of the longest and of the encoded entries stay as they are.
     pub fn behind_first(&self, payload_bytes: u64) -> Option<HeadRun> {
         let range = IndexRange::new(self.range.first().next()?, self.range.last())?;
         let payload_bytes = self.payload_bytes.saturating_sub(payload_bytes);
