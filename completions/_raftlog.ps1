@@ -67,7 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             [CompletionResult]::new('--records', '--records', [CompletionResultType]::ParameterName, 'List the records as they lie in the files, damaged and superseded ones included')
             [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Count entries by kind, term and size')
             [CompletionResult]::new('--unnamed', '--unnamed', [CompletionResultType]::ParameterName, 'Only the unnamed group, where named ones stand beside it')
-            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on as a live process writes: entries appear as they become readable (fastlog, raft-wal)')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on as a live process writes: entries once they are readable (fastlog, raft-wal, etcd-wal)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Short for --format json, or jsonl where the result is a stream')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only errors on stderr: no progress, notes or next steps')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only errors on stderr: no progress, notes or next steps')

@@ -63,7 +63,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --records 'List the records as they lie in the files, damaged and superseded ones included'
             cand --stats 'Count entries by kind, term and size'
             cand --unnamed 'Only the unnamed group, where named ones stand beside it'
-            cand --follow 'Go on as a live process writes: entries appear as they become readable (fastlog, raft-wal)'
+            cand --follow 'Go on as a live process writes: entries once they are readable (fastlog, raft-wal, etcd-wal)'
             cand --json 'Short for --format json, or jsonl where the result is a stream'
             cand -q 'Only errors on stderr: no progress, notes or next steps'
             cand --quiet 'Only errors on stderr: no progress, notes or next steps'

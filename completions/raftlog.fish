@@ -134,7 +134,7 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l state -d 'Sh
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l records -d 'List the records as they lie in the files, damaged and superseded ones included'
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l stats -d 'Count entries by kind, term and size'
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l unnamed -d 'Only the unnamed group, where named ones stand beside it'
-complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l follow -d 'Go on as a live process writes: entries appear as they become readable (fastlog, raft-wal)'
+complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l follow -d 'Go on as a live process writes: entries once they are readable (fastlog, raft-wal, etcd-wal)'
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -l json -d 'Short for --format json, or jsonl where the result is a stream'
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand inspect" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'

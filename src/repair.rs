@@ -18,7 +18,7 @@ use crate::model::{
 use crate::store::open::{OpenOptions, SinkOptions, create_sink, open};
 use crate::store::salvage::{Salvage, StateTaken};
 use crate::store::target::{Sealed, Target};
-use crate::store::{Level, LogSink, RedbSchema, Snapshots, Store, StoreError};
+use crate::store::{Format, Level, LogSink, RedbSchema, Snapshots, Store, StoreError};
 use crate::vfs::{Clock, Fs};
 
 /// Contents after which a batch is handed to the sink.
@@ -137,6 +137,8 @@ pub enum Error {
     Nothing {
         /// The source.
         path: PathBuf,
+        /// Its format.
+        format: Format,
         /// What is wrong with it.
         faults: Vec<Fault>,
     },
@@ -169,13 +171,22 @@ pub fn run(job: Job<'_>, source: &Path, observer: &mut dyn Observer) -> Result<R
     let mut repair = described(&job, covered);
     let written = job.copy(&mut repair, observer)?;
     let before = repair.first_index.and_then(LogIndex::previous);
-    if repair.open_begin && before.is_none_or(|before| covered < Some(before)) {
+    // A store that knows its snapshot says itself what that covers.
+    let groups = job.salvage.groups().into_iter();
+    let marked = groups.filter_map(|group| job.salvage.state(&group).snapshot_id()).min();
+    let covered = covered.max(marked.map(|id| id.index));
+    let reaches = match before {
+        Some(before) => covered >= Some(before),
+        None => marked.is_some(),
+    };
+    if repair.open_begin && !reaches {
         repair.covered_by_snapshot = false;
     }
     if repair.entries == 0 && repair.state == "lost" {
         let salvaged = job.salvage.groups().first().map(|group| job.salvage.salvaged(group));
         let faults = salvaged.map_or(Vec::new(), |salvaged| salvaged.dropped.clone());
-        return Err(Error::Nothing { path: source.to_owned(), faults });
+        let (path, format) = (source.to_owned(), job.salvage.format());
+        return Err(Error::Nothing { path, format, faults });
     }
     let Some(sealed) = written else { return Ok(repair) };
     match job.difference(&sealed, observer)? {

@@ -21,6 +21,8 @@ pub struct Surroundings {
     pub membership_in_snapshot: bool,
     /// How far the entries were applied, where that is recorded.
     pub applied: Option<LogIndex>,
+    /// The first entry of a write that did not end: the state may not know of it yet.
+    pub unfinished_from: Option<LogIndex>,
     /// Whether the program that owns the log really writes lower terms behind higher ones.
     pub terms_may_fall: bool,
 }
@@ -38,6 +40,7 @@ impl Surroundings {
             snapshots_in_view: false,
             membership_in_snapshot: false,
             applied: applied.map(LogIndex),
+            unfinished_from: None,
             terms_may_fall: false,
         }
     }
@@ -319,7 +322,9 @@ impl<'s> Checker<'s> {
             );
             let values = (format!("at least {}", snapshot.term), Some(current.to_string()));
             findings.add(self.fault(Code::R106, found, values, None).at_term(snapshot.term));
-        } else if let Some(last) = last.filter(|last| current < last.term) {
+        } else if let Some(last) = last.filter(|last| current < last.term)
+            && !self.is_unfinished(last.index)
+        {
             let found = format!(
                 "current term {current} is below term {} of index {}",
                 last.term, last.index
@@ -336,8 +341,14 @@ impl<'s> Checker<'s> {
         }
     }
 
+    /// Whether the entry at `index`, the last one, belongs to a write that did not end.
+    fn is_unfinished(&self, index: LogIndex) -> bool {
+        let is_last = self.previous.is_some_and(|last| last.index == index);
+        is_last && self.around.unfinished_from.is_some_and(|from| from <= index)
+    }
+
     fn current_term_exists(&self, last: LogId, findings: &mut Findings) {
-        if self.state.hard.term.is_some() {
+        if self.state.hard.term.is_some() || self.is_unfinished(last.index) {
             return;
         }
         let found = format!(

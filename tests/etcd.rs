@@ -11,8 +11,8 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::Value;
 use support::etcd::{
-    ALL, BASIC, INSTALLED, Line, OVERWRITE, PACKAGE, SNAP, TORN, contents, dump, frames, unpack,
-    unpacked, wal, write_sparse,
+    ALL, BASIC, INSTALLED, Line, OVERWRITE, PACKAGE, SNAP, TORN, contents, crc32c, dump, frames,
+    segment, unpack, unpacked, varint_of, wal, write_sparse,
 };
 use support::{raftlog, told};
 
@@ -449,6 +449,177 @@ fn repair_copies_the_sound_beginning_and_says_what_it_cut() {
 }
 
 #[test]
+fn entries_of_a_new_term_whose_state_was_lost_are_a_torn_write_and_no_broken_rule() {
+    let dir = tempfile::tempdir().expect("directory");
+    let log = dir.path().join("log");
+    fs::create_dir(&log).expect("directory");
+    let name = "0000000000000000-0000000000000000.wal";
+    let verdict = |bytes: &[u8]| {
+        write_sparse(&log.join(name), bytes);
+        let (code, out, err) = told(&raftlog(["verify", "--json", text(&log)]));
+        let said = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        let mut found = codes(&said);
+        found.retain(|(_, severity)| severity != "info");
+        found.dedup();
+        (code, found)
+    };
+    let torn = |code| (code, vec![("R114".to_owned(), "warning".to_owned())]);
+    let mut cut = 0;
+    for archive in [BASIC, SNAP, TORN] {
+        let whole = fs::read(wal(archive).join(name)).expect("segment");
+        let all = frames(&whole);
+        let mut term = 0;
+        // Each state of a higher term than before goes, and what follows it.
+        for frame in all.iter().filter(|frame| frame.kind == 3) {
+            let found = fields(&frame.data).remove(0).1;
+            let found: u64 = String::from_utf8(found).expect("text").parse().expect("a term");
+            if std::mem::replace(&mut term, found) == found {
+                continue;
+            }
+            cut += 1;
+            for more in [0, 5, 12] {
+                let mut bytes = whole[..frame.at + more].to_vec();
+                bytes.resize(frame.at + (64 << 10), 0);
+                assert_eq!(verdict(&bytes), torn(3), "{archive} at {}, {more} more", frame.at);
+            }
+        }
+    }
+    assert_eq!(cut, 6);
+    // The same entries elsewhere than behind the last state are no torn write.
+    let entry = |index: u8, term: u8| [8, 0, 0x10, term, 0x18, index];
+    let state = |term: u8, commit: u8| [8, term, 0x10, 0, 0x18, commit];
+    let start: [(u8, &[u8]); 4] =
+        [(4, b""), (1, &[8, 1, 0x10, 2]), (5, &[8, 0, 0x10, 0]), (2, &entry(1, 2))];
+    let said = |rest: &[(u8, &[u8])]| verdict(&segment(&mut 0, &[&start[..], rest].concat()));
+    let broken = (1, vec![("R106".to_owned(), "error".to_owned())]);
+    assert_eq!(said(&[(3, &state(1, 1))]), broken);
+    assert_eq!(said(&[(3, &state(1, 1)), (2, &entry(2, 2))]), broken);
+    assert_eq!(said(&[(3, &state(2, 1)), (2, &entry(2, 3))]), torn(3));
+    // Nor are those of a segment that others follow: etcd began it behind their state.
+    let mut crc = 0;
+    let (begun, next) = (state(2, 1), entry(2, 3));
+    let records: [(u8, &[u8]); 2] = [(3, &begun), (2, &next)];
+    let first = segment(&mut crc, &[&start[..], &records].concat());
+    let second: [(u8, &[u8]); 3] = [(4, b""), (1, &[8, 1, 0x10, 2]), (3, &state(2, 1))];
+    let next = log.join("0000000000000001-0000000000000003.wal");
+    fs::write(next, segment(&mut crc, &second)).expect("written");
+    assert_eq!(verdict(&first), broken);
+}
+
+/// A log of three segments with entries 1 to 10, and the marker of a snapshot through 6 in the
+/// second; its `.snap` file beside it.
+fn with_a_snapshot(root: &Path) -> (std::path::PathBuf, Vec<Vec<u8>>) {
+    let (wal, snap) = (root.join("member/wal"), root.join("member/snap"));
+    fs::create_dir_all(&wal).expect("directory");
+    fs::create_dir_all(&snap).expect("directory");
+    let entry = |index: u8| [8, 0, 0x10, 1, 0x18, index, 0x22, 3, b'a', b'b', b'c'];
+    let entries: Vec<[u8; 11]> = (0..=10).map(entry).collect();
+    let state = |commit: u8| [8, 1, 0x10, 7, 0x18, commit];
+    let states = [state(4), state(8), state(10)];
+    let head: [(u8, &[u8]); 2] = [(4, b""), (1, &[8, 1, 0x10, 2])];
+    let one = |index: usize| (2u8, &entries[index][..]);
+    let members = [0x08, 7];
+    let marker = [8, 6, 0x10, 1, 0x1a, 2, members[0], members[1]];
+    let mut crc = 0;
+    let contents: [Vec<(u8, &[u8])>; 3] = [
+        vec![(5, &[8, 0, 0x10, 0]), one(1), one(2), one(3), one(4), (3, &states[0])],
+        vec![(3, &states[0]), one(5), one(6), one(7), (5, &marker), one(8), (3, &states[1])],
+        vec![(3, &states[1]), one(9), one(10), (3, &states[2])],
+    ];
+    let mut segments = Vec::new();
+    for (at, (records, index)) in contents.iter().zip([0, 5, 9]).enumerate() {
+        let bytes = segment(&mut crc, &[&head[..], &records[..]].concat());
+        fs::write(wal.join(format!("{at:016x}-{index:016x}.wal")), &bytes).expect("written");
+        segments.push(bytes);
+    }
+    let metadata = [0x0a, 2, members[0], members[1], 0x10, 6, 0x18, 1];
+    let data = [&[0x0a, 2, b'{', b'}', 0x12, metadata.len() as u8][..], &metadata].concat();
+    let mut file = vec![8];
+    file.extend(varint_of(crc32c(0, &data)));
+    file.extend([0x12, data.len() as u8]);
+    file.extend(&data);
+    fs::write(snap.join("0000000000000001-0000000000000006.snap"), file).expect("written");
+    (wal, segments)
+}
+
+#[test]
+fn repair_begins_behind_a_snapshot_that_holds_what_is_damaged() {
+    let dir = tempfile::tempdir().expect("directory");
+    let root = dir.path().join("data");
+    let (wal, segments) = with_a_snapshot(&root);
+    ends(0, &["verify", text(&root)]);
+    let names: Vec<_> = contents(&wal).into_iter().map(|(path, _)| path).collect();
+    let broken = |at: usize, kind: u8, nth: usize| {
+        let mut bytes = segments[at].clone();
+        let frame = frames(&bytes).into_iter().filter(|frame| frame.kind == kind).nth(nth);
+        bytes[frame.expect("a frame").data_at] ^= 0x40;
+        fs::write(&names[at], bytes).expect("written");
+    };
+    let repaired = |code: i32, name: &str| {
+        let target = dir.path().join(name);
+        let said = json(code, &["repair", "--json", text(&root), "--out", text(&target)]);
+        (said["result"].clone(), contents(&target))
+    };
+    // The first entry: the snapshot covers it, the rest is there byte for byte.
+    broken(0, 2, 0);
+    let (result, files) = repaired(4, "first");
+    let bounds = (&result["first_index"], &result["last_index"]);
+    assert_eq!(bounds, (&7.into(), &10.into()), "{result}");
+    assert_eq!(
+        (&result["state"], &result["covered_by_snapshot"], &result["open_begin"]),
+        (&"newest".into(), &true.into(), &true.into())
+    );
+    let copied: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+    assert_eq!(copied, [&segments[1][..], &segments[2][..]]);
+    // In the place of the log it is sound with the snapshot beside it.
+    fs::rename(&wal, root.join("wal.before")).expect("renamed");
+    fs::rename(dir.path().join("first"), &wal).expect("renamed");
+    ends(0, &["verify", text(&root)]);
+    let found = entries(&root, 0, &[]);
+    assert_eq!((found.len(), &found[0]["index"]), (4, &7.into()));
+    fs::rename(&wal, dir.path().join("first")).expect("renamed");
+    fs::rename(root.join("wal.before"), &wal).expect("renamed");
+    fs::write(&names[0], &segments[0]).expect("written");
+    // Damage in what a node would read: the sound beginning, and why the snapshot serves nothing.
+    broken(1, 2, 2);
+    let (result, files) = repaired(4, "behind");
+    assert_eq!((&result["last_index"], files.len()), (&6.into(), 2), "{result}");
+    let dropped = result["dropped"].as_array().expect("dropped").iter();
+    let reasons: Vec<&str> = dropped.filter_map(|one| one["reason"].as_str()).collect();
+    assert!(reasons.iter().any(|why| why.contains("through 6 serves nothing")), "{reasons:?}");
+    fs::write(&names[1], &segments[1]).expect("written");
+    // Without its `.snap` file a marker is no way to begin.
+    broken(0, 2, 1);
+    let snap = root.join("member/snap/0000000000000001-0000000000000006.snap");
+    let whole = fs::read(&snap).expect("read");
+    fs::write(&snap, &whole[..whole.len() - 1]).expect("written");
+    let (result, files) = repaired(4, "unproven");
+    assert_eq!((&result["last_index"], files.len()), (&1.into(), 1), "{result}");
+    fs::write(&snap, &whole).expect("written");
+    let (result, _) = repaired(4, "proven");
+    assert_eq!(result["first_index"], 7, "{result}");
+}
+
+#[test]
+fn a_log_of_one_segment_whose_first_entry_is_damaged_is_refused_with_a_way_out() {
+    let dir = tempfile::tempdir().expect("directory");
+    unpack(SNAP, dir.path());
+    let root = dir.path().join(SNAP);
+    let segment = root.join("member/wal/0000000000000000-0000000000000000.wal");
+    let mut bytes = fs::read(&segment).expect("segment");
+    let first = frames(&bytes).into_iter().find(|frame| frame.kind == 2).expect("an entry");
+    bytes[first.data_at + 20] ^= 1;
+    write_sparse(&segment, &bytes);
+    let target = dir.path().join("target");
+    let output = raftlog(["repair", text(&root), "--out", text(&target)]);
+    let (code, out, err) = told(&output);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("snapshot through 303 serves nothing here"), "{err}");
+    assert!(err.contains("etcdctl snapshot restore"), "{err}");
+    assert!(!target.exists());
+}
+
+#[test]
 fn etcd_wal_is_no_target_yet() {
     let dir = tempfile::tempdir().expect("directory");
     let target = dir.path().join("wal");
@@ -614,43 +785,4 @@ fn a_password_is_printed_only_as_the_bytes_that_were_asked_for() {
             assert!(!secrets.iter().any(|secret| out.contains(secret)), "{name}, {more}: {out}");
         }
     }
-}
-
-fn varint_of(mut number: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
-/// A segment with these records, whatever they say; `crc` is the chain before it, and after.
-fn segment(crc: &mut u32, records: &[(u8, &[u8])]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (kind, data) in records {
-        *crc = crc32c(*crc, data);
-        let mut record = vec![8, *kind, 0x10];
-        record.extend(varint_of(*crc));
-        if *kind != 4 {
-            record.extend([0x1a, data.len() as u8]);
-            record.extend_from_slice(data);
-        }
-        let padding = (8 - record.len() % 8) % 8;
-        let top = if padding > 0 { (0x80 | padding as u64) << 56 } else { 0 };
-        out.extend((record.len() as u64 | top).to_le_bytes());
-        out.extend(record);
-        out.resize(out.len() + padding, 0);
-    }
-    out
-}
-
-/// CRC-32C, bit by bit.
-fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!crc, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
-        })
-    })
 }

@@ -5,8 +5,9 @@
 mod support;
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use raftlog::model::{Entry, EntryExtra, EntryKind, GroupId, LogId, LogIndex, Sha
 use raftlog::vfs::os::{OsClock, OsFs};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::go::{done, interop};
+use support::etcd::{self, frames};
+use support::go::{done, interop, interop_etcd};
 use support::raft_wal::{TWO, copied, unpacked};
 use support::{raftlog, told};
 
@@ -51,6 +53,30 @@ impl Following {
                 return Some((number("index"), number("term")));
             }
         }
+    }
+
+    /// The code and the index of the next finding, and how many entries come before it.
+    fn finding(&mut self) -> (String, u64) {
+        let lines = self.lines.by_ref().map(|line| line.expect("a line"));
+        let mut found = lines.map(|line| serde_json::from_str::<Value>(&line).expect("JSON"));
+        let found = found.find(|line| line["type"] == "finding").expect("a finding");
+        (found["code"].as_str().expect("code").to_owned(), found["index"].as_u64().expect("index"))
+    }
+
+    /// Sends a signal.
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("a pid");
+        kill_process(Pid::from_raw(id).expect("a pid"), signal).expect("sent");
+    }
+
+    /// Ends it, and gives what it wrote to stderr.
+    fn killed(mut self) -> String {
+        self.child.kill().expect("killed");
+        let mut err = String::new();
+        let mut pipe = self.child.stderr.take().expect("stderr");
+        pipe.read_to_string(&mut err).expect("text");
+        self.child.wait().expect("ended");
+        err
     }
 
     /// The indexes of the entries up to and with `last`.
@@ -222,6 +248,18 @@ fn a_range_from_the_end_goes_on_behind_it_and_one_with_an_end_stays_inside() {
     assert_eq!(inside.rest(), [29, 30, 31, 32]);
 }
 
+/// A log of etcd's with so many entries, in space that was reserved; where they end.
+fn etcd_log(dir: &Path, entries: u64) -> (fs::File, u64) {
+    let fs: Arc<dyn raftlog::vfs::Fs> = Arc::new(OsFs);
+    let shape = raftlog::bench::LogShape { entries, payload_bytes: 1_000 };
+    shape.write_etcd(&fs, dir).expect("written");
+    let name = dir.join("0000000000000000-0000000000000000.wal");
+    let file = OpenOptions::new().write(true).open(name).expect("open");
+    let end = file.metadata().expect("a file").len();
+    file.set_len(64_000_000).expect("reserved");
+    (file, end)
+}
+
 #[test]
 fn waiting_reads_next_to_nothing_of_a_log_and_takes_next_to_no_time() {
     let dir = tempfile::tempdir().expect("directory");
@@ -240,7 +278,13 @@ fn waiting_reads_next_to_nothing_of_a_log_and_takes_next_to_no_time() {
     let words = ["migrate", path.to_str().expect("UTF-8"), wal.to_str().expect("UTF-8")];
     log.close().expect("closed");
     assert_eq!(told(&raftlog([&words[..], &["--to", "raft-wal"]].concat())).0, 0);
-    for store in [&path, &wal] {
+    let etcd = dir.path().join("etcd");
+    etcd_log(&etcd, 10_000);
+    // A record that never becomes whole is not read again and again.
+    let torn = dir.path().join("torn");
+    let (file, end) = etcd_log(&torn, 10_000);
+    file.write_all_at(&(40u64 << 20).to_le_bytes(), end).expect("written");
+    for store in [&path, &wal, &etcd, &torn] {
         let mut following = Following::of(store, &[]);
         following.through(10_000);
         std::thread::sleep(Duration::from_millis(500));
@@ -306,6 +350,257 @@ fn what_is_followed_is_neither_locked_nor_changed() {
     following.child.kill().expect("killed");
     following.child.wait().expect("ended");
     assert!(before == list(&path), "changed");
+}
+
+/// The segments of a log that etcd's package wrote, with their bytes up to the reserved space.
+fn segments(archive: &str) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<_> = fs::read_dir(etcd::wal(archive))
+        .expect("list")
+        .map(|file| file.expect("file").path())
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "wal"))
+        .collect();
+    found.sort();
+    let name = |path: &PathBuf| path.file_name().expect("name").to_string_lossy().into_owned();
+    let bytes = |path: &PathBuf| {
+        let mut bytes = fs::read(path).expect("segment");
+        bytes.truncate(frames(&bytes).last().expect("a frame").end);
+        bytes
+    };
+    found.iter().map(|path| (name(path), bytes(path))).collect()
+}
+
+/// Index and term of the entries among the records in `bytes`, in the order of the file.
+fn written(bytes: &[u8]) -> Vec<(u64, u64)> {
+    let entries = frames(bytes).into_iter().filter(|frame| frame.kind == 2);
+    let number = |bytes: &mut &[u8]| {
+        let len = bytes.iter().position(|byte| byte & 0x80 == 0).expect("ends") + 1;
+        let (number, rest) = bytes.split_at(len);
+        *bytes = rest;
+        number.iter().rev().fold(0, |all, byte| all << 7 | u64::from(byte & 0x7f))
+    };
+    let both = entries.map(|frame| {
+        // Type, term and index, each behind its tag.
+        let mut rest = &frame.data[3..];
+        let term = number(&mut rest);
+        rest = &rest[1..];
+        (number(&mut rest), term)
+    });
+    both.collect()
+}
+
+/// A segment that is written into space that was reserved for it.
+struct Growing {
+    file: fs::File,
+    at: usize,
+}
+
+impl Growing {
+    const RESERVED: u64 = 1 << 20;
+
+    fn begin(path: &Path, bytes: &[u8]) -> Growing {
+        let file = fs::File::create_new(path).expect("created");
+        file.set_len(Growing::RESERVED).expect("reserved");
+        file.write_all_at(bytes, 0).expect("written");
+        Growing { file, at: bytes.len() }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.file.write_all_at(bytes, self.at as u64).expect("written");
+        self.at += bytes.len();
+    }
+
+    /// Cuts off what is reserved, as etcd does before it begins the next.
+    fn end(self) {
+        self.file.set_len(self.at as u64).expect("cut");
+    }
+}
+
+#[test]
+fn an_etcd_is_followed_through_half_records_into_the_segments_that_it_begins() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("wal");
+    fs::create_dir(&path).expect("directory");
+    let segments = segments(etcd::PACKAGE);
+    assert_eq!(segments.len(), 3);
+    let (name, first) = &segments[0];
+    let begun = frames(first)[40].end;
+    let mut growing = Growing::begin(&path.join(name), &first[..begun]);
+    let mut following = Following::of(&path, &["--limit", "199"]);
+    let start = written(&first[..begun]).len() as u64;
+    let mut shown = following.through(start);
+    let (mut from, mut before) = (begun, None);
+    for (at, (name, bytes)) in segments.iter().enumerate() {
+        if at > 0 {
+            // Prepared under another name: zeros, then whole records, renamed when they are there.
+            let prepared = path.join(format!("{}.tmp", at % 2));
+            from = frames(bytes)[2].end;
+            growing = Growing::begin(&prepared, &[]);
+            pause();
+            growing.write(&bytes[..from]);
+            fs::rename(&prepared, path.join(name)).expect("begun");
+        }
+        // etcd has its segments locked, and writes in pieces that end anywhere.
+        let held = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::fcntl_lock(&growing.file, held).expect("nobody else holds it");
+        for piece in bytes[from..].chunks((bytes.len() - from) / 4 + 3) {
+            let half = piece.len() / 2 + 1;
+            growing.write(&piece[..half]);
+            pause();
+            growing.write(&piece[half..]);
+        }
+        let last = written(bytes).last().expect("an entry").0;
+        if last < 199 {
+            shown.extend(following.through(last));
+            growing.end();
+            growing = Growing { file: fs::File::open(path.join(name)).expect("open"), at: 0 };
+        }
+        // Those before are removed once a snapshot covers them.
+        if let Some(before) = before.replace(path.join(name)) {
+            fs::remove_file(before).expect("removed");
+        }
+    }
+    shown.extend(following.rest());
+    assert_eq!(shown, (1..=199).collect::<Vec<u64>>());
+}
+
+#[test]
+fn what_an_etcd_writes_in_the_place_of_a_conflict_and_behind_a_snapshot_is_shown() {
+    let dir = tempfile::tempdir().expect("directory");
+    for (archive, gap) in [(etcd::OVERWRITE, None), (etcd::INSTALLED, Some(34))] {
+        let path = dir.path().join(archive);
+        fs::create_dir(&path).expect("directory");
+        let [(name, bytes)] = &segments(archive)[..] else { panic!("one segment") };
+        let all = written(bytes);
+        // Up to what comes in the place of other entries, or behind a snapshot from a leader.
+        let turn = all.windows(2).position(|pair| pair[1].0 != pair[0].0 + 1).expect("a turn") + 1;
+        let entry = frames(bytes).into_iter().filter(|frame| frame.kind == 2).nth(turn);
+        let at = entry.expect("an entry").at;
+        let marker = frames(bytes).into_iter().rfind(|frame| frame.kind == 5 && frame.at < at);
+        let at = if gap.is_some() { marker.expect("a marker").at } else { at };
+        let file = path.join(name);
+        fs::write(&file, &bytes[..at]).expect("written");
+        OpenOptions::new().write(true).open(&file).expect("open").set_len(64 << 20).expect("grown");
+        let mut following = Following::of(&path, &[]);
+        for wanted in &all[..turn] {
+            assert_eq!(following.next().as_ref(), Some(wanted), "{archive}");
+        }
+        let file = OpenOptions::new().write(true).open(&file).expect("open");
+        let middle = at + (bytes.len() - at) / 2;
+        file.write_all_at(&bytes[at..middle], at as u64).expect("written");
+        pause();
+        file.write_all_at(&bytes[middle..], middle as u64).expect("written");
+        if let Some(first) = gap {
+            assert_eq!(following.finding(), ("R101".to_owned(), first), "{archive}");
+        }
+        for wanted in &all[turn..] {
+            assert_eq!(following.next().as_ref(), Some(wanted), "{archive}");
+        }
+        assert_eq!(following.killed(), "", "{archive}");
+    }
+}
+
+#[test]
+fn an_etcd_that_is_far_ahead_is_followed_on_from_where_its_log_begins() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("wal");
+    fs::create_dir(&path).expect("directory");
+    let segments = segments(etcd::PACKAGE);
+    fs::write(path.join(&segments[0].0), &segments[0].1).expect("written");
+    let mut following = Following::of(&path, &[]);
+    following.through(92);
+    following.signal(Signal::STOP);
+    fs::write(path.join(&segments[2].0), &segments[2].1).expect("written");
+    fs::remove_file(path.join(&segments[0].0)).expect("removed");
+    following.signal(Signal::CONT);
+    // Entries 93 to 180 were removed before they were read.
+    assert_eq!(following.finding(), ("R101".to_owned(), 93));
+    assert_eq!(following.through(199), (181..=199).collect::<Vec<u64>>());
+    following.killed();
+}
+
+#[test]
+fn an_etcd_that_goes_on_before_where_it_was_read_is_read_anew() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("wal");
+    fs::create_dir(&path).expect("directory");
+    let [(name, bytes)] = &segments(etcd::BASIC)[..] else { panic!("one segment") };
+    let entries: Vec<_> = frames(bytes).into_iter().filter(|frame| frame.kind == 2).collect();
+    // Records that a power cut took are not there any more when etcd goes on.
+    let (kept, cut) = (entries[9].at, entries[14].at);
+    let mut growing = Growing::begin(&path.join(name), &bytes[..cut]);
+    let mut following = Following::of(&path, &[]);
+    assert_eq!(following.through(14).len(), 14);
+    growing.file.write_all_at(&vec![0; cut - kept], kept as u64).expect("cut");
+    growing.at = kept;
+    pause();
+    growing.write(&bytes[kept..]);
+    let rest = following.through(28);
+    assert!(rest.ends_with(&(15..=28).collect::<Vec<u64>>()), "{rest:?}");
+    following.killed();
+}
+
+#[test]
+fn etcds_own_package_is_followed_while_it_appends_and_begins_segments() {
+    let Some(program) = interop_etcd() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("member").join("wal");
+    let text = dir.path().to_str().expect("UTF-8");
+    done(program, &["seed", "segments", "3", text]);
+    let (code, out, err) = told(&raftlog(["inspect", "--json", path.to_str().expect("UTF-8")]));
+    assert_eq!(code, 0, "{err}");
+    let said: Value = serde_json::from_str(&out).expect("JSON");
+    let last = said["result"]["groups"][0]["last_index"].as_u64().expect("an index");
+    let before = fs::read_dir(&path).expect("list").count();
+    let mut following = Following::of(&path, &["--limit", &(last + 300).to_string()]);
+    let mut shown = following.through(last);
+    let mut writer = Command::new(program).args(["grow", text, "300"]).spawn().expect("runs");
+    shown.extend(following.rest());
+    assert!(writer.wait().expect("ended").success());
+    assert_eq!(shown, (1..=last + 300).collect::<Vec<u64>>());
+    let segments = fs::read_dir(&path).expect("list").count() - before;
+    assert!(segments > 3, "{segments} segments");
+}
+
+#[test]
+fn what_stays_unreadable_behind_the_last_entry_is_told_once() {
+    let dir = tempfile::tempdir().expect("directory");
+    // Each of the three ends inside what was written last.
+    let wal = copied(&unpacked(&TWO, dir.path()), &dir.path().join("raft-wal"), true);
+    let tail = wal.join("00000000000000000201-0000000000000001.wal");
+    let whole = fs::read(&tail).expect("read");
+    fs::write(&tail, &whole[..whole.len() - 20]).expect("written");
+    let etcd = dir.path().join("etcd");
+    fs::create_dir(&etcd).expect("directory");
+    let [(name, bytes)] = &segments(etcd::BASIC)[..] else { panic!("one segment") };
+    let torn = frames(bytes).into_iter().rfind(|frame| frame.kind == 2).expect("an entry");
+    let growing = Growing::begin(&etcd.join(name), &bytes[..torn.at + 30]);
+    let fast = dir.path().join("fastlog");
+    let log = fastlog(&fast);
+    (1..=3).for_each(|index| append(&log, &GroupId::Unnamed, (index, 1)));
+    drop(log);
+    let segment = &fast.join("00000001.seg");
+    let mut frame = fs::read(segment).expect("read");
+    let end = frame.iter().rposition(|byte| *byte != 0).expect("bytes");
+    frame[end - 500..].fill(0);
+    fs::write(segment, frame).expect("written");
+
+    let quiet = Following::of(&wal, &["--quiet"]);
+    let following = [&wal, &etcd, &fast].map(|path| Following::of(path, &[]));
+    std::thread::sleep(Duration::from_secs(12));
+    let places = [&tail, &etcd.join(name), segment];
+    // What is written whole after all is shown.
+    growing.file.write_all_at(&bytes[torn.at + 30..], torn.at as u64 + 30).expect("written");
+    let mut following = following.into_iter();
+    let (wal, mut etcd, fast) =
+        (following.next().unwrap(), following.next().unwrap(), following.next().unwrap());
+    etcd.through(28);
+    for (following, place) in [wal, etcd, fast].into_iter().zip(places) {
+        let err = following.killed();
+        let place = place.to_str().expect("UTF-8");
+        assert_eq!(err.matches("cannot be read yet").count(), 1, "{place}: {err}");
+        assert!(err.contains(place) && err.lines().count() == 1, "{place}: {err}");
+    }
+    assert_eq!(quiet.killed(), "");
 }
 
 #[test]

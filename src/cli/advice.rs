@@ -249,9 +249,15 @@ pub fn of_repair(error: repair::Error, context: &Context, stopped: Option<Exit>)
     let message = error.to_string();
     match error {
         repair::Error::Store(error) => of_store(error, context),
-        repair::Error::Nothing { faults, .. } => {
+        repair::Error::Nothing { faults, format, .. } => {
             let mut failure = Failure::new(Kind::Damaged, message);
             failure.findings.extend(faults);
+            if format == Format::EtcdWal {
+                failure = failure.hint(
+                    "etcd's data lie in member/snap/db: `etcdctl snapshot restore` with \
+                     --skip-hash-check makes a new member of a copy of it",
+                );
+            }
             failure
                 .hint("restore it from a backup, or let the node take its log from a peer")
                 .docs(Exit::Findings.name())

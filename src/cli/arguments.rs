@@ -118,7 +118,7 @@ pub struct Inspect {
     /// At most this many lines
     #[arg(long, value_name = "N", requires = "stream", conflicts_with_all = ["state", "stats"])]
     pub limit: Option<u64>,
-    /// Go on as a live process writes: entries appear as they become readable (fastlog, raft-wal)
+    /// Go on as a live process writes: entries once they are readable (fastlog, raft-wal, etcd-wal)
     #[arg(long, requires = "entries", conflicts_with_all = NO_ENTRIES)]
     pub follow: bool,
     /// How to show payloads [default: none]

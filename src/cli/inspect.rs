@@ -10,7 +10,7 @@ use crate::cli::session::{
     Answer, Session, exit_of, exit_of_severity, is_locked, source_of, unknown_source, usage,
 };
 use crate::inspect::{self, Audience, EntryOptions, RecordOptions, Streamed};
-use crate::model::{Findings, Selection};
+use crate::model::{Findings, Place, Selection};
 use crate::report::findings::explain_commands;
 use crate::report::output::{Output, tell};
 use crate::report::overview::{self, View};
@@ -274,8 +274,8 @@ fn follow(
     stream: &mut Stream,
 ) -> Result<Streamed, inspect::Error> {
     let time = session.time();
-    let tell = TellArgs { progress: ProgressWhen::Never, ..arguments.tell };
-    let mut watch = session.watch(tell, &time);
+    let silent = TellArgs { progress: ProgressWhen::Never, ..arguments.tell };
+    let mut watch = session.watch(silent, &time);
     let how = entry_options(arguments, &opened);
     let options = OpenOptions { alone: true, ..options(arguments) };
     let mut first = Some(opened.store);
@@ -296,8 +296,24 @@ fn follow(
                 false => ControlFlow::Continue(()),
             }
         },
+        unread: &mut |place| {
+            if !arguments.tell.quiet {
+                tell(&unread_words(place, &arguments.path));
+            }
+        },
     };
     inspect::follow(&mut reopen, &session.clock, &how, audience, &mut watch)
+}
+
+/// That something behind the last entry has not become readable for a while.
+fn unread_words(place: &Place, path: &Path) -> String {
+    format!(
+        "note: {} at {}: what was written behind the last entry cannot be read yet: a write that \
+         goes on, or one that was torn; once its writer is stopped, `raftlog verify {}` tells\n",
+        words::harmless(&place.file.to_string_lossy()),
+        place.offset_bytes,
+        quoted_path(path)
+    )
 }
 
 /// Ends a stream that could not even begin: nothing on stdout, but for the two lines of JSON.

@@ -19,7 +19,7 @@ use crate::fastlog::segment::{Files, FramePlace, NamedFile, SegmentReader};
 use crate::fastlog::tables::ApplyError;
 use crate::fastlog::view::LogView;
 use crate::fastlog::walk::Head;
-use crate::model::{GroupId, IoError, SharedBytes};
+use crate::model::{GroupId, IoError, Place, SharedBytes};
 use crate::vfs::OpenMode;
 
 /// Looks after which a log that goes on, but not from here, was written anew by a recovery.
@@ -51,6 +51,8 @@ pub struct Follower {
     buffer: Vec<u8>,
     /// Looks in a row at which the log went on, but not from here.
     astray: u32,
+    /// Where a batch was begun that did not end yet.
+    begun: Option<Place>,
 }
 
 /// What a segment gave.
@@ -83,6 +85,7 @@ impl LogView {
             names: names.collect(),
             buffer: Vec::new(),
             astray: 0,
+            begun: None,
         })
     }
 }
@@ -117,6 +120,11 @@ impl Follower {
         }
     }
 
+    /// Where at the last look a batch was begun that had not ended.
+    pub fn begun(&self) -> Option<&Place> {
+        self.begun.as_ref()
+    }
+
     /// A segment under its own name; a purged one has another, or none.
     fn segment(&self, number: SegmentNo) -> Result<Option<Arc<NamedFile>>, IoError> {
         match self.files.open(&self.files.segment_path(number), OpenMode::Read) {
@@ -147,6 +155,7 @@ impl Follower {
         let flow = ControlFlow::Continue(());
         let mut segment = Segment { batches: 0, flow };
         // Most looks end here: nothing was written, or what an earlier life of the file left.
+        self.begun = None;
         let mut start = [0; FRAME_HEADER_BYTES];
         file.read(self.at.offset, &mut start)?;
         if !Found::plausible(&start, self.head.next, self.head.next) {
@@ -180,6 +189,10 @@ impl Follower {
             }
         }
         self.buffer = reader.into_buffer();
+        file.read(self.at.offset, &mut start)?;
+        if Found::plausible(&start, self.head.next, self.head.next) {
+            self.begun = Some(file.place(self.at.offset, FRAME_HEADER_BYTES as u64));
+        }
         Ok(segment)
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Meter, Observer, Phase};
 use crate::inspect::entries::{Stream, resolved};
 use crate::inspect::{EntryItem, EntryOptions, Error, Streamed, chosen, damage};
-use crate::model::{Fault, GroupId, IndexRange, LogIndex, Selection, Term};
-use crate::store::follow::{Follow, Looked};
+use crate::model::{Fault, GroupId, IndexRange, LogIndex, Place, Selection, Term};
+use crate::store::follow::{Follow, Looked, skipped};
 use crate::store::{Located, Store, StoreError};
 use crate::vfs::Clock;
 
@@ -16,6 +17,8 @@ use crate::vfs::Clock;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Time between two looks when nothing comes for long.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
+/// Time after which it is said that what was written behind the last entry cannot be read.
+const UNREAD_FOR: Duration = Duration::from_secs(5);
 /// Times in a row that reading may fail while a writer replaces files.
 const PATIENCE: u32 = 25;
 
@@ -28,6 +31,9 @@ pub struct Audience<'a> {
     pub visit: &'a mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
     /// Asked before each pause; breaks when nobody listens any more.
     pub pause: &'a mut dyn FnMut() -> ControlFlow<()>,
+    /// Told where something was written behind the last entry that could not be read for a while:
+    /// once for each place.
+    pub unread: &'a mut dyn FnMut(&Place),
 }
 
 /// Streams the entries of a store, and then those that a live process writes behind them, until
@@ -44,10 +50,11 @@ pub fn follow(
     audience: Audience<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Streamed, Error> {
-    let Audience { visit, pause } = audience;
+    let Audience { visit, pause, unread } = audience;
     let stream = Stream::new(options, visit);
     let meter = Meter::start(Phase::Reading, None, None, observer)?;
-    let mut following = Following { options, stream, meter, groups: BTreeMap::new() };
+    let unread = Unread { since: None, tell: unread };
+    let mut following = Following { options, stream, meter, groups: BTreeMap::new(), unread };
     let mut misses = 0;
     while following.opened(reopen, clock, pause, &mut misses, observer)?.is_continue()
         && following.rest(clock, PAUSE_MAX, pause, observer)?.is_continue()
@@ -65,6 +72,34 @@ struct Standing {
     last: LogIndex,
     /// Terms that are wanted.
     terms: (Term, Term),
+    /// Whether an entry of it was met.
+    begun: bool,
+}
+
+/// What was written behind the last entry and cannot be read.
+struct Unread<'f> {
+    /// Where, since when, and whether it was told.
+    since: Option<(Place, Duration, bool)>,
+    tell: &'f mut dyn FnMut(&Place),
+}
+
+impl Unread<'_> {
+    /// Takes note of what a look showed at the time `now`.
+    fn seen(&mut self, place: Option<Place>, now: Duration) {
+        let of = |place: &Place| (Arc::clone(&place.file), place.offset_bytes);
+        let known = self.since.take();
+        let Some(place) = place else { return };
+        let known = known.filter(|(known, ..)| of(known) == of(&place));
+        let (mut since, mut told) = (now, false);
+        if let Some((_, first, before)) = known {
+            (since, told) = (first, before);
+        }
+        if !told && now.saturating_sub(since) >= UNREAD_FOR {
+            (self.tell)(&place);
+            told = true;
+        }
+        self.since = Some((place, since, told));
+    }
 }
 
 struct Following<'f> {
@@ -72,6 +107,7 @@ struct Following<'f> {
     stream: Stream<'f>,
     meter: Meter,
     groups: BTreeMap<GroupId, Standing>,
+    unread: Unread<'f>,
 }
 
 impl Following<'_> {
@@ -110,6 +146,7 @@ impl Following<'_> {
                     Looked::Nothing
                 }
             };
+            self.unread.seen(live.unread(), clock.monotonic());
             wait = match looked {
                 Looked::Ended => return Ok(ControlFlow::Break(())),
                 Looked::Lost => return Ok(ControlFlow::Continue(())),
@@ -149,6 +186,13 @@ impl Following<'_> {
             };
             let standing = self.groups.entry(group.clone()).or_insert(standing);
             let Some(bounds) = bounds else { continue };
+            let passed = bounds.first().previous().filter(|_| standing.begun);
+            if let Some(passed) = passed.filter(|passed| *passed >= standing.next) {
+                let fault = skipped(&group, standing.next, passed);
+                if self.stream.finding(fault).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
             // A conflict may have taken the end away; what comes instead is shown.
             standing.next = standing.next.min(bounds.last().next().unwrap_or(bounds.last()));
             let new = IndexRange::new(standing.next, standing.last);
@@ -201,6 +245,7 @@ impl Following<'_> {
         self.meter.entry(located.entry.payload_bytes().len() as u64, observer)?;
         let standing = self.groups.entry(group.clone()).or_insert_with(|| later(self.options));
         standing.next = index.next().unwrap_or(index);
+        standing.begun = true;
         if index < standing.first || index > standing.last {
             return Ok(ControlFlow::Continue(()));
         }
@@ -218,7 +263,8 @@ fn later(options: &EntryOptions) -> Standing {
     let (first_term, last_term) = of(options.term);
     let (first, last) = of(options.index);
     let (first, last) = (LogIndex(first), LogIndex(last));
-    Standing { next: first, first, last, terms: (Term(first_term), Term(last_term)) }
+    let terms = (Term(first_term), Term(last_term));
+    Standing { next: first, first, last, terms, begun: false }
 }
 
 /// Where following a group begins.
@@ -251,6 +297,6 @@ fn unfollowed(store: &dyn Store) -> Error {
     Error::Store(StoreError::Unsupported {
         path,
         what: format!("{} is not followed", store.format()),
-        way_out: "logs that only grow are: fastlog and raft-wal".to_owned(),
+        way_out: "logs that only grow are: fastlog, raft-wal and etcd-wal".to_owned(),
     })
 }

@@ -7,6 +7,7 @@ const AROUND: Surroundings = Surroundings {
     snapshots_in_view: false,
     membership_in_snapshot: false,
     applied: None,
+    unfinished_from: None,
     terms_may_fall: false,
 };
 
@@ -187,6 +188,11 @@ fn r106_reports_a_current_term_behind_the_log_or_the_vote() {
     let mut voted = state(5);
     voted.hard.vote = Some(Vote { term: Some(Term(9)), candidate: None });
     assert_eq!(judge(&voted, &whole, AROUND), [(Code::R106, Severity::Error)]);
+    // Of a write that did not end the state need not know.
+    let unfinished = |from| Surroundings { unfinished_from: Some(LogIndex(from)), ..AROUND };
+    assert_eq!(judge(&state(4), &whole, unfinished(2)), []);
+    assert_eq!(judge(&state(4), &whole, unfinished(3)), [(Code::R106, Severity::Error)]);
+    assert_eq!(judge(&voted, &whole, unfinished(2)), [(Code::R106, Severity::Error)]);
 }
 
 #[test]

@@ -17,7 +17,9 @@ use crate::fastlog::policy::{Flush, Promise, QUEUE_ENTRIES};
 use crate::fastlog::{
     BulkWriter, Error, Followed, Follower, LogView, Options, RecordView, Standing,
 };
-use crate::model::{Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoError, LogState};
+use crate::model::{
+    Durability, Entry, EntryKind, Fault, GroupId, IndexRange, IoError, LogState, Place,
+};
 use crate::store::follow::{Follow, FollowVisit, Looked};
 use crate::store::target::{Sealed, Target, remove_tree};
 use crate::store::{
@@ -299,6 +301,10 @@ impl Follow for FastLogFollow {
             Followed::Lost => Looked::Lost,
             Followed::Ended => Looked::Ended,
         })
+    }
+
+    fn unread(&self) -> Option<Place> {
+        self.follower.begun().cloned()
     }
 }
 

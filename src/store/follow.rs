@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::model::{Fault, GroupId};
+use crate::model::{Code, Fault, FaultKind, GroupId, LogIndex, Place, Severity};
 use crate::store::{Located, StoreError};
 
 /// What a look showed.
@@ -33,4 +33,16 @@ pub trait Follow {
     /// # Errors
     /// When the files cannot be read. While a writer replaces files that happens and passes.
     fn look(&mut self, visit: &mut FollowVisit<'_>) -> Result<Looked, StoreError>;
+
+    /// Where behind everything that was handed over something lies that could not be read at the
+    /// last look: a write that is under way, or one that was torn. `None` where nothing does.
+    fn unread(&self) -> Option<Place>;
+}
+
+/// That a log goes on behind entries that were not read: deleted by then, or never there (R101).
+pub fn skipped(group: &GroupId, first: LogIndex, last: LogIndex) -> Fault {
+    let which = if first == last { format!("entry {first}") } else { format!("{first} to {last}") };
+    let found = format!("{which} left the front of the log before being read, or never was there");
+    let fault = Fault::new(Code::R101, FaultKind::Note { found }).in_group(group);
+    fault.at_index(first).as_severity(Severity::Info)
 }

@@ -48,7 +48,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    Entry, EntryHead, Fault, GroupId, HeadRun, IndexRange, IoError, LogId, LogState, Place,
+    Entry, EntryHead, Fault, GroupId, HeadRun, IndexRange, IoError, LogId, LogIndex, LogState,
+    Place,
 };
 use crate::vfs::Holder;
 
@@ -372,6 +373,11 @@ pub trait Store: LogSource + RecordScan {
     /// term: some logs say which they know.
     fn starts_from(&self, _snapshot: LogId) -> bool {
         true
+    }
+    /// The first of the last entries of `group` that belong to a write that did not end: nobody was
+    /// told of them, and what the state does not say of them yet is no fault.
+    fn unfinished_from(&self, _group: &GroupId) -> Option<LogIndex> {
+        None
     }
     /// Reads on behind what this store shows, in a format whose writer only appends.
     fn follow(&self) -> Option<Box<dyn follow::Follow>> {

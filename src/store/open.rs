@@ -257,8 +257,7 @@ fn open_described(
         }
         Format::EtcdWal => {
             let path = &description.store;
-            let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
-            let store = EtcdWalStore::open(fs, path, options.alone, lock)?;
+            let store = open_etcd(fs, clock, path, options)?;
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
@@ -333,16 +332,31 @@ fn no_etcd(
     Ok(newest)
 }
 
+/// Opens a log of etcd, without a look at its locks where it is followed.
+fn open_etcd(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<EtcdWalStore, StoreError> {
+    if options.live {
+        return EtcdWalStore::open_live(fs, path, options.alone);
+    }
+    let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
+    EtcdWalStore::open(fs, path, options.alone, lock)
+}
+
 /// Refuses to read beside a live process what that does not only append to.
 fn refuse_unfollowed(description: &Description, options: &OpenOptions) -> Result<(), StoreError> {
-    let only_grows = matches!(description.format, Format::FastLog | Format::RaftWal);
-    if only_grows || !options.live {
+    let grows = [Format::FastLog, Format::RaftWal, Format::EtcdWal];
+    if grows.contains(&description.format) || !options.live {
         return Ok(());
     }
     Err(StoreError::Unsupported {
         path: description.store.clone(),
         what: format!("{} is not followed", description.format),
-        way_out: "logs that a server only appends to are: fastlog and raft-wal".to_owned(),
+        way_out: "logs that a server only appends to are: fastlog, raft-wal and etcd-wal"
+            .to_owned(),
     })
 }
 

@@ -26,6 +26,12 @@ impl ReadAt for Box<dyn VfsFile> {
     }
 }
 
+impl ReadAt for Arc<dyn VfsFile> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.as_ref().read_at(offset, buf)
+    }
+}
+
 /// A file that is read, as it was when it was opened.
 pub struct Source {
     pub file: Box<dyn ReadAt>,

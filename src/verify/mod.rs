@@ -278,6 +278,7 @@ impl Job<'_> {
         let usual_min = LogIndex(profile.index_usual_min);
         let mut around = Surroundings::of(state, usual_min, profile.entry_bytes_max);
         around.terms_may_fall = terms_may_fall(state);
+        around.unfinished_from = self.store.unfinished_from(group);
         if let Some(seen) = self.seen.as_ref().filter(|_| *group == GroupId::Unnamed) {
             around.snapshots_in_view = seen.in_view;
             around.membership_in_snapshot = seen.has_membership();

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"go.etcd.io/etcd/raft/v3/raftpb"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/snap"
@@ -21,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fatal(errors.New("start|dump|records|append|hold DIR, or seed SHAPE SEED DIR"))
+		fatal(errors.New("dump|records|append|hold DIR, grow DIR COUNT, or seed SHAPE SEED DIR"))
 	}
 	command, rest := os.Args[1], os.Args[2:]
 	var err error
@@ -34,6 +35,11 @@ func main() {
 		err = appendOne(rest[0])
 	case command == "hold":
 		err = hold(rest[0])
+	case command == "grow" && len(rest) == 2:
+		var count uint64
+		if count, err = strconv.ParseUint(rest[1], 10, 64); err == nil {
+			err = grow(rest[0], count)
+		}
 	case command == "seed" && len(rest) == 3:
 		var number int64
 		if number, err = strconv.ParseInt(rest[1], 10, 64); err == nil {
@@ -181,6 +187,44 @@ func appendOne(dir string) error {
 		say(map[string]any{"repaired": repaired})
 		return log.Close()
 	}
+}
+
+// Goes on with a log as a running server does, a few entries at a time, in segments of 16 KiB.
+func grow(dir string, count uint64) error {
+	wal.SegmentSizeBytes = 16 << 10
+	waldir, snapdir := places(dir)
+	begin, err := start(waldir, snapdir)
+	if err != nil {
+		return err
+	}
+	log, err := wal.Open(zap.NewNop(), waldir, begin)
+	if err != nil {
+		return err
+	}
+	_, state, entries, err := log.ReadAll()
+	if err != nil {
+		return err
+	}
+	last := begin.Index
+	if len(entries) > 0 {
+		last = entries[len(entries)-1].Index
+	}
+	for done := uint64(0); done < count; {
+		var batch []raftpb.Entry
+		for size := done%5 + 1; size > 0 && done < count; size-- {
+			last++
+			done++
+			batch = append(batch, raftpb.Entry{
+				Index: last, Term: state.Term, Data: make([]byte, done*37%900),
+			})
+		}
+		state.Commit = last
+		if err := log.Save(state, batch); err != nil {
+			return err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return log.Close()
 }
 
 // Has the log open as a server has, locks and all, until its input ends.

@@ -149,3 +149,43 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
     }
     found
 }
+
+/// A number as messages write it.
+pub fn varint_of(mut number: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// A segment with these records, whatever they say; `crc` is the chain before it, and after.
+pub fn segment(crc: &mut u32, records: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (kind, data) in records {
+        *crc = crc32c(*crc, data);
+        let mut record = vec![8, *kind, 0x10];
+        record.extend(varint_of(*crc));
+        if *kind != 4 {
+            record.extend([0x1a, data.len() as u8]);
+            record.extend_from_slice(data);
+        }
+        let padding = (8 - record.len() % 8) % 8;
+        let top = if padding > 0 { (0x80 | padding as u64) << 56 } else { 0 };
+        out.extend((record.len() as u64 | top).to_le_bytes());
+        out.extend(record);
+        out.resize(out.len() + padding, 0);
+    }
+    out
+}
+
+/// CRC-32C, bit by bit.
+pub fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!crc, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
+        })
+    })
+}

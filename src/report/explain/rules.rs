@@ -247,7 +247,8 @@ fn tail_and_proof(code: Code) -> Explanation {
         ),
         Code::R114 => (
             "The file ends in a record that was not written completely, or in zeros: the normal \
-             trace of a crash or a power cut.",
+             trace of a crash or a power cut. So does one of etcd in whole entries of a term that \
+             no state names: it writes them before the state that belongs to them.",
             "None: nothing behind the last complete record was ever acknowledged as durable. \
              The owner removes it at its next start; but the library of raft-fastlog does not, it \
              refuses such a file.",

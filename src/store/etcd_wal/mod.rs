@@ -7,6 +7,7 @@
 
 mod db;
 mod entries;
+mod follow;
 pub(super) mod format;
 mod frames;
 mod index;

@@ -80,6 +80,8 @@ pub struct SegmentEnd {
     pub torn: bool,
     /// Whether what lies behind is damage.
     pub damaged: bool,
+    /// The chain of checksums there; `None` where nothing is known of it.
+    pub chain: Option<u32>,
 }
 
 /// What following all records showed.
@@ -89,6 +91,8 @@ pub struct Replay {
     pub pieces: Pieces,
     /// The newest state.
     pub state: Option<State>,
+    /// Its frame.
+    pub state_at: Spot,
     /// Whose log it is.
     pub metadata: Option<Metadata>,
     /// The markers, ascending by index.
@@ -218,7 +222,9 @@ impl Following {
             return false;
         }
         own.pieces.append(new.pieces);
-        own.state = new.state.or(own.state);
+        if new.state.is_some() {
+            (own.state, own.state_at) = (new.state, new.state_at);
+        }
         own.metadata = own.metadata.or(new.metadata);
         own.ends.extend(new.ends);
         own.counts.add(new.counts);
@@ -241,7 +247,7 @@ impl Following {
         let mut frames = Frames::new(&segment.source, 0);
         self.is_named = false;
         loop {
-            let begin = frames.at();
+            let (begin, chain) = (frames.at(), self.running);
             if goes_on(self, begin).is_break() {
                 return Ok(Break(()));
             }
@@ -252,7 +258,7 @@ impl Following {
                 }
                 Step::Frame(frame) => {
                     if self.frame(at, &mut frames, &frame, last)? {
-                        let end = SegmentEnd { at: begin, torn: true, damaged: false };
+                        let end = SegmentEnd { at: begin, torn: true, damaged: false, chain };
                         self.replay.ends.push(end);
                         break;
                     }
@@ -275,7 +281,8 @@ impl Following {
             // Never left out, however many there are before it.
             self.replay.faults.push(Fault::new(Code::R115, kind).at(place));
         }
-        self.replay.ends.push(SegmentEnd { at, torn: false, damaged: true });
+        let chain = self.running;
+        self.replay.ends.push(SegmentEnd { at, torn: false, damaged: true, chain });
     }
 
     /// Takes a frame; returns whether it is torn, and nothing behind it counts.
@@ -356,6 +363,7 @@ impl Following {
                 self.replay.counts.states += 1;
                 self.first_term.get_or_insert(state.term);
                 self.replay.state = Some(state);
+                self.replay.state_at = Spot { segment, offset_bytes: frame.at };
             }
             METADATA => {
                 // Other users of etcd's package may keep anything here.
@@ -437,6 +445,7 @@ impl Following {
         last: bool,
     ) -> Result<(), StoreError> {
         let (mut torn, mut damaged) = (false, false);
+        let chain = self.running;
         let whole = matches!(stop, Stop::End | Stop::Zero) && (at > CHECKSUM_FRAME_BYTES || !last);
         if whole && !self.is_named && self.replay.faults.is_empty() {
             let (what, name) = ("metadata in", segment.source.path.display().to_string());
@@ -457,7 +466,7 @@ impl Following {
                 self.running = None;
             }
         }
-        self.replay.ends.push(SegmentEnd { at, torn, damaged });
+        self.replay.ends.push(SegmentEnd { at, torn, damaged, chain });
         Ok(())
     }
 

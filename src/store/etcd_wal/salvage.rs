@@ -3,14 +3,16 @@
 //! The records of a log hang on one chain of checksums and on their order, so nothing behind the
 //! first break is taken: a torn write is cut off as etcd would do it, and at damage the log ends.
 //! The bytes before are those that etcd wrote, so etcd opens the copy and appends to it, as to a
-//! segment that its own repair cut.
+//! segment that its own repair cut. Where a `.snap` file holds all of what is damaged, the segments
+//! behind it are taken instead, whole: with these a node starts from its snapshot, and its newest
+//! state and all later entries are there.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, LogState};
 use crate::store::etcd_wal::segments::{Segment, Spot, open_segments};
-use crate::store::etcd_wal::source::EtcdWalStore;
+use crate::store::etcd_wal::source::{Beside, EtcdWalStore};
 use crate::store::salvage::{Salvage, Salvaged, StateTaken};
 use crate::store::target::{Sealed, Target, remove_tree};
 use crate::store::{Entries, Format, LogSource, Store, StoreError, StoreFile, io_error};
@@ -39,7 +41,8 @@ impl EtcdWalSalvage {
         dir: &Path,
         lock: Option<Box<dyn Held>>,
     ) -> Result<EtcdWalSalvage, StoreError> {
-        let whole = EtcdWalStore::open(fs, dir, true, None)?;
+        let segments = open_segments(fs, dir)?;
+        let whole = EtcdWalStore::over(fs, dir, segments, Beside::Nothing, None)?;
         let files = whole.files().to_vec();
         let mut salvaged = Salvaged::default();
         let faults = whole.opening_faults().iter().cloned().chain(whole.holes());
@@ -50,14 +53,31 @@ impl EtcdWalSalvage {
         let damaged = damage.filter_map(|fault| whole.spot_of(fault)).min();
         faults.into_iter().for_each(|fault| salvaged.drop_piece(fault));
         let end = whole.end();
-        let cut = damaged.map_or(end, |spot| spot.min(end));
         drop(whole);
-        let mut sound = through(fs, dir, cut, &mut salvaged)?;
+        let found = match damaged {
+            Some(_) => from_snapshot(fs, dir, end, &mut salvaged)?,
+            None => None,
+        };
+        let damaged = damaged.filter(|_| found.is_none());
+        let (first, cut) = match &found {
+            Some((first, _)) => (*first, end),
+            None => (0, damaged.map_or(end, |spot| spot.min(end))),
+        };
+        let mut sound = match found {
+            Some((_, store)) => Some(store),
+            None => through(fs, dir, first, cut, &mut salvaged)?,
+        };
         let unfinished = sound.as_ref().map(EtcdWalStore::unfinished).transpose()?.flatten();
-        if let (Some(fault), Some(store)) = (unfinished, &sound) {
-            let cut = store.spot_of(&fault).unwrap_or(cut);
+        // Where there is no state at all yet, there is none to which it could be cut back.
+        let has_state = |store: &EtcdWalStore| store.hard_term().is_some();
+        if let (Some(fault), Some(store)) =
+            (unfinished, sound.as_ref().filter(|one| has_state(one)))
+        {
+            let cut = store
+                .spot_of(&fault)
+                .map_or(cut, |spot| Spot { segment: spot.segment.saturating_add(first), ..spot });
             salvaged.drop_piece(fault);
-            sound = through(fs, dir, cut, &mut Salvaged::default())?;
+            sound = through(fs, dir, first, cut, &mut Salvaged::default())?;
         }
         let last = sound.as_ref().and_then(EtcdWalStore::last_entry);
         if damaged.is_some() {
@@ -90,17 +110,56 @@ impl EtcdWalSalvage {
     }
 }
 
-/// What of the log in `dir` lies before `cut`; `None` when nothing does.
+/// What a node would read that starts from the newest snapshot, as etcd does: the segments from the
+/// one on whose name is the last at or below its index, and the position of that one. `None` where
+/// nothing proves such a start, or what it needs is damaged itself: these segments are copied, and
+/// no record is written anew.
+fn from_snapshot(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    end: Spot,
+    salvaged: &mut Salvaged,
+) -> Result<Option<(usize, EtcdWalStore)>, StoreError> {
+    let seen = EtcdWalStore::over(fs, dir, open_segments(fs, dir)?, Beside::Snapshots, None)?;
+    let Some(start) = seen.proven_start() else { return Ok(None) };
+    let holds = |segment: &Segment| segment.name.index <= start.0;
+    let first = seen.segments().iter().rposition(holds).unwrap_or_default();
+    drop(seen);
+    let found = match first {
+        0 => None,
+        first => through(fs, dir, first, end, &mut Salvaged::default())?,
+    };
+    let Some(store) = found.filter(|store| store.is_whole_behind(start)) else {
+        let found = format!(
+            "the snapshot through {start} serves nothing here: what a node would read behind it \
+             begins in a segment that is damaged, and records are not written anew"
+        );
+        salvaged.drop_piece(Fault::new(Code::R115, FaultKind::Note { found }));
+        return Ok(None);
+    };
+    for segment in open_segments(fs, dir)?.into_iter().take(first) {
+        let place = segment.source.place(0, segment.source.size_bytes);
+        let found = format!("a segment of which the snapshot through {start} holds all");
+        salvaged.drop_piece(Fault::new(Code::R115, FaultKind::Note { found }).at(place));
+    }
+    salvaged.open_begin = true;
+    Ok(Some((first, store)))
+}
+
+/// What of the log in `dir` lies before `cut`, from the segment at `first` on; `None` when nothing
+/// does.
 fn through(
     fs: &Arc<dyn Fs>,
     dir: &Path,
+    first: usize,
     cut: Spot,
     salvaged: &mut Salvaged,
 ) -> Result<Option<EtcdWalStore>, StoreError> {
-    let segments = clipped(open_segments(fs, dir)?, cut, salvaged);
+    let mut segments = clipped(open_segments(fs, dir)?, cut, salvaged);
+    segments.drain(..first.min(segments.len()));
     Ok(match segments.is_empty() {
         true => None,
-        false => Some(EtcdWalStore::over(fs.as_ref(), dir, segments, true, None)?),
+        false => Some(EtcdWalStore::over(fs, dir, segments, Beside::Nothing, None)?),
     })
 }
 

@@ -1,5 +1,6 @@
 //! An opened log of etcd as a source of entries.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,20 +11,37 @@ use crate::model::{
 };
 use crate::store::etcd_wal::db::{self, Database};
 use crate::store::etcd_wal::entries::{EntryWalk, HeadWalk, Log, RunWalk};
+use crate::store::etcd_wal::follow::{Begin, EtcdWalFollower};
 use crate::store::etcd_wal::format::State;
 use crate::store::etcd_wal::replay::{Replay, replay, replay_from};
 use crate::store::etcd_wal::scan::Scan;
 use crate::store::etcd_wal::segments::{Segment, Spot, leftovers, name_faults, open_segments};
 use crate::store::etcd_wal::start::{self, Start};
 use crate::store::etcd_wal::{CLUSTER_ID_KEY, NODE_ID_KEY, PROFILE};
+use crate::store::follow::Follow;
 use crate::store::{
     Checked, Entries, Format, HeadRuns, Heads, Level, LocatedHead, LogSource, Profile, Record,
     RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
 };
 use crate::vfs::{Fs, Held};
 
+/// Times that a log is opened anew that changed while it was opened.
+const OPENINGS: u32 = 3;
+
+/// What beside the segments is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// Snapshots, which are never changed once they count.
+    Snapshots,
+    /// Snapshots, the key-value store and what was left over.
+    All,
+}
+
 /// A log of etcd, opened read-only.
 pub struct EtcdWalStore {
+    fs: Arc<dyn Fs>,
     dir: PathBuf,
     segments: Vec<Segment>,
     replay: Replay,
@@ -49,20 +67,57 @@ impl EtcdWalStore {
         alone: bool,
         lock: Option<Box<dyn Held>>,
     ) -> Result<EtcdWalStore, StoreError> {
-        EtcdWalStore::over(fs.as_ref(), dir, open_segments(fs, dir)?, alone, lock)
+        let beside = if alone { Beside::Nothing } else { Beside::All };
+        EtcdWalStore::over(fs, dir, open_segments(fs, dir)?, beside, lock)
+    }
+
+    /// As [`EtcdWalStore::open`], beside an etcd that goes on. What is being written is no damage
+    /// yet, and a segment may be removed that was there a moment ago.
+    ///
+    /// # Errors
+    /// As [`EtcdWalStore::open`].
+    pub fn open_live(
+        fs: &Arc<dyn Fs>,
+        dir: &Path,
+        alone: bool,
+    ) -> Result<EtcdWalStore, StoreError> {
+        let beside = if alone { Beside::Nothing } else { Beside::Snapshots };
+        let mut left = OPENINGS;
+        loop {
+            let opened = open_segments(fs, dir)
+                .and_then(|segments| EtcdWalStore::over(fs, dir, segments, beside, None));
+            left -= 1;
+            let changed = match &opened {
+                Ok(store) => store.is_damaged_in_the_newest(),
+                Err(StoreError::Io(error)) => error.source.kind() == ErrorKind::NotFound,
+                Err(_) => false,
+            };
+            if left == 0 || !changed {
+                return opened;
+            }
+        }
+    }
+
+    /// Whether the newest segment has damage: a read beside a write may see the later of two pages
+    /// only.
+    fn is_damaged_in_the_newest(&self) -> bool {
+        let newest = self.end().segment;
+        let damage = self.faults.iter().filter(|fault| fault.code == Code::R115);
+        damage.filter_map(|fault| self.spot_of(fault)).any(|spot| spot.segment == newest)
     }
 
     /// As [`EtcdWalStore::open`], over segments of the log in `dir` that may be shorter than their
     /// files.
     pub(super) fn over(
-        fs: &dyn Fs,
+        handle: &Arc<dyn Fs>,
         dir: &Path,
         segments: Vec<Segment>,
-        alone: bool,
+        beside: Beside,
         lock: Option<Box<dyn Held>>,
     ) -> Result<EtcdWalStore, StoreError> {
+        let fs = handle.as_ref();
         let mut replay = replay(&segments)?;
-        let snap = start::snap_dir(fs, dir).filter(|_| !alone);
+        let snap = start::snap_dir(fs, dir).filter(|_| beside != Beside::Nothing);
         let start = start::choose(fs, snap.as_deref(), &replay)?;
         let mut faults = std::mem::take(&mut replay.faults);
         faults.extend(name_faults(&segments));
@@ -81,7 +136,9 @@ impl EtcdWalStore {
             faults.push(no_first_segment(begin));
         }
         let mut database = None;
-        match snap.map(|snap| db::open(fs, &snap)).transpose()?.flatten() {
+        let everything = beside == Beside::All;
+        let key_values = snap.filter(|_| everything).map(|snap| db::open(fs, &snap));
+        match key_values.transpose()?.flatten() {
             Some(Ok(opened)) => {
                 faults.extend(opened.faults.iter().cloned());
                 database = Some(opened);
@@ -89,7 +146,7 @@ impl EtcdWalStore {
             Some(Err(fault)) => faults.push(*fault),
             None => {}
         }
-        if !alone {
+        if everything {
             faults.extend(leftovers(fs, dir)?);
         }
         let files = segments.iter().map(|segment| StoreFile {
@@ -98,12 +155,35 @@ impl EtcdWalStore {
         });
         let (files, dir) = (files.collect(), dir.to_owned());
         let faults = faults.into_iter().map(|fault| fault.in_group(&GroupId::Unnamed)).collect();
+        let fs = Arc::clone(handle);
         let mut store =
-            EtcdWalStore { dir, segments, replay, start, database, faults, files, _lock: lock };
+            EtcdWalStore { fs, dir, segments, replay, start, database, faults, files, _lock: lock };
         let last = store.last().0;
         let ahead = store.database.as_ref().and_then(|db| db.ahead(store.commit(), last));
         store.faults.extend(ahead.map(|fault| fault.in_group(&GroupId::Unnamed)));
         Ok(store)
+    }
+
+    /// The snapshot behind which the log begins, where its `.snap` file is there and whole and no
+    /// newer marker counts.
+    pub(super) fn proven_start(&self) -> Option<LogIndex> {
+        let snapshot = self.start.snapshot.as_ref().filter(|snapshot| snapshot.id.is_some())?;
+        let newest = start::valid_markers(&self.replay).next_back()?;
+        let of = (snapshot.index.0, snapshot.term.0);
+        ((newest.index, newest.term) == of).then_some(snapshot.index)
+    }
+
+    /// Whether nothing in the segments is wrong, and a node finds all entries behind `start`.
+    pub(super) fn is_whole_behind(&self, start: LogIndex) -> bool {
+        let broken = |fault: &Fault| matches!(fault.code, Code::R115 | Code::R116);
+        let next = self.bounds().is_none_or(|bounds| Some(bounds.first()) == start.next());
+        let commit = LogIndex(self.commit());
+        self.start.index() == start.0
+            && next
+            && start <= commit
+            && commit <= self.last()
+            && !self.faults.iter().any(broken)
+            && self.holes().is_empty()
     }
 
     /// Where the log begins, and how far the key-value store is, one line each.
@@ -142,9 +222,9 @@ impl EtcdWalStore {
 
     /// The first of the last entries whose term no state names (R114). etcd writes entries before
     /// the state that belongs to them, so that is a write of which only the beginning is there;
-    /// nobody was told of it.
+    /// nobody was told of it. Such entries lie behind the last state of the newest segment.
     pub(super) fn unfinished(&self) -> Result<Option<Fault>, StoreError> {
-        let Some(State { term, .. }) = self.replay.state else { return Ok(None) };
+        let term = self.replay.state.map_or(0, |state| state.term);
         let last = self.last();
         let beyond = |head: &Result<LocatedHead, StoreError>| {
             head.as_ref().is_ok_and(|head| head.head.term.0 > term)
@@ -155,20 +235,32 @@ impl EtcdWalStore {
         }
         let mut heads = self.heads(&GroupId::Unnamed, IndexRange::ALL)?;
         let Some(first) = heads.find(beyond).transpose()? else { return Ok(None) };
-        let found = format!(
-            "the last write did not end: entries {} to {last} have a term that no state names",
-            first.head.index
-        );
-        let fault = Fault::new(Code::R114, FaultKind::Note { found }).at_index(first.head.index);
-        Ok(Some(match first.head.place {
-            Some(place) => fault.at(place),
-            None => fault,
-        }))
+        let first = first.head;
+        let found = match first.index == last {
+            true => format!("the last write did not end: no state names the term of entry {last}"),
+            false => format!(
+                "the last write did not end: no state names the term of entries {} to {last}",
+                first.index
+            ),
+        };
+        let fault = Fault::new(Code::R114, FaultKind::Note { found }).at_index(first.index);
+        let Some(place) = first.place else { return Ok(None) };
+        let fault = fault.at(place).in_group(&GroupId::Unnamed);
+        let is_behind = |spot: Spot| {
+            let newest = spot.segment == self.end().segment;
+            newest && (self.replay.state.is_none() || spot > self.replay.state_at)
+        };
+        Ok(self.spot_of(&fault).is_some_and(is_behind).then_some(fault))
     }
 
     /// Holes in the log that no snapshot explains.
     pub(super) fn holes(&self) -> Vec<Fault> {
         start::lost(&self.segments, &self.replay, None)
+    }
+
+    /// The current term, where a state tells it.
+    pub(super) fn hard_term(&self) -> Option<Term> {
+        self.hard_state().term
     }
 
     fn commit(&self) -> u64 {
@@ -305,6 +397,7 @@ impl Store for EtcdWalStore {
     ) -> Result<Checked, StoreError> {
         let counts = self.replay.counts;
         let mut faults = self.faults.clone();
+        faults.extend(self.unfinished()?);
         let mut checked_bytes = counts.frame_bytes;
         if let (Level::Full, Some(database)) = (level, &self.database) {
             let before = checked_bytes;
@@ -340,5 +433,24 @@ impl Store for EtcdWalStore {
     fn starts_from(&self, snapshot: LogId) -> bool {
         let mut markers = start::valid_markers(&self.replay);
         markers.any(|one| (one.index, one.term) == (snapshot.index.0, snapshot.term.0))
+    }
+
+    fn unfinished_from(&self, _group: &GroupId) -> Option<LogIndex> {
+        self.unfinished().ok().flatten().and_then(|fault| fault.index)
+    }
+
+    fn follow(&self) -> Option<Box<dyn Follow>> {
+        let (segment, end) = (self.segments.last()?, self.replay.ends.last()?);
+        let start = self.start.index();
+        let covered = (start > 0).then_some(start);
+        let from = Begin {
+            name: segment.name,
+            at: end.at,
+            chain: end.chain,
+            last: self.replay.pieces.last().or(covered),
+            start,
+            damaged: end.damaged,
+        };
+        Some(Box::new(EtcdWalFollower::behind(&self.fs, &self.dir, segment, from)))
     }
 }

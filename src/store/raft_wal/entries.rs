@@ -1,6 +1,6 @@
 //! Entries by index, each batch proven before its first entry is given out.
 
-use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, SharedBytes};
+use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, Place, SharedBytes};
 use crate::store::codec::decode_wal;
 use crate::store::raft_wal::format::{FRAME_BYTES, FrameHead, PAYLOAD_BYTES_MAX};
 use crate::store::raft_wal::frames::{Batch, EntryFrame, Frames, Step};
@@ -127,6 +127,18 @@ impl<'s> Reading<'s> {
     /// Where the batch that is read ends, and how many entries lie before that.
     pub fn behind_batch(&self) -> Option<(u64, u64)> {
         self.batch.map(|batch| (batch.end(), batch.first.saturating_add(batch.entries)))
+    }
+
+    /// Where something was written behind the batch that ends at `at`; `None` where nothing was.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn unread(&mut self, at: u64) -> Result<Option<Place>, StoreError> {
+        // Of whatever is written the first eight bytes tell.
+        let head = self.frames.window.at(at, at, 8)?;
+        let written = head.iter().take(8).any(|byte| *byte != 0);
+        let len_bytes = self.file.size_bytes.saturating_sub(at);
+        Ok(written.then(|| self.file.place(at, len_bytes)))
     }
 
     /// The next entry that is wanted, or what is wrong where it should be; `None` behind the last.

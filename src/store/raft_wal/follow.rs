@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{Code, Fault, FaultKind, GroupId, LogIndex, Severity};
+use crate::model::{Fault, GroupId, LogIndex, Place};
 use crate::store::bolt::read_metas;
-use crate::store::follow::{Follow, FollowVisit, Looked};
+use crate::store::follow::{Follow, FollowVisit, Looked, skipped};
 use crate::store::raft_wal::META_FILE;
 use crate::store::raft_wal::entries::Reading;
 use crate::store::raft_wal::format::{CODEC, SegmentName};
@@ -42,6 +42,8 @@ pub struct RaftWalFollower {
     next: u64,
     /// Looks at which the next batch was there and not sound.
     unsound: u32,
+    /// Behind the last sound batch of the tail, where something was written.
+    unread: Option<Place>,
 }
 
 /// How reading a segment ended.
@@ -71,6 +73,7 @@ impl RaftWalFollower {
             batch: behind,
             next: last.max.map_or(last.index(behind.1), |max| max.saturating_add(1)).max(last.min),
             unsound: 0,
+            unread: None,
         })
     }
 
@@ -166,7 +169,10 @@ impl RaftWalFollower {
                     Some(read) => return Ok(read),
                     None => new = true,
                 },
-                None if segment.is_tail() || self.next <= last => return Ok(Read::Waiting { new }),
+                None if segment.is_tail() || self.next <= last => {
+                    self.unread = reading.unread(self.batch.0)?;
+                    return Ok(Read::Waiting { new });
+                }
                 None => return Ok(Read::Through),
             }
         }
@@ -183,6 +189,7 @@ impl RaftWalFollower {
     ) -> Option<Read> {
         self.unsound = self.unsound.saturating_add(1);
         if segment.is_tail() && self.unsound < PATIENCE {
+            self.unread = fault.place;
             return Some(Read::Waiting { new: false });
         }
         self.unsound = 0;
@@ -202,6 +209,7 @@ impl RaftWalFollower {
 impl Follow for RaftWalFollower {
     fn look(&mut self, visit: &mut FollowVisit<'_>) -> Result<Looked, StoreError> {
         let mut any = false;
+        self.unread = None;
         self.list()?;
         if self.infos.iter().any(|info| info.codec != CODEC) {
             return Ok(Looked::Lost);
@@ -209,7 +217,8 @@ impl Follow for RaftWalFollower {
         while let Some((passed, info)) = self.stand() {
             if let Some((first, last)) = passed {
                 any = true;
-                if visit(&GroupId::Unnamed, Err(Box::new(skipped(first, last)))).is_break() {
+                let fault = skipped(&GroupId::Unnamed, LogIndex(first), LogIndex(last));
+                if visit(&GroupId::Unnamed, Err(Box::new(fault))).is_break() {
                     return Ok(Looked::Ended);
                 }
             }
@@ -224,6 +233,10 @@ impl Follow for RaftWalFollower {
         }
         Ok(if any { Looked::New } else { Looked::Nothing })
     }
+
+    fn unread(&self) -> Option<Place> {
+        self.unread.clone()
+    }
 }
 
 /// The transaction of the list at `path`.
@@ -231,12 +244,4 @@ pub fn transaction(fs: &dyn Fs, path: &Path) -> Result<u64, StoreError> {
     let file = fs.open(path, OpenMode::Read).map_err(io_error("open", path))?;
     let size_bytes = file.size().map_err(io_error("look at", path))?;
     Ok(read_metas(file.as_ref(), &Arc::from(path), size_bytes)?.used.transaction)
-}
-
-/// That the log goes on behind entries that were not read: deleted by then, or never there.
-fn skipped(first: u64, last: u64) -> Fault {
-    let which = if first == last { format!("entry {first}") } else { format!("{first} to {last}") };
-    let found = format!("{which} left the front of the log before being read, or never was there");
-    let fault = Fault::new(Code::R101, FaultKind::Note { found }).in_group(&GroupId::Unnamed);
-    fault.at_index(LogIndex(first)).as_severity(Severity::Info)
 }
