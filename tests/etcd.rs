@@ -572,13 +572,13 @@ fn repair_begins_behind_a_snapshot_that_holds_what_is_damaged() {
     let copied: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
     assert_eq!(copied, [&segments[1][..], &segments[2][..]]);
     // In the place of the log it is sound with the snapshot beside it.
-    fs::rename(&wal, root.join("wal.before")).expect("renamed");
+    fs::rename(&wal, dir.path().join("before")).expect("renamed");
     fs::rename(dir.path().join("first"), &wal).expect("renamed");
     ends(0, &["verify", text(&root)]);
     let found = entries(&root, 0, &[]);
     assert_eq!((found.len(), &found[0]["index"]), (4, &7.into()));
     fs::rename(&wal, dir.path().join("first")).expect("renamed");
-    fs::rename(root.join("wal.before"), &wal).expect("renamed");
+    fs::rename(dir.path().join("before"), &wal).expect("renamed");
     fs::write(&names[0], &segments[0]).expect("written");
     // Damage in what a node would read: the sound beginning, and why the snapshot serves nothing.
     broken(1, 2, 2);

@@ -228,14 +228,17 @@ fn segments_that_are_gone_swapped_doubled_or_renamed_are_named() {
             assert!(doubled.found.iter().any(|(code, _)| *code == Code::R117), "{}", copy.name);
             fs::remove_file(&other).expect("remove");
         }
-        if let [(first, a), (second, b)] = &copy.segments[..]
-            && !a.is_empty()
-            && !b.is_empty()
-        {
+        for pair in copy.segments.windows(2) {
+            let [(first, a), (second, b)] = pair else { unreachable!() };
+            if a.is_empty() || b.is_empty() {
+                continue;
+            }
             fs::write(first, b).expect("write");
             fs::write(second, a).expect("write");
             let swapped = copy.look("segments swapped");
-            assert!(swapped.has_error() && swapped.entries.is_empty(), "{}", copy.name);
+            assert!(swapped.has_error(), "{}", copy.name);
+            let alone = copy.segments.len() > 2 || swapped.entries.is_empty();
+            assert!(alone, "{}", copy.name);
             fs::write(first, a).expect("write");
             fs::write(second, b).expect("write");
         }
@@ -244,8 +247,7 @@ fn segments_that_are_gone_swapped_doubled_or_renamed_are_named() {
 
 #[test]
 fn metadata_that_was_cut_or_flipped_gives_no_wrong_entry() {
-    for bundled in [&TWO, &DUMPED[2]] {
-        let copy = Copy::of(bundled);
+    for copy in Copy::all() {
         let meta = copy.path.join("wal-meta.db");
         let bytes = fs::read(&meta).expect("read");
         let mut numbers = Numbers(5);
