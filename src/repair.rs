@@ -169,19 +169,7 @@ pub fn run(job: Job<'_>, source: &Path, observer: &mut dyn Observer) -> Result<R
     job.target.refuse_overlap(source)?;
     let covered = job.covered(observer)?;
     let mut repair = described(&job, covered);
-    let written = job.copy(&mut repair, observer)?;
-    let before = repair.first_index.and_then(LogIndex::previous);
-    // A store that knows its snapshot says itself what that covers.
-    let groups = job.salvage.groups().into_iter();
-    let marked = groups.filter_map(|group| job.salvage.state(&group).snapshot_id()).min();
-    let covered = covered.max(marked.map(|id| id.index));
-    let reaches = match before {
-        Some(before) => covered >= Some(before),
-        None => marked.is_some(),
-    };
-    if repair.open_begin && !reaches {
-        repair.covered_by_snapshot = false;
-    }
+    let written = job.copy(&mut repair, covered, observer)?;
     if repair.entries == 0 && repair.state == "lost" {
         let salvaged = job.salvage.groups().first().map(|group| job.salvage.salvaged(group));
         let faults = salvaged.map_or(Vec::new(), |salvaged| salvaged.dropped.clone());
@@ -246,9 +234,12 @@ fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
         repair.from_commit_before += salvaged.from_commit_before;
         repair.from_orphans += salvaged.from_orphans;
         repair.unproven += salvaged.unproven;
+        // Of several groups the one that lost most decides.
         match salvaged.state {
-            StateTaken::Newest => {}
-            StateTaken::CommitBefore => repair.state = "commit-before".to_owned(),
+            StateTaken::CommitBefore if repair.state != "lost" => {
+                repair.state = "commit-before".to_owned();
+            }
+            StateTaken::Newest | StateTaken::CommitBefore => {}
             StateTaken::Lost => repair.state = "lost".to_owned(),
         }
         repair.dropped_total += salvaged.dropped_total;
@@ -277,6 +268,7 @@ impl Job<'_> {
     fn copy(
         &self,
         repair: &mut Repair,
+        covered: Option<LogIndex>,
         observer: &mut dyn Observer,
     ) -> Result<Option<Sealed>, Error> {
         let origin = self.salvage.redb();
@@ -297,14 +289,16 @@ impl Job<'_> {
             if let Some(sink) = &mut sink {
                 sink.begin_group(&group, &self.salvage.state(&group))?;
             }
-            let mut batch = Batch::default();
+            let (mut batch, mut first) = (Batch::default(), None);
             for located in self.salvage.entries(&group)? {
                 let entry = located?.entry;
+                first.get_or_insert(entry.index);
                 let bytes = entry.payload_bytes().len() as u64;
                 repair.entries += 1;
                 repair.payload_bytes = repair.payload_bytes.saturating_add(bytes);
-                repair.first_index.get_or_insert(entry.index);
-                repair.last_index = Some(entry.index);
+                repair.first_index =
+                    Some(repair.first_index.map_or(entry.index, |first| first.min(entry.index)));
+                repair.last_index = repair.last_index.max(Some(entry.index));
                 meter.entry(bytes, observer)?;
                 if let Some(sink) = &mut sink {
                     batch.add(entry, sink.as_mut())?;
@@ -313,6 +307,7 @@ impl Job<'_> {
             if let Some(sink) = &mut sink {
                 batch.hand_over(sink.as_mut())?;
             }
+            repair.covered_by_snapshot &= self.begins_covered(&group, first, covered);
         }
         meter.finish(observer)?;
         let nothing = repair.entries == 0 && repair.state == "lost";
@@ -321,6 +316,22 @@ impl Job<'_> {
             None if nothing || self.dry_run => Ok(None),
             None => Ok(self.salvage.copy(&self.target)?),
         }
+    }
+
+    /// Whether a snapshot holds what may be missing in front of the `first` entry of a group.
+    fn begins_covered(
+        &self,
+        group: &GroupId,
+        first: Option<LogIndex>,
+        covered: Option<LogIndex>,
+    ) -> bool {
+        // A store that knows its snapshot says itself what that covers.
+        let marked = self.salvage.state(group).snapshot_id().map(|id| id.index);
+        let reaches = match first.and_then(LogIndex::previous) {
+            Some(before) => covered.max(marked) >= Some(before),
+            None => marked.is_some(),
+        };
+        reaches || !self.salvage.salvaged(group).open_begin
     }
 
     /// How what was written differs from what was read, if it does.

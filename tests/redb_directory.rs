@@ -253,3 +253,38 @@ fn a_directory_is_repaired_file_by_file_and_what_is_lost_is_said() {
     assert!(seven.iter().all(|row| sound["group-7.redb"].0.contains(row)));
     assert_eq!(found["entries"], (240 + seven.len()) as u64);
 }
+
+#[test]
+fn what_a_snapshot_covers_is_judged_group_by_group() {
+    let dir = tempfile::tempdir().expect("directory");
+    let raft = nodedb(dir.path());
+    let first = |path: &Path| {
+        let (out, _) = ended(&[0], &["inspect", "--entries", "--format", "jsonl", text(path)]);
+        let line: Value =
+            serde_json::from_str(out.lines().nth(1).expect("an entry")).expect("JSON");
+        let at = line["place"]["offset_bytes"].as_u64().expect("a place");
+        (line["index"].as_u64().expect("an index"), usize::try_from(at).expect("small"))
+    };
+    let (index, at) = first(&raft.join("group-7.redb"));
+    broken(&raft.join("group-7.redb"), |bytes| bytes[at + 2] ^= 0xff);
+    let out = |name: &str| dir.path().join(name);
+    for (source, name) in [(raft.join("group-7.redb"), "alone"), (raft.clone(), "all")] {
+        let said = result(&[4], &["repair", text(&source), "--out", text(&out(name))]);
+        assert_eq!(said["open_begin"], true, "{said}");
+        assert_eq!(said["covered_by_snapshot"], false, "{said}");
+        let lowest = said["first_index"].as_u64().expect("an index");
+        assert_eq!(lowest == index, name == "all", "{said}");
+    }
+}
+
+#[test]
+fn another_programs_file_is_no_group_that_lost_everything() {
+    let dir = tempfile::tempdir().expect("directory");
+    let raft = nodedb(dir.path());
+    let other = support::redb("redb-schema", "not-raft");
+    std::fs::copy(other, raft.join("group-7.redb")).expect("copy");
+    ended(&[10], &["inspect", text(&raft)]);
+    let out = dir.path().join("out");
+    ended(&[10], &["repair", text(&raft), "--out", text(&out)]);
+    assert!(!out.exists());
+}

@@ -11,7 +11,7 @@ use crate::store::redb::salvage::RedbSalvage;
 use crate::store::redb::schemas::Schema;
 use crate::store::redb::source::{Like, RedbStore};
 use crate::store::salvage::{Salvage, Salvaged, StateTaken};
-use crate::store::{Entries, Format, LogSource, RedbSchema, StoreError, StoreFile};
+use crate::store::{Entries, Format, LogSource, RedbSchema, Store, StoreError, StoreFile};
 use crate::vfs::{Fs, Held};
 
 /// A directory with a redb file for each group, some of them damaged.
@@ -144,8 +144,15 @@ fn left(
         _ if file.size_bytes == 0 => return Ok((state, Salvaged::default())),
         Some(StoreError::Fault(fault)) => fault,
         // Sound as far as that can be said; its tables prove nothing by themselves.
-        _ => match RedbStore::open_as_group(fs, &file.path, told, (group, names), Some(like)) {
-            Ok(store) => return Ok((store.state(group)?, Salvaged::default())),
+        error => match RedbStore::open_as_group(fs, &file.path, told, (group, names), Some(like)) {
+            Ok(store) => {
+                let strange = store.other_contents().iter().any(|(_, rows)| *rows > 0);
+                return match error {
+                    // Another program's.
+                    Some(error) if strange => Err(error),
+                    _ => Ok((store.state(group)?, Salvaged::default())),
+                };
+            }
             Err(StoreError::Fault(fault)) => fault,
             Err(error) => return Err(error),
         },
