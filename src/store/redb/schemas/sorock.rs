@@ -16,16 +16,31 @@ static CONFS: [ConfTables; 1] = [ConfTables {
     label: Cow::Borrowed("ballot"),
 }];
 
-pub(super) static SCHEMA: Schema = Schema {
-    profile: profile("sorock", true),
-    project: "sorock 0.12: two tables a shard, bincode",
-    layout: Layout {
-        logs: LogTables { names: Names::each("log-"), key: KeyForm::U64, value: ValueForm::Vec },
-        confs: Cow::Borrowed(&CONFS),
-    },
-    codec: ValueCodec::Sorock,
-    redb_format: RedbFormat::V3,
-    known: true,
-    terms_may_fall: true,
-    takes_any: false,
-};
+pub(super) static SCHEMA: Schema =
+    schema("sorock", "sorock 0.12: two tables a shard, bincode", "log-", &CONFS);
+
+/// What a version of sorock keeps: a table a shard, whose names begin alike, and ballots.
+pub(super) const fn schema(
+    name: &'static str,
+    project: &'static str,
+    log_prefix: &'static str,
+    confs: &'static [ConfTables],
+) -> Schema {
+    Schema {
+        profile: profile(name, true),
+        project,
+        layout: Layout {
+            logs: LogTables {
+                names: Names::each(log_prefix),
+                key: KeyForm::U64,
+                value: ValueForm::Vec,
+            },
+            confs: Cow::Borrowed(confs),
+        },
+        codec: ValueCodec::Sorock,
+        redb_format: RedbFormat::V3,
+        known: true,
+        terms_may_fall: true,
+        takes_any: false,
+    }
+}

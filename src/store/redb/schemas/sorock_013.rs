@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::store::RedbFormat;
-use crate::store::codec::ValueCodec;
-use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
-use crate::store::redb::schemas::Schema;
-use crate::store::redb::schemas::openraft::profile;
+use crate::store::redb::layout::{ConfTables, KeyForm, Names, ValueForm};
+use crate::store::redb::schemas::{Schema, sorock};
 
 static CONFS: [ConfTables; 1] = [ConfTables {
     names: Names::one("ballot"),
@@ -15,16 +12,9 @@ static CONFS: [ConfTables; 1] = [ConfTables {
     label: Cow::Borrowed("ballot"),
 }];
 
-pub(super) static SCHEMA: Schema = Schema {
-    profile: profile("sorock-0.13", true),
-    project: "sorock 0.13: a table a shard, one for all ballots, bincode",
-    layout: Layout {
-        logs: LogTables { names: Names::each("log."), key: KeyForm::U64, value: ValueForm::Vec },
-        confs: Cow::Borrowed(&CONFS),
-    },
-    codec: ValueCodec::Sorock,
-    redb_format: RedbFormat::V3,
-    known: true,
-    terms_may_fall: true,
-    takes_any: false,
-};
+pub(super) static SCHEMA: Schema = sorock::schema(
+    "sorock-0.13",
+    "sorock 0.13: a table a shard, one for all ballots, bincode",
+    "log.",
+    &CONFS,
+);
