@@ -13,15 +13,9 @@ use crate::model::{Code, Fault, Findings, GroupId, IoError, Severity};
 use crate::report::{Exit, explain, words};
 use crate::store::detect::NO_SUCH_PATH;
 use crate::store::open::salvages;
-use crate::store::{Format, StoreError};
+use crate::store::{Choice, Format, StoreError};
 use crate::vfs::{Fs, parent_of};
 use crate::{backup, bench, compare, inspect, migrate, repair, simulate, verify};
-
-/// The flag that says which table of a file is the log.
-const LOGS_TABLE: &str = "--redb-logs-table";
-
-/// The flag that says which files of a directory are a group each.
-const FILE_PATTERN: &str = "--redb-file-pattern";
 
 /// What Linux says of a disk that cannot read or write.
 const EIO: i32 = 5;
@@ -146,15 +140,13 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
                 .hint(way_out)
                 .docs(Exit::Unsupported.name())
         }
-        StoreError::Ambiguous { path, what, candidates } => {
+        StoreError::Ambiguous { path, what, candidates, by } => {
             let mut failure = Failure::new(Kind::Ambiguous, format!("{}: {what}", path.display()));
             failure.seen = at_most_twenty(candidates);
-            let hint = if what.contains(LOGS_TABLE) {
-                context.again(&format!("{LOGS_TABLE} TABLE"))
-            } else if what.contains(FILE_PATTERN) {
-                context.again(&format!("{FILE_PATTERN} '{{}}.redb'"))
-            } else {
-                "give the path of the one you mean".to_owned()
+            let hint = match by {
+                Choice::Table => context.again("--redb-logs-table TABLE"),
+                Choice::Files => context.again("--redb-file-pattern '{}.redb'"),
+                Choice::Path => "give the path of the one you mean".to_owned(),
             };
             failure.hint(hint).docs(Exit::Refused.name())
         }

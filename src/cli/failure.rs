@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::arguments::REDB_FLAGS;
 use crate::cli::quote::{quoted, quoted_path};
 use crate::model::{Fault, Findings, Place};
 use crate::report::{ErrorNote, Exit, Paint, findings, words};
@@ -130,16 +131,6 @@ pub struct Failure {
     /// The fault that the sentence tells already; JSON has it among the findings.
     pub told: Option<Fault>,
 }
-
-/// The flags that say where a log lies in a redb file.
-const REDB_FLAGS: [&str; 6] = [
-    "--redb-schema",
-    "--redb-logs-table",
-    "--redb-conf-table",
-    "--redb-codec",
-    "--redb-group-pattern",
-    "--redb-file-pattern",
-];
 
 /// What a failure's advice is made of: the command line, and the path that it is about.
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,7 @@ use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
 use crate::store::detect::redb_files::{Readings, readings};
 use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
-use crate::store::{Format, OpenOptions, StoreError, StoreFile, io_error};
+use crate::store::{Choice, Format, OpenOptions, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs, parent_of};
 
 pub(crate) use product::product_by_content;
@@ -339,13 +339,17 @@ fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
     let one_node = candidates
         .iter()
         .all(|candidate| candidate.is_served() && candidate.path.parent() == parent);
-    let what = if one_node {
-        "two backends in one data directory; name the one that is meant"
-    } else if may_be_groups(candidates) {
-        "more than one Raft log; name the one that is meant, or with --redb-file-pattern the files \
-         that are a group each"
-    } else {
-        "more than one Raft log; name the one that is meant"
+    let by = match !one_node && may_be_groups(candidates) {
+        true => Choice::Files,
+        false => Choice::Path,
+    };
+    let what = match by {
+        _ if one_node => "two backends in one data directory; name the one that is meant",
+        Choice::Files => {
+            "more than one Raft log; name the one that is meant, or with --redb-file-pattern the \
+             files that are a group each"
+        }
+        Choice::Path | Choice::Table => "more than one Raft log; name the one that is meant",
     };
     let line = |candidate: &Candidate| {
         let place = candidate.path.display();
@@ -358,6 +362,7 @@ fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
         path: path.to_owned(),
         what: what.to_owned(),
         candidates: candidates.iter().map(line).collect(),
+        by,
     }
 }
 

@@ -109,6 +109,8 @@ pub enum StoreError {
         what: String,
         /// The candidates, one line each.
         candidates: Vec<String>,
+        /// How one of them is chosen.
+        by: Choice,
     },
     /// A safeguard: the target exists, lies inside its source, cannot hold what it is given.
     #[error("{}: {what}", path.display())]
@@ -120,6 +122,17 @@ pub enum StoreError {
         /// The way out, one line.
         way_out: String,
     },
+}
+
+/// By what an operator chooses among readings of the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The path of one.
+    Path,
+    /// A table of the file.
+    Table,
+    /// Which files of the directory belong together.
+    Files,
 }
 
 impl From<Fault> for StoreError {

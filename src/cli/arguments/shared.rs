@@ -111,6 +111,16 @@ pub struct ReadingArgs {
     pub reading: Reading,
 }
 
+/// The flags of [`RedbArgs`], in its order.
+pub const REDB_FLAGS: [&str; 6] = [
+    "--redb-schema",
+    "--redb-logs-table",
+    "--redb-conf-table",
+    "--redb-codec",
+    "--redb-group-pattern",
+    "--redb-file-pattern",
+];
+
 /// Where the log lies in a redb file whose tables are not found by proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct RedbArgs {
@@ -142,14 +152,15 @@ impl RedbArgs {
     pub fn again(&self) -> String {
         let codec = self.redb_codec.map(|codec| codec.as_str().to_owned());
         let all = [
-            ("--redb-schema", &self.redb_schema),
-            ("--redb-logs-table", &self.redb_logs_table),
-            ("--redb-conf-table", &self.redb_conf_table),
-            ("--redb-codec", &codec),
-            ("--redb-group-pattern", &self.redb_group_pattern),
-            ("--redb-file-pattern", &self.redb_file_pattern),
+            &self.redb_schema,
+            &self.redb_logs_table,
+            &self.redb_conf_table,
+            &codec,
+            &self.redb_group_pattern,
+            &self.redb_file_pattern,
         ];
-        let given = all.into_iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
+        let all = REDB_FLAGS.into_iter().zip(all);
+        let given = all.filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
         given.map(|(flag, value)| format!(" {flag} {}", quoted(value.as_ref()))).collect()
     }
 

@@ -23,7 +23,7 @@ use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::stable::{self, Record};
 use crate::store::redb::tables::Table;
 use crate::store::redb::tree::{Visit, Walk};
-use crate::store::{RedbSchema, StoreError};
+use crate::store::{Choice, RedbSchema, StoreError};
 
 /// Groups that the keys of one table may name.
 const GROUPS_MAX: usize = 1 << 20;
@@ -227,6 +227,7 @@ fn two_logs(pages: &Pages, found: Option<&Assigned>, logs: &[(Table, ValueCodec)
                --redb-group-pattern"
             .to_owned(),
         candidates: known.chain(others).collect(),
+        by: Choice::Table,
     }
 }
 
