@@ -66,7 +66,9 @@ pub trait Salvage {
     /// The files that were opened.
     fn files(&self) -> &[StoreFile];
     /// Bytes of a page, in a format whose page size is its maker's choice.
-    fn page_bytes(&self) -> Option<u64>;
+    fn page_bytes(&self) -> Option<u64> {
+        None
+    }
     /// Bytes of a segment, in a format of segments whose size is their maker's choice.
     fn segment_bytes(&self) -> Option<u64> {
         None

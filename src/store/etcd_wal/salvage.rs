@@ -209,10 +209,6 @@ impl Salvage for EtcdWalSalvage {
         &self.files
     }
 
-    fn page_bytes(&self) -> Option<u64> {
-        None
-    }
-
     fn groups(&self) -> Vec<GroupId> {
         vec![GroupId::Unnamed]
     }

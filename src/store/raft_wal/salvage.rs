@@ -121,10 +121,6 @@ impl Salvage for RaftWalSalvage {
         self.store.files()
     }
 
-    fn page_bytes(&self) -> Option<u64> {
-        None
-    }
-
     fn segment_bytes(&self) -> Option<u64> {
         self.store.segment_bytes()
     }

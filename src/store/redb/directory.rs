@@ -10,8 +10,8 @@ use crate::store::redb::noted::Noted;
 use crate::store::redb::schemas;
 use crate::store::redb::source::{Like, RedbStore};
 use crate::store::{
-    Checked, Entries, Format, Heads, Level, LogSource, Profile, Record, RecordScan, RedbSchema,
-    Space, Store, StoreError, StoreFile,
+    Checked, Choice, Entries, Format, HeadRuns, Heads, Level, LogSource, Profile, Record,
+    RecordScan, RedbSchema, Space, Store, StoreError, StoreFile,
 };
 use crate::vfs::{Fs, Held};
 
@@ -91,6 +91,7 @@ impl RedbDirectory {
                 path: dir.to_owned(),
                 what: "redb files of different schemas; name the one that is meant".to_owned(),
                 candidates: files.iter().map(|file| file.path.display().to_string()).collect(),
+                by: Choice::Path,
             });
         };
         let schema = schemas::named(profile.schema).unwrap_or_else(schemas::default);
@@ -201,6 +202,7 @@ impl Opening<'_> {
                 path: file.path.clone(),
                 what: "this file holds other groups than its name says; name it alone".to_owned(),
                 candidates: groups.iter().map(|one| format!("group {:?}", one.name())).collect(),
+                by: Choice::Path,
             }),
         }
     }
@@ -216,9 +218,8 @@ impl Opening<'_> {
             (Some(like), 0) => Inside::Nothing(self.nothing(like)),
             (Some(like), _) => {
                 let store = self.store(file, &group, Some(like))?;
-                let strange = store.other_contents().iter().any(|(_, rows)| *rows > 0);
                 match error {
-                    Some(error) if strange => return Err(error),
+                    Some(error) if store.holds_others() => return Err(error),
                     _ => Inside::Store(Box::new(store)),
                 }
             }
@@ -263,10 +264,7 @@ impl LogSource for RedbDirectory {
         match self.member(group)? {
             Inside::Store(store) => store.entries(group, range),
             Inside::Nothing(_) => Ok(Box::new(std::iter::empty())),
-            Inside::Damaged(fault) => {
-                let fault = fault.clone().in_group(group);
-                Ok(Box::new(std::iter::once(Err(fault.into()))))
-            }
+            Inside::Damaged(fault) => Ok(nothing_but(fault, group)),
         }
     }
 
@@ -274,12 +272,26 @@ impl LogSource for RedbDirectory {
         match self.member(group)? {
             Inside::Store(store) => store.heads(group, range),
             Inside::Nothing(_) => Ok(Box::new(std::iter::empty())),
-            Inside::Damaged(fault) => {
-                let fault = fault.clone().in_group(group);
-                Ok(Box::new(std::iter::once(Err(fault.into()))))
-            }
+            Inside::Damaged(fault) => Ok(nothing_but(fault, group)),
         }
     }
+
+    fn head_runs(&self, group: &GroupId, range: IndexRange) -> Result<HeadRuns<'_>, StoreError> {
+        match self.member(group)? {
+            Inside::Store(store) => store.head_runs(group, range),
+            Inside::Nothing(_) => Ok(Box::new(std::iter::empty())),
+            Inside::Damaged(fault) => Ok(nothing_but(fault, group)),
+        }
+    }
+}
+
+/// What stands for everything that a file should hold of which nothing can be read.
+fn nothing_but<'s, T: 's>(
+    fault: &Fault,
+    group: &GroupId,
+) -> Box<dyn Iterator<Item = Result<T, StoreError>> + Send + 's> {
+    let fault = fault.clone().in_group(group);
+    Box::new(std::iter::once_with(move || Err(fault.into())))
 }
 
 impl RecordScan for RedbDirectory {

@@ -504,10 +504,6 @@ impl Salvage for RedbSalvage {
         &self.files
     }
 
-    fn page_bytes(&self) -> Option<u64> {
-        None
-    }
-
     fn redb(&self) -> Option<RedbOrigin> {
         let (schema, format) = (self.like.schema.name().to_owned(), Some(self.like.format));
         let tables = RedbSchema::default();

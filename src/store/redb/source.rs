@@ -177,6 +177,11 @@ impl RedbStore {
         self.assigned.tables().any(|table| table.definition.rows > 0)
     }
 
+    /// Whether a row of another program is there: without a log it is that program's file.
+    pub fn holds_others(&self) -> bool {
+        self.other_contents().iter().any(|(_, rows)| *rows > 0)
+    }
+
     /// How this file is laid out.
     pub fn like(&self) -> Like {
         let Assigned { schema, layout, .. } = &self.assigned;

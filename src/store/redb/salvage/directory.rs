@@ -11,7 +11,7 @@ use crate::store::redb::salvage::RedbSalvage;
 use crate::store::redb::schemas::Schema;
 use crate::store::redb::source::{Like, RedbStore};
 use crate::store::salvage::{Salvage, Salvaged, StateTaken};
-use crate::store::{Entries, Format, LogSource, RedbSchema, Store, StoreError, StoreFile};
+use crate::store::{Choice, Entries, Format, LogSource, RedbSchema, StoreError, StoreFile};
 use crate::vfs::{Fs, Held};
 
 /// A directory with a redb file for each group, some of them damaged.
@@ -121,6 +121,7 @@ fn log(
             what: "a redb file of another schema than the others, or of many groups; name it alone"
                 .to_owned(),
             candidates: Vec::new(),
+            by: Choice::Path,
         });
     };
     let inside = inside.clone();
@@ -146,10 +147,8 @@ fn left(
         // Sound as far as that can be said; its tables prove nothing by themselves.
         error => match RedbStore::open_as_group(fs, &file.path, told, (group, names), Some(like)) {
             Ok(store) => {
-                let strange = store.other_contents().iter().any(|(_, rows)| *rows > 0);
                 return match error {
-                    // Another program's.
-                    Some(error) if strange => Err(error),
+                    Some(error) if store.holds_others() => Err(error),
                     _ => Ok((store.state(group)?, Salvaged::default())),
                 };
             }
@@ -177,10 +176,6 @@ impl Salvage for RedbDirectorySalvage {
 
     fn files(&self) -> &[StoreFile] {
         &self.files
-    }
-
-    fn page_bytes(&self) -> Option<u64> {
-        None
     }
 
     fn redb(&self) -> Option<RedbOrigin> {
