@@ -46,6 +46,9 @@ impl Surroundings {
     }
 }
 
+/// Says where the entry of an index lies, if that can be found out.
+type PlaceOf<'a> = dyn Fn(LogIndex) -> Option<Place> + 'a;
+
 /// Checks one group. Feed every entry in the order of the log, then finish.
 #[derive(Debug)]
 pub struct Checker<'s> {
@@ -132,11 +135,17 @@ impl<'s> Checker<'s> {
 
     /// Ends the log: what only the whole of it and the state can tell.
     pub fn finish(self, findings: &mut Findings) {
+        self.finish_with(findings, &|_| None);
+    }
+
+    /// The same, where the last entries came in a run, which has no single place: `place_of` is
+    /// asked where the last one lies, if there is something to say of it.
+    pub fn finish_with(self, findings: &mut Findings, place_of: &PlaceOf<'_>) {
         let last = self.previous.or(self.state.snapshot_id()).or(self.state.compacted);
         self.commit(last, findings);
-        self.terms(last, findings);
+        self.terms(last, findings, place_of);
         if let Some(last) = self.previous {
-            self.current_term_exists(last, findings);
+            self.current_term_exists(last, findings, place_of);
             self.membership_exists(findings);
         }
         let known = (self.around.applied, self.state.hard.commit);
@@ -310,7 +319,7 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn terms(&self, last: Option<LogId>, findings: &mut Findings) {
+    fn terms(&self, last: Option<LogId>, findings: &mut Findings, place_of: &PlaceOf<'_>) {
         let hard = &self.state.hard;
         let Some(current) = hard.term else { return };
         let snapshot = self.state.snapshot_id();
@@ -331,7 +340,7 @@ impl<'s> Checker<'s> {
             );
             let values = (format!("at least {}", last.term), Some(current.to_string()));
             let fault = self.fault(Code::R106, found, values, None);
-            findings.add(self.at_the_end(fault, last));
+            findings.add(self.at_the_end(fault, last, place_of));
         }
         let voted = hard.vote.as_ref().and_then(|vote| vote.term);
         if let Some(voted) = voted.filter(|voted| *voted > current) {
@@ -347,7 +356,7 @@ impl<'s> Checker<'s> {
         is_last && self.around.unfinished_from.is_some_and(|from| from <= index)
     }
 
-    fn current_term_exists(&self, last: LogId, findings: &mut Findings) {
+    fn current_term_exists(&self, last: LogId, findings: &mut Findings, place_of: &PlaceOf<'_>) {
         if self.state.hard.term.is_some() || self.is_unfinished(last.index) {
             return;
         }
@@ -357,7 +366,8 @@ impl<'s> Checker<'s> {
             last.term
         );
         let values = (format!("at least {}", last.term), None);
-        let fault = self.at_the_end(self.fault(Code::R113, found, values, None), last);
+        let fault = self.fault(Code::R113, found, values, None);
+        let fault = self.at_the_end(fault, last, place_of);
         // A group of which nothing at all is recorded never voted: its server starts anew. One
         // that recorded a vote, but no term, has lost something.
         let never_voted = self.state.hard == HardState::default() && self.state.stable.is_empty();
@@ -398,10 +408,12 @@ impl<'s> Checker<'s> {
     }
 
     /// The same about `last`, which is the last entry unless the log is empty.
-    fn at_the_end(&self, fault: Fault, last: LogId) -> Fault {
+    fn at_the_end(&self, fault: Fault, last: LogId, place_of: &PlaceOf<'_>) -> Fault {
         let fault = fault.at_index(last.index).at_term(last.term);
-        match &self.place {
-            Some(place) => fault.at(place.clone()),
+        let is_entry = self.previous == Some(last);
+        let place = self.place.clone().or_else(|| is_entry.then(|| place_of(last.index)).flatten());
+        match place {
+            Some(place) => fault.at(place),
             None => fault,
         }
     }

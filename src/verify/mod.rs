@@ -9,7 +9,7 @@ use crate::decode::{self, Carries};
 use crate::event::{EntryCount, Meter, Observer, Phase, Stopped};
 use crate::model::{
     Code, EntryKind, Fault, Findings, GroupId, HeadRun, IndexRange, KnownFaults, LogIndex,
-    LogState, Memberships,
+    LogState, Memberships, Place,
 };
 use crate::rules::{Checker, Surroundings};
 use crate::store::open::{memberships, terms_may_fall};
@@ -220,6 +220,12 @@ fn damage(error: StoreError) -> Result<Fault, Error> {
     }
 }
 
+/// Where the entry at `index` lies. What cannot be read was said when it was read first.
+fn place_of(store: &dyn Store, group: &GroupId, index: LogIndex) -> Option<Place> {
+    let heads = store.heads(group, IndexRange::new(index, index)?).ok()?;
+    heads.flatten().find(|located| located.head.index == index)?.head.place
+}
+
 struct Job<'s> {
     store: &'s dyn Store,
     /// What the check of the container said.
@@ -318,7 +324,8 @@ impl Job<'_> {
                 Err(error) => self.unreadable(error, &mut checker)?,
             }
         }
-        checker.finish(&mut self.findings);
+        let store = self.store;
+        checker.finish_with(&mut self.findings, &|index| place_of(store, group, index));
         Ok(())
     }
 
