@@ -163,22 +163,6 @@ fn a_node_in_use_or_missing_stops_the_comparison_and_is_named() {
     assert!(err.contains("nothing: no such file or directory"), "{err}");
 }
 
-/// Peak memory of a command that ends well, in KiB.
-fn peak_kib_of(command: &mut std::process::Command) -> u64 {
-    let mut child = command.spawn().expect("the binary runs");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().expect("a child").is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = kib.unwrap_or(0).max(peak);
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    assert!(child.wait().expect("ended").success());
-    peak
-}
-
 #[test]
 fn memory_does_not_grow_with_the_logs() {
     let room = tempfile::tempdir().expect("directory");
@@ -190,6 +174,8 @@ fn memory_does_not_grow_with_the_logs() {
     assert!(size > 200 << 20, "{size}");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_raftlog"));
     command.arg("compare").args(&nodes).stdout(std::process::Stdio::null());
-    let peak = peak_kib_of(&mut command) << 10;
+    let mut child = command.spawn().expect("the binary runs");
+    let peak = support::peak_kib(&mut child) << 10;
+    assert!(child.wait().expect("ended").success());
     assert!(peak > 0 && peak < 100 << 20, "{peak} bytes for three logs of {size}");
 }

@@ -9,7 +9,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use raftlog::bench::LogShape;
 use raftlog::store::Format;
@@ -35,15 +34,7 @@ fn measured(arguments: &[&str]) -> (i32, u64) {
         .stderr(Stdio::null())
         .spawn()
         .expect("sh");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().expect("a child").is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = kib.unwrap_or(0).max(peak);
-        std::thread::sleep(Duration::from_micros(500));
-    }
+    let peak = support::peak_kib(&mut child);
     (child.wait().expect("ended").code().unwrap_or(-1), peak)
 }
 

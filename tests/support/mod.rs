@@ -128,3 +128,17 @@ pub fn told(output: &Output) -> (i32, String, String) {
         String::from_utf8_lossy(&output.stderr).into_owned(),
     )
 }
+
+/// Waits for a child to end, and tells the most memory that it had resident, in KiB.
+pub fn peak_kib(child: &mut std::process::Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().expect("a child").is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = kib.unwrap_or(0).max(peak);
+        std::thread::sleep(std::time::Duration::from_micros(500));
+    }
+    peak
+}
