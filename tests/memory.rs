@@ -23,8 +23,21 @@ const RESIDENT_MAX_KIB: u64 = 100 << 10;
 const SPACE_MAX_KIB: u64 = 700 << 10;
 const SEGMENT: &str = "0000000000000000-0000000000000000.wal";
 
-/// Exit code of a run without a terminal, and the most memory that it had resident, in KiB.
-fn measured(arguments: &[&str]) -> (i32, u64) {
+/// Resident memory below which it was the shell that was seen, and not yet the program.
+const SHELL_MAX_KIB: u64 = 2_000;
+
+/// Exit code of a run without a terminal, and the most memory that it had resident, in KiB. A run
+/// that ended before it was looked at is done again, without the `target` that it made.
+fn measured(arguments: &[&str], target: &Path) -> (i32, u64) {
+    let again = |_| {
+        let _not_made = fs::remove_dir_all(target);
+        measured_once(arguments)
+    };
+    let seen = (0..200).map(again).find(|(_, peak)| *peak > SHELL_MAX_KIB);
+    seen.unwrap_or_else(|| panic!("{arguments:?} was never seen to run"))
+}
+
+fn measured_once(arguments: &[&str]) -> (i32, u64) {
     let limited = format!("ulimit -v {SPACE_MAX_KIB} && exec \"$0\" \"$@\"");
     let mut child = Command::new("sh")
         .args(["-c", &limited, env!("CARGO_BIN_EXE_raftlog")])
@@ -43,17 +56,16 @@ fn stays_small(store: &Path, what: &str, codes: &[i32]) {
     let dir = tempfile::tempdir().expect("directory");
     let [target, repaired] = ["target", "repaired"].map(|name| dir.path().join(name));
     let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
-    let (store, target, repaired) = (&text(store), &text(&target), &text(&repaired));
+    let (store, to, repaired) = (&text(store), &text(&target), &text(&repaired));
     for arguments in [
         vec!["verify", store],
         vec!["inspect", "--entries", "--payload", "digest", "--format", "jsonl", store],
         vec!["inspect", "--records", "--format", "jsonl", store],
-        vec!["migrate", store, target, "--to", "fastlog"],
+        vec!["migrate", store, to, "--to", "fastlog"],
         vec!["repair", store, "--out", repaired, "--dry-run"],
     ] {
-        let (code, peak) = measured(&arguments);
+        let (code, peak) = measured(&arguments, &target);
         assert!(codes.contains(&code), "{what}: {arguments:?}: {code}");
-        assert!(peak > 1_000, "{what}: {arguments:?}: {peak} KiB is no measure");
         assert!(peak < RESIDENT_MAX_KIB, "{what}: {arguments:?}: {peak} KiB");
     }
 }

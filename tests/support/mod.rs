@@ -138,7 +138,7 @@ pub fn peak_kib(child: &mut std::process::Child) -> u64 {
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         peak = kib.unwrap_or(0).max(peak);
-        std::thread::sleep(std::time::Duration::from_micros(500));
+        std::thread::sleep(std::time::Duration::from_micros(200));
     }
     peak
 }
