@@ -198,6 +198,17 @@ impl Slot {
         self.stored == self.computed
     }
 
+    /// Gives the table tree of a slot's bytes another checksum, and the slot with it.
+    pub fn set_user_checksum(slot: &mut [u8], of_tree: u128) -> Option<()> {
+        let [user_at, ..] = ROOTS_AT;
+        let at = user_at + PAGE_NUMBER_BYTES;
+        slot.get_mut(at..at + SUM_BYTES)?.copy_from_slice(&of_tree.to_le_bytes());
+        let own = checksum(slot.get(..SLOT_CHECKSUM_AT)?);
+        let place = slot.get_mut(SLOT_CHECKSUM_AT..SLOT_CHECKSUM_AT + SUM_BYTES)?;
+        place.copy_from_slice(&own.to_le_bytes());
+        Some(())
+    }
+
     fn read(bytes: &[u8]) -> Option<Slot> {
         let version = *bytes.first()?;
         let mut roots = ROOTS_AT
@@ -335,7 +346,8 @@ pub struct TableDefinition {
 /// Name of a type as redb records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeName {
-    /// 1 internal, 2 user-defined, 3 and 4 newer internals.
+    /// 1 internal, 2 user-defined; 3 a tuple of no fixed width since redb 3, 4 anything made of
+    /// other types since redb 4.2.
     pub class: u8,
     /// The name.
     pub name: String,
@@ -343,6 +355,18 @@ pub struct TypeName {
 
 impl TypeName {
     const CLASSES: std::ops::RangeInclusive<u8> = 1..=4;
+    const INTERNAL: u8 = 1;
+    const TUPLE: u8 = 3;
+    const COMPOSITE: u8 = 4;
+
+    /// The class that redb 3 gives a type with values of this width.
+    fn older_class(&self, width: Option<usize>) -> u8 {
+        match self.class {
+            Self::COMPOSITE if self.name.starts_with('(') && width.is_none() => Self::TUPLE,
+            Self::COMPOSITE => Self::INTERNAL,
+            other => other,
+        }
+    }
 
     fn read(bytes: &[u8]) -> Option<TypeName> {
         let (class, name) = bytes.split_first()?;
@@ -368,6 +392,23 @@ impl fmt::Display for TypeName {
 impl TableDefinition {
     const NORMAL: u8 = 3;
     const MULTIMAP: u8 = 4;
+    const WIDTHS_AT: usize = 10 + ROOT_BYTES;
+    const ALIGNMENTS_AT: usize = Self::WIDTHS_AT + 10;
+    const TYPES_AT: usize = Self::ALIGNMENTS_AT + 12;
+
+    /// Gives the types of a definition the classes that redb 3 has for them.
+    ///
+    /// # Errors
+    /// As [`TableDefinition::read`].
+    pub fn set_older_classes(bytes: &mut [u8]) -> Result<(), &'static str> {
+        let read = TableDefinition::read(bytes)?;
+        let value_at = Self::TYPES_AT + 1 + read.key_type.name.len();
+        let key = read.key_type.older_class(read.key_width);
+        let value = read.value_type.older_class(read.value_width);
+        *bytes.get_mut(Self::TYPES_AT).ok_or("key type")? = key;
+        *bytes.get_mut(value_at).ok_or("value type")? = value;
+        Ok(())
+    }
 
     /// Reads a definition; the error says which field is not as it must be.
     ///
@@ -384,17 +425,15 @@ impl TableDefinition {
             Some(1) => Some(Root::at(bytes, 10).ok_or("root")?),
             _ => return Err("root"),
         };
-        let widths_at = 10 + ROOT_BYTES;
-        let key_width = width_at(bytes, widths_at).ok_or("key width")?;
-        let value_width = width_at(bytes, widths_at + 5).ok_or("value width")?;
-        let alignments_at = widths_at + 10;
-        for at in [alignments_at, alignments_at + 4] {
+        let key_width = width_at(bytes, Self::WIDTHS_AT).ok_or("key width")?;
+        let value_width = width_at(bytes, Self::WIDTHS_AT + 5).ok_or("value width")?;
+        for at in [Self::ALIGNMENTS_AT, Self::ALIGNMENTS_AT + 4] {
             if u32_at(bytes, at) != Some(1) {
                 return Err("alignment");
             }
         }
-        let key_type_len = u32_at(bytes, alignments_at + 8).ok_or("key type")?;
-        let types = bytes.get(alignments_at + 12..).ok_or("key type")?;
+        let key_type_len = u32_at(bytes, Self::ALIGNMENTS_AT + 8).ok_or("key type")?;
+        let types = bytes.get(Self::TYPES_AT..).ok_or("key type")?;
         let key_type_len = usize::try_from(key_type_len).map_err(|_| "key type")?;
         let (key_type, value_type) = types.split_at_checked(key_type_len).ok_or("key type")?;
         Ok(TableDefinition {

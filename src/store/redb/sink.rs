@@ -7,6 +7,7 @@
 //! nothing.
 
 mod backend;
+mod classes;
 mod directory;
 mod writer;
 
@@ -276,6 +277,7 @@ impl RedbSink {
         drop(self.writer.take());
         self.check_closed()?;
         let file = self.file.file();
+        classes::to_older(file).map_err(io_error("write", &self.partial))?;
         file.sync().map_err(io_error("sync", &self.partial))?;
         file.size().map_err(io_error("look at", &self.partial))
     }

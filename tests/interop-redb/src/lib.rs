@@ -47,6 +47,11 @@ impl Room {
 
     /// The file after a migration to FastLog and another one back.
     pub fn there_and_back(&self, file: &Path) -> PathBuf {
+        self.there_and_back_ending(0, file)
+    }
+
+    /// As [`Room::there_and_back`] where each migration ends with an exit code.
+    pub fn there_and_back_ending(&self, code: i32, file: &Path) -> PathBuf {
         let (there, back) = (self.path("there.fastlog"), self.path("back.redb"));
         for path in [&there, &back] {
             if path.exists() {
@@ -54,9 +59,21 @@ impl Room {
                 removed(path).expect("remove");
             }
         }
-        raftlog(&["migrate", text(file), text(&there), "--to", "fastlog", "--quiet"]);
-        raftlog(&["migrate", text(&there), text(&back), "--to", "redb", "--quiet"]);
+        let to = |format| ["--to", format, "--quiet"];
+        let migrate = |from, into, format| {
+            raftlog_ending(code, &[&["migrate", text(from), text(into)], &to(format)[..]].concat());
+        };
+        migrate(file, &there, "fastlog");
+        migrate(&there, &back, "redb");
         back
+    }
+
+    /// The file after a migration to redb itself that ends with an exit code.
+    pub fn straight_ending(&self, code: i32, file: &Path) -> PathBuf {
+        let straight = self.path("straight.redb");
+        let paths = ["migrate", text(file), text(&straight)];
+        raftlog_ending(code, &[&paths[..], &["--to", "redb", "--quiet"]].concat());
+        straight
     }
 }
 
@@ -71,6 +88,11 @@ fn text(path: &Path) -> &str {
 /// Runs raftlog, which must find nothing wrong, and gives what it prints. It is the program that
 /// `cargo build` leaves beside this package, or the one that `RAFTLOG` names.
 pub fn raftlog(arguments: &[&str]) -> String {
+    raftlog_ending(0, arguments)
+}
+
+/// Runs raftlog, which must end with an exit code.
+fn raftlog_ending(code: i32, arguments: &[&str]) -> String {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/raftlog");
     let program = std::env::var_os("RAFTLOG").map_or(built, PathBuf::from);
     let out = Command::new(&program).args(arguments).output();
@@ -79,7 +101,7 @@ pub fn raftlog(arguments: &[&str]) -> String {
     });
     let printed = String::from_utf8(out.stdout).expect("UTF-8");
     let told = String::from_utf8_lossy(&out.stderr);
-    assert_eq!(out.status.code(), Some(0), "{arguments:?}\n{printed}{told}");
+    assert_eq!(out.status.code(), Some(code), "{arguments:?}\n{printed}{told}");
     printed
 }
 
