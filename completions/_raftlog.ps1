@@ -201,6 +201,7 @@ Register-ArgumentCompleter -Native -CommandName 'raftlog' -ScriptBlock {
             break
         }
         'raftlog;simulate' {
+            [CompletionResult]::new('--engine', '--engine', [CompletionResultType]::ParameterName, 'The log under test: ours, or tidwall/raft-fastlog''s file under its own library''s rules')
             [CompletionResult]::new('--durability', '--durability', [CompletionResultType]::ParameterName, 'Levels to try: -1 (low), 0 (mid), 1 (high) [default: all]')
             [CompletionResult]::new('--strategy', '--strategy', [CompletionResultType]::ParameterName, 'Strategies to try [default: both]')
             [CompletionResult]::new('--flush', '--flush', [CompletionResultType]::ParameterName, 'Flush policies to try: immediate, batch:ENTRIES,MS [default: immediate,batch:8,20]')

@@ -737,12 +737,16 @@ _raftlog() {
             return 0
             ;;
         raftlog__subcmd__simulate)
-            opts="-q -v -h --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --no-psow --cluster --without --payload-max --process --dir --child --no-faults --report --replay --keep --strict --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
+            opts="-q -v -h --engine --durability --strategy --flush --seed --profile --torn --disk --steps --points --images --no-psow --cluster --without --payload-max --process --dir --child --no-faults --report --replay --keep --strict --redb-schema --redb-logs-table --redb-conf-table --redb-codec --redb-group-pattern --redb-file-pattern --lock-timeout --format --json --progress --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --engine)
+                    COMPREPLY=($(compgen -W "fastlog raft-fastlog" -- "${cur}"))
+                    return 0
+                    ;;
                 --durability)
                     COMPREPLY=($(compgen -W "-1 0 1" -- "${cur}"))
                     return 0

@@ -191,6 +191,7 @@ set edit:completion:arg-completer[raftlog] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'raftlog;simulate'= {
+            cand --engine 'The log under test: ours, or tidwall/raft-fastlog''s file under its own library''s rules'
             cand --durability 'Levels to try: -1 (low), 0 (mid), 1 (high) [default: all]'
             cand --strategy 'Strategies to try [default: both]'
             cand --flush 'Flush policies to try: immediate, batch:ENTRIES,MS [default: immediate,batch:8,20]'

@@ -517,6 +517,8 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -l json -d 'Short 
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s q -l quiet -d 'Only errors on stderr: no progress, notes or next steps'
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s v -l verbose -d 'Also tell why a format was recognised, and how long it took'
 complete -c raftlog -n "__fish_raftlog_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l engine -d 'The log under test: ours, or tidwall/raft-fastlog\'s file under its own library\'s rules' -r -f -a "fastlog\t''
+raft-fastlog\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l durability -d 'Levels to try: -1 (low), 0 (mid), 1 (high) [default: all]' -r -f -a "-1\t''
 0\t''
 1\t''"

@@ -282,3 +282,113 @@ fn what_is_taken_for_granted_is_told_and_steps_can_be_left_out() {
     assert!(of(&less, "ops") < of(&whole, "ops"), "{less}");
     assert!(of(&less, "bytes") < of(&whole, "bytes"), "{less}");
 }
+
+/// The findings' codes of a level, errors and hazards apart.
+fn codes_of(value: &Value, level: &str, severity: &str) -> Vec<String> {
+    let findings = value["findings"].as_array().expect("findings").iter();
+    let mode = format!("--durability {level} ");
+    findings
+        .filter(|finding| finding["severity"] == severity)
+        .filter(|finding| finding["mode"].as_str().is_some_and(|text| text.starts_with(&mode)))
+        .map(|finding| finding["code"].as_str().expect("a code").to_owned())
+        .collect()
+}
+
+#[test]
+fn raft_fastlog_is_tried_under_the_same_cuts_by_the_rules_of_its_own_loader() {
+    let value = json("simulate --engine raft-fastlog --profile ext4-ordered", 1);
+    let result = &value["result"];
+    assert_eq!(
+        (&result["engine"], &value["summary"]["promise_kept"]),
+        (&"raft-fastlog".into(), &false.into())
+    );
+    let modes = result["modes"].as_array().expect("modes");
+    let levels: Vec<i64> = modes.iter().filter_map(|mode| mode["durability"].as_i64()).collect();
+    assert_eq!(levels, [1, 0, -1], "it writes in one way");
+    assert_eq!(
+        (result["workload"]["groups"].as_u64(), &result["faults"]),
+        (Some(1), &Value::Array(Vec::new()))
+    );
+    let count = |at: usize, key: &str| modes[at][key].as_u64().expect("a count");
+    let lost = |at: usize| modes[at]["lost"]["max"].as_u64().expect("a count");
+    // A sync on every change loses nothing that loads; none loses most.
+    assert_eq!(lost(0), 0);
+    assert!(0 < lost(1) && lost(1) < lost(2), "{modes:#?}");
+    for (at, mode) in modes.iter().enumerate() {
+        for key in ["refused", "resurrected", "recovered_ok"] {
+            assert!(count(at, key) > 0, "{key}: {mode:#}");
+        }
+    }
+    assert_eq!((count(0, "lost_votes"), &modes[1]["promise"]["vote"]), (0, &"written".into()));
+    assert!(count(1, "lost_votes") > 0 && count(2, "lost_votes") > 0);
+    // Torn tails that do not load, deleted entries that come back, a rewrite without a sync.
+    for wanted in ["S01", "S02", "S06", "S07", "S08"] {
+        assert!(codes_of(&value, "1", "error").iter().any(|code| code == wanted), "{wanted}");
+    }
+    assert_eq!(codes_of(&value, "1", "warning"), Vec::<String>::new());
+    assert_eq!(codes_of(&value, "0", "warning"), ["S08"], "a vote may go");
+}
+
+#[test]
+fn only_the_loader_of_raft_fastlog_is_wrong_where_nothing_is_lost() {
+    let value = json("simulate --engine raft-fastlog --profile kill", 1);
+    for level in ["1", "0", "-1"] {
+        assert_eq!(codes_of(&value, level, "error"), ["S06", "S07"], "at {level}");
+    }
+    for mode in value["result"]["modes"].as_array().expect("modes") {
+        assert_eq!((mode["refused"].as_u64(), mode["lost"]["max"].as_u64()), (Some(0), Some(0)));
+        assert_eq!(mode["recovered_ok"], mode["images_distinct"]);
+    }
+}
+
+#[test]
+fn cases_of_raft_fastlog_are_tried_again_and_kept_as_files_that_verify_judges_alike() {
+    let value = json("simulate --engine raft-fastlog --profile ext4-ordered --durability 0", 1);
+    let place = tempfile::tempdir().expect("a directory");
+    let (mut torn, mut ghosts) = (0, 0);
+    let findings = value["findings"].as_array().expect("findings");
+    for (number, finding) in findings.iter().enumerate() {
+        let Some(command) = finding["command"].as_str() else { continue };
+        let again = command.strip_prefix("raftlog ").expect("a command of ours");
+        let dir = place.path().join(number.to_string());
+        let dir = dir.to_str().expect("UTF-8");
+        let first = timeless(json(&format!("{again} --keep {dir}"), 1));
+        assert_eq!(first, timeless(json(again, 1)), "{again}");
+        let found = first["findings"].as_array().expect("findings");
+        let code = finding["code"].as_str().expect("a code");
+        assert!(found.iter().any(|found| found["code"] == code), "{again}: {found:?}");
+        let kept = format!("{dir}/raft.fastlog");
+        let Ok(metadata) = std::fs::metadata(&kept) else { continue };
+        if metadata.len() == 0 {
+            continue;
+        }
+        let (exit, said, _) = run(&format!("verify --json {kept}"));
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        let says = |code: &str| {
+            said["findings"].as_array().is_some_and(|all| all.iter().any(|one| one["code"] == code))
+        };
+        match code {
+            "S01" => {
+                assert!(says("R114") || says("R115"), "{said:#}");
+                assert!(exit == 3 || exit == 1, "{exit}");
+                torn += 1;
+            }
+            "S06" | "S07" => {
+                assert!(says("R104"), "{said:#}");
+                ghosts += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(torn > 0 && ghosts == 2, "{torn} {ghosts}");
+}
+
+#[test]
+fn what_raft_fastlog_cannot_do_is_refused_as_usage() {
+    for flags in ["--strategy mem-first", "--flush batch:8,20", "--process 2 --dir nowhere"] {
+        let (code, stdout, stderr) = run(&format!("simulate --engine raft-fastlog {flags}"));
+        assert_eq!((code, stdout.as_str()), (2, ""), "{flags}: {stderr}");
+        assert!(stderr.contains("--engine raft-fastlog has no --"), "{stderr}");
+        assert!(stderr.contains("hint: raftlog simulate --engine raft-fastlog"), "{stderr}");
+    }
+}

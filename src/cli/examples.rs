@@ -81,6 +81,7 @@ Examples:
   raftlog simulate --replay 7f3a:118:37 --durability 1 --strategy disk-first --flush immediate
   raftlog simulate /var/lib/dkron                         a workload like that of a real store
   raftlog simulate --cluster --profile ext4-ordered       three nodes, one power cut
+  raftlog simulate --engine raft-fastlog                  the same cuts for tidwall's single file
   raftlog simulate --process 20 --dir scratch             real processes, killed
   raftlog simulate --report crash.html                    a page to hand around
   raftlog simulate --json | jq '.result.modes[] | {durability, strategy, lost}'

@@ -14,7 +14,7 @@ use crate::cli::session::{Session, source_of, usage};
 use crate::model::{IoError, Severity};
 use crate::report::output::{Output, tell};
 use crate::report::{Exit, Source, document, simulation};
-use crate::simulate::{self, Case, Flushing, Mode, Options, Order, Outcome, Simulated};
+use crate::simulate::{self, Case, Engine, Flushing, Mode, Options, Order, Outcome, Simulated};
 use crate::store::OpenOptions;
 use crate::vfs::OpenMode;
 use crate::vfs::sim::{Profile, Seed};
@@ -25,6 +25,9 @@ pub fn run(session: &Session, arguments: &Simulate) -> Exit {
         Ok(shape) => shape,
         Err(failure) => return usage(&failure, session.err),
     };
+    if let Some(failure) = unfit_for_engine(arguments) {
+        return usage(&failure, session.err);
+    }
     let mut options = options_of(arguments);
     if let (Some(from), Some(dir)) = (arguments.child, &arguments.dir) {
         return process::work(session, &options, dir, from);
@@ -42,6 +45,24 @@ pub fn run(session: &Session, arguments: &Simulate) -> Exit {
     }
 }
 
+/// raft-fastlog has one way to write, and nothing of it is tried but power cuts.
+fn unfit_for_engine(arguments: &Simulate) -> Option<Failure> {
+    if arguments.engine == Engine::Fastlog {
+        return None;
+    }
+    let flushings = arguments.flush.as_ref().map_or(&[][..], |list| &list.0);
+    let flag = match arguments {
+        Simulate { process: Some(_), .. } => "--process",
+        given if given.strategy.contains(&Order::MemFirst) => "--strategy mem-first",
+        _ if flushings.iter().any(|flushing| *flushing != Flushing::Immediate) => "--flush batch",
+        _ => return None,
+    };
+    let message = format!("--engine raft-fastlog has no {flag}: it writes each change at once");
+    let failure = Failure::new(Kind::Usage, message);
+    let again = "raftlog simulate --engine raft-fastlog --durability -1,0,1";
+    Some(failure.hint(again).docs(Exit::Usage.name()))
+}
+
 /// Takes the shape of the workload from the store that was named, if one was.
 fn take_shape(
     session: &Session,
@@ -56,7 +77,11 @@ fn take_shape(
     let shape = shape.map_err(|error| Box::new(advice::of_store(error, &session.context(path))))?;
     let (left_out, payload_max_bytes) =
         (options.shape.left_out.clone(), options.shape.payload_max_bytes);
-    options.shape = simulate::Shape { left_out, payload_max_bytes, ..shape };
+    let groups = match options.engine {
+        Engine::Fastlog => shape.groups.clone(),
+        Engine::RaftFastlog => options.shape.groups.clone(),
+    };
+    options.shape = simulate::Shape { groups, left_out, payload_max_bytes, ..shape };
     options.source = Some(format!("{}{}", quoted_path(path), arguments.redb.again()));
     Ok(Some(source_of(&opened.description)))
 }
@@ -76,7 +101,8 @@ fn options_of(arguments: &Simulate) -> Options {
         [] => vec![Profile::StrictPosix],
         given => given.to_vec(),
     };
-    Options {
+    let options = Options {
+        engine: arguments.engine,
         modes: Mode::grid(&levels, &orders, &flushings),
         profiles,
         torn: arguments.torn,
@@ -93,6 +119,10 @@ fn options_of(arguments: &Simulate) -> Options {
         psow: !arguments.no_psow,
         cluster: arguments.cluster,
         source: None,
+    };
+    match arguments.engine {
+        Engine::Fastlog => options,
+        Engine::RaftFastlog => options.of_raft_fastlog(),
     }
 }
 

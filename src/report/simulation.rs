@@ -5,7 +5,9 @@ mod page;
 use crate::model::Severity;
 use crate::report::table::{Align, Columns, Grid};
 use crate::report::{Envelope, ErrorNote, Exit, Paint, Source, Tool, words};
-use crate::simulate::{Finding, ModeResult, Options, Outcome, Replayed, Simulated, Summary};
+use crate::simulate::{
+    Engine, Finding, ModeResult, Options, Outcome, Replayed, Simulated, Summary,
+};
 
 pub use page::page;
 
@@ -59,7 +61,11 @@ pub fn failed(
 pub fn header(options: &Options, paint: Paint) -> String {
     let profiles: Vec<&str> = options.profiles.iter().map(|profile| profile.as_str()).collect();
     format!(
-        "{}   seed {:x}   {}   {}   torn {}\n{}\n",
+        "{}{}   seed {:x}   {}   {}   torn {}\n{}\n",
+        match options.engine {
+            Engine::Fastlog => String::new(),
+            other => format!("engine {}   ", other.as_str()),
+        },
         paint.strong(format!("profile {}", profiles.join(","))),
         options.seed.0,
         words::count(options.shape.groups.len() as u64, "group", "groups"),
@@ -138,12 +144,22 @@ fn flush(mode: &ModeResult) -> String {
 pub fn footer(outcome: &Outcome, paint: Paint) -> String {
     let result = &outcome.result;
     let sum = |of: fn(&ModeResult) -> u64| result.modes.iter().map(of).sum::<u64>();
-    let mut text = format!(
-        "\ntorn tails cut {}   called corrupt {}   votes lost at -1 in {} images\n",
-        words::grouped(sum(|mode| mode.torn_tails)),
-        words::grouped(sum(|mode| mode.refused)),
-        words::grouped(sum(ModeResult::hazards)),
-    );
+    let (refused, hazards) = (sum(|mode| mode.refused), sum(ModeResult::hazards));
+    let mut text = match result.engine == Engine::RaftFastlog.as_str() {
+        false => format!(
+            "\ntorn tails cut {}   called corrupt {}   votes lost at -1 in {} images\n",
+            words::grouped(sum(|mode| mode.torn_tails)),
+            words::grouped(refused),
+            words::grouped(hazards),
+        ),
+        true => format!(
+            "\nits loader refuses {} images and brings deleted entries back in {}; votes lost at 0 \
+             and -1 in {}\n",
+            words::grouped(refused),
+            words::grouped(sum(|mode| mode.resurrected)),
+            words::grouped(hazards),
+        ),
+    };
     if !result.modes.is_empty() {
         text.push_str(&chart(result, paint));
     }

@@ -93,13 +93,13 @@ mod tests {
     use super::*;
     use crate::model::{Durability, GroupId};
     use crate::simulate::mode::Mode;
-    use crate::simulate::oracle::{Action, Held};
+    use crate::simulate::oracle::{Action, Held, row};
     use crate::simulate::workload::next_entry;
 
     /// A history of a group and three entries, all acknowledged.
     fn three_entries() -> (History, Standing) {
         let mode = Mode { durability: Durability::Low, ..Mode::default() };
-        let mut history = History::new(mode, 8);
+        let mut history = History::new(row(&mode, 8));
         let id = GroupId::named("g");
         let mut accept = |action| {
             let op = history.accept(vec![(id.clone(), action)]);

@@ -10,9 +10,9 @@ use crate::fastlog::{Error, FastLog, Options, Ticket, Watermarks};
 use crate::model::Durability;
 use crate::simulate::check::Check;
 use crate::simulate::engine::{self, QUEUE_ENTRIES};
-use crate::simulate::explore::Life;
 use crate::simulate::mode::{Mode, Order};
-use crate::simulate::oracle::{Action, Actions, History, OpNumber, Standing, Wrong};
+use crate::simulate::oracle::{Action, Actions, History, OpNumber, Standing, Wrong, row};
+use crate::simulate::trial::Life;
 use crate::simulate::workload::Step;
 use crate::vfs::Clock;
 use crate::vfs::sim::{Disk, Moment, Operation, SimClock, SimFs};
@@ -135,7 +135,7 @@ impl Run {
     /// A run on an empty disk that takes so long.
     pub fn new(fs: SimFs, mode: Mode, segment_bytes: u64, times: DiskTimes) -> Run {
         let clock = SimClock::new();
-        let history = History::new(mode, QUEUE_ENTRIES);
+        let history = History::new(row(&mode, QUEUE_ENTRIES));
         let latecomer = Latecomer::None;
         let witness = Witness { history, points: Vec::new(), clock: clock.clone(), latecomer };
         let witness = Arc::new(Mutex::new(witness));

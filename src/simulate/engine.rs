@@ -66,7 +66,8 @@ pub fn encoded(log: &FastLog, actions: &Actions) -> Result<Batch, Error> {
             Action::Hard(hard) => batch.hard_state(group, hard)?,
             Action::Put(key, value) => batch.set_stable(group, key, value)?,
             Action::Delete(key) => batch.remove_stable(group, key)?,
-            Action::Create => {}
+            // Groups are created before; the other is of logs that keep no note of what is gone.
+            Action::Create | Action::Forget(_) => {}
         }
     }
     Ok(batch)

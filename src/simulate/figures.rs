@@ -8,11 +8,11 @@ use crate::simulate::cluster::Clusters;
 use crate::simulate::driver::Record;
 use crate::simulate::engine::QUEUE_ENTRIES;
 use crate::simulate::mode::{Flushing, Mode};
-use crate::simulate::oracle::{Action, Age, History, MayLose, row};
+use crate::simulate::oracle::{Action, Age, History, MayLose, Waits, raft_fastlog_row, row};
 use crate::simulate::outcome::{
     AckTimes, Bound, Finding, Flush, ModeResult, Promise, Quantiles, Windows, WorkloadShape,
 };
-use crate::simulate::run::{Job, Options};
+use crate::simulate::run::{Engine, Job, Options};
 use crate::simulate::tally::{Counted, Tally, Violation};
 use crate::simulate::workload::Shape;
 
@@ -64,6 +64,7 @@ pub(super) fn result_of(
         recovered_ok: tally.recovered_ok,
         torn_tails: tally.torn_tails,
         refused: tally.refused,
+        resurrected: tally.resurrected,
         ambiguous_tails: tally.ambiguous_tails,
         lost: quantiles(&tally.lost),
         window_ms: Windows {
@@ -104,7 +105,10 @@ fn flush_of(flushing: Flushing) -> Flush {
 /// What the table promises on this disk, where a flush is one write and one sync.
 fn promise_of(mode: &Mode, options: &Options) -> Promise {
     let times = options.disk.times();
-    let row = row(mode, QUEUE_ENTRIES);
+    let row = match options.engine {
+        Engine::Fastlog => row(mode, QUEUE_ENTRIES),
+        Engine::RaftFastlog => raft_fastlog_row(mode.durability),
+    };
     let syncs = mode.durability == Durability::High;
     let flush = if syncs { times.write + times.sync } else { times.write };
     let bound = |loss: MayLose| match loss {
@@ -115,7 +119,12 @@ fn promise_of(mode: &Mode, options: &Options) -> Promise {
             ms: age.map(|age: Age| milliseconds(age.bound(flush, times.sync))),
         },
     };
-    Promise { ack: row.ack.as_str(), kill: bound(row.kill), power: bound(row.power) }
+    Promise {
+        ack: row.ack.as_str(),
+        vote: row.vote.as_str(),
+        kill: bound(row.kill),
+        power: bound(row.power),
+    }
 }
 
 fn milliseconds(time: Duration) -> u64 {
@@ -127,7 +136,8 @@ pub(super) fn findings_of(options: &Options, job: Job, tally: &Tally) -> Vec<Fin
     let mut findings: Vec<Finding> =
         tally.violations.values().map(|violation| broken(options, job, violation)).collect();
     let hazard = tally.lost_votes.max(tally.lost_terms);
-    if job.mode.durability == Durability::Low && hazard > 0 {
+    let votes_may_go = promise_of(&job.mode, options).vote != Waits::Durable.as_str();
+    if votes_may_go && hazard > 0 {
         findings.push(Finding {
             code: Check::S08,
             severity: Severity::Warning,

@@ -18,6 +18,7 @@ mod mode;
 pub mod oracle;
 mod outcome;
 pub mod process;
+mod raft_fastlog;
 mod recover;
 mod replay;
 mod run;
@@ -26,6 +27,7 @@ mod selfcheck;
 mod shape;
 mod shrink;
 mod tally;
+mod trial;
 mod workload;
 
 pub use case::Case;
@@ -39,6 +41,6 @@ pub use outcome::{
     Simulated, Summary, Windows, WorkloadShape,
 };
 pub use replay::{FirstBad, Found, Replayed, replay};
-pub use run::{DiskModel, Error, IMAGES, Options, Outcome, simulate};
+pub use run::{DiskModel, Engine, Error, IMAGES, Options, Outcome, simulate};
 pub use shape::shape_of;
 pub use workload::{Shape, StepList};

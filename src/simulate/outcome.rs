@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::{Durability, GroupId, LogIndex, Severity, Term};
+use crate::model::{GroupId, LogIndex, Severity, Term};
 use crate::simulate::check::Check;
 use crate::simulate::cluster::ClusterResult;
+use crate::simulate::oracle::Waits;
 use crate::simulate::process::ProcessResult;
 use crate::simulate::replay::Replayed;
 use crate::simulate::run::Options;
@@ -13,6 +14,8 @@ use crate::simulate::run::Options;
 /// What `simulate` found.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Simulated {
+    /// The log under test: `fastlog` or `raft-fastlog`.
+    pub engine: &'static str,
     /// What the workload was made from, as hexadecimal digits.
     pub seed: String,
     /// What the file system may do with unsynced writes; several names are joined by commas.
@@ -91,6 +94,8 @@ pub struct Bound {
 pub struct Promise {
     /// What an acknowledgement waits for: `accepted`, `written`, `durable`.
     pub ack: &'static str,
+    /// What the acknowledgement of a term or a vote waits for.
+    pub vote: &'static str,
     /// What the end of the process may take.
     pub kill: Bound,
     /// What a power cut may take.
@@ -161,6 +166,9 @@ pub struct ModeResult {
     pub torn_tails: u64,
     /// Images that were refused.
     pub refused: u64,
+    /// Images in which the log's own loader brings entries back that were deleted; always 0 for
+    /// FastLog, whose images would break S06 or S07.
+    pub resurrected: u64,
     /// Tails that could also be damage to the last moments.
     pub ambiguous_tails: u64,
     /// Acknowledged entries lost.
@@ -268,6 +276,7 @@ impl Simulated {
     pub(super) fn of(options: &Options) -> Simulated {
         let profiles: Vec<&str> = options.profiles.iter().map(|profile| profile.as_str()).collect();
         Simulated {
+            engine: options.engine.as_str(),
             seed: format!("{:x}", options.seed.0),
             profile: profiles.join(","),
             torn: options.torn.as_str(),
@@ -309,10 +318,10 @@ impl Simulated {
 }
 
 impl ModeResult {
-    /// Images that lost an acknowledged vote, or the term that goes with it: at level -1 no
-    /// violation, but such a node may vote twice.
+    /// Images that lost an acknowledged vote, or the term that goes with it, where that is no
+    /// violation (FastLog: at level -1), but such a node may vote twice.
     pub fn hazards(&self) -> u64 {
-        if self.durability == Durability::Low.as_i8() {
+        if self.promise.vote != Waits::Durable.as_str() {
             self.lost_votes.max(self.lost_terms)
         } else {
             0

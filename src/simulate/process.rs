@@ -15,7 +15,7 @@ use crate::model::Severity;
 use crate::simulate::check::Check;
 use crate::simulate::engine::{self, QUEUE_ENTRIES};
 use crate::simulate::mode::Mode;
-use crate::simulate::oracle::{Action, Actions, History, Model, OpNumber, Wrong, diagnose};
+use crate::simulate::oracle::{Action, Actions, History, Model, OpNumber, Wrong, diagnose, row};
 use crate::simulate::outcome::Finding;
 use crate::simulate::workload::{Shape, Step, endless};
 use crate::vfs::sim::{Dice, Seed};
@@ -222,7 +222,7 @@ impl Rounds {
         self.result.rounds += 1;
         let now = Duration::ZERO;
         let mode = round.task.mode;
-        let mut history = History::from_here(mode, QUEUE_ENTRIES, self.base.clone());
+        let mut history = History::from_here(row(&mode, QUEUE_ENTRIES), self.base.clone());
         for told in told {
             match told {
                 Told::Submitting(number) => {

@@ -9,16 +9,17 @@ use crate::simulate::case::Case;
 use crate::simulate::check::Check;
 use crate::simulate::driver::Record;
 use crate::simulate::engine;
-use crate::simulate::explore::{
-    Explorer, IN_PLACE_END, LIFE_END, Life, live, moments_of_recovery, second_tries,
-};
+use crate::simulate::explore::tries;
 use crate::simulate::figures::findings_of;
-use crate::simulate::oracle::{OpNumber, Wrong};
+use crate::simulate::oracle::{OpNumber, Standing, Wrong};
 use crate::simulate::outcome::Finding;
+use crate::simulate::raft_fastlog;
 use crate::simulate::recover::{out_of_reach, recover};
-use crate::simulate::run::{Error, Job, Options, Recording, recorded};
+use crate::simulate::run::{Engine, Error, Job, Options, Recording, recorded};
 use crate::simulate::tally::Tally;
-use crate::simulate::workload::plan;
+use crate::simulate::trial::{
+    IN_PLACE_END, LIFE_END, Life, live, moments_of_recovery, second_tries,
+};
 use crate::vfs::sim::{Choice, Decision, Disk, ImageNo, Operation, SimFs, TracedCall, Tries};
 use crate::vfs::{OpenMode, Vfs};
 
@@ -85,7 +86,8 @@ pub fn replay(options: &Options, case: &Case) -> Result<Found, Error> {
         return Err(missing("no mode"));
     };
     let job = Job { mode: *mode, profile: *profile };
-    let steps = plan(case.seed, &options.shape);
+    let options = &Options { seed: case.seed, ..options.clone() };
+    let steps = options.plan();
     let Recording { record, trace } = recorded(options, job, &steps, true);
     let point = record
         .points
@@ -95,15 +97,21 @@ pub fn replay(options: &Options, case: &Case) -> Result<Found, Error> {
     let (disk, decisions) = match case.image {
         None => (point.disk.clone(), vec!["everything that was issued is there".to_owned()]),
         Some(no) => {
-            let tries = Explorer::tries(options.tries(), case.seed, case.point);
+            let tries = tries(options.tries(), case.seed, case.point);
             let (disk, decided) = chosen(&point.disk, tries, no)
                 .ok_or_else(|| missing("the moment has fewer images"))?;
             (disk, decided.iter().map(|decision| told(decision, &trace)).collect())
         }
     };
-    let (image, (kept, verdict, wrongs)) = judged(options, &record, case, disk)?;
+    let (image, (kept, verdict, wrongs)) = match options.engine {
+        Engine::Fastlog => judged(options, &record, case, disk)?,
+        Engine::RaftFastlog => (disk.clone(), loaded(&record, standing, disk)),
+    };
     let engine_options = engine::options(mode, options.shape.segment_bytes);
-    let first_bad = first_bad(&image, &engine_options);
+    let first_bad = match options.engine {
+        Engine::Fastlog => first_bad(&image, &engine_options),
+        Engine::RaftFastlog => None,
+    };
     let mut tally = Tally::default();
     for wrong in wrongs {
         tally.broken(wrong, Some(case), Some(&point.before));
@@ -149,6 +157,18 @@ fn chosen(disk: &Disk, tries: Tries, no: ImageNo) -> Option<(Disk, Vec<Decision>
 }
 
 type Judged = (Option<OpNumber>, String, Vec<Wrong>);
+
+/// What the loader of raft-fastlog makes of an image.
+fn loaded(record: &Record, standing: &Standing, image: Disk) -> Judged {
+    let read = match raft_fastlog::read(image) {
+        Ok(read) => read,
+        Err(wrong) => return (None, wrong.message.clone(), out_of_reach(wrong, standing)),
+    };
+    let mut wrongs: Vec<Wrong> = read.ghosts().into_iter().collect();
+    let kept = read.judged(&record.history, standing);
+    let kept = kept.map_err(|more| wrongs.extend(more)).ok();
+    (kept, read.verdict(), wrongs)
+}
 
 /// What recovery makes of the image of a case, through every crash that it names.
 fn judged(

@@ -7,6 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use crate::event::{Event, Observer, Phase};
+use crate::model::GroupId;
 use crate::simulate::check::Check;
 use crate::simulate::driver::{DiskTimes, Record, Run};
 use crate::simulate::engine;
@@ -20,8 +21,11 @@ use crate::simulate::oracle::Wrong;
 use crate::simulate::outcome::{
     DiskShape, FaultResult, Finding, ModeResult, Simulated, WorkloadShape,
 };
+use crate::simulate::raft_fastlog::{self, LoaderTrial};
 use crate::simulate::shrink::shrunk;
-use crate::simulate::workload::{Shape, Step, plan};
+use crate::simulate::tally::Tally;
+use crate::simulate::trial::FastlogTrial;
+use crate::simulate::workload::{Shape, Step, plan, reduced};
 use crate::vfs::Clock;
 use crate::vfs::sim::{Profile, Seed, SimFs, Torn, TracedCall, Tries};
 
@@ -79,9 +83,35 @@ impl DiskModel {
     }
 }
 
+/// Which log is under test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The shipped engine.
+    #[default]
+    Fastlog,
+    /// The single-file log of tidwall/raft-fastlog: what that library does to the disk, and our
+    /// reader of its format in place of its loader.
+    RaftFastlog,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Engine; 2] = [Engine::Fastlog, Engine::RaftFastlog];
+
+    /// The name on the command line and in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Engine::Fastlog => "fastlog",
+            Engine::RaftFastlog => "raft-fastlog",
+        }
+    }
+}
+
 /// What to simulate.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The log under test.
+    pub engine: Engine,
     /// The modes.
     pub modes: Vec<Mode>,
     /// The profiles.
@@ -112,6 +142,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            engine: Engine::Fastlog,
             modes: Mode::all(),
             profiles: vec![Profile::StrictPosix],
             torn: Torn::Sectors,
@@ -134,6 +165,9 @@ impl Options {
     pub(super) fn flags(&self, profile: Profile) -> String {
         let usual = Options::default();
         let mut flags = String::new();
+        if self.engine != usual.engine {
+            flags.push_str(&format!(" --engine {}", self.engine.as_str()));
+        }
         if profile != Profile::StrictPosix {
             flags.push_str(&format!(" --profile {profile}"));
         }
@@ -166,11 +200,36 @@ impl Options {
 
     /// What is taken for granted about the device.
     pub fn assumptions(&self) -> Vec<&'static str> {
-        let honest = "sync tells the truth";
-        match self.psow {
-            true => vec![honest, "a write changes no byte outside its range"],
-            false => vec![honest],
+        let mut assumptions = vec!["sync tells the truth"];
+        if self.psow {
+            assumptions.push("a write changes no byte outside its range");
         }
+        if self.engine == Engine::RaftFastlog {
+            // The library syncs no directory, ever; without this no image would hold anything.
+            assumptions.push("the name of the log was on the disk before");
+        }
+        assumptions
+    }
+
+    /// The steps of a run.
+    pub(super) fn plan(&self) -> Vec<Step> {
+        let Shape { left_out, payload_max_bytes, .. } = &self.shape;
+        match self.engine {
+            Engine::Fastlog => plan(self.seed, &self.shape),
+            Engine::RaftFastlog => {
+                let steps = raft_fastlog::plan(self.seed, &self.shape);
+                reduced(raft_fastlog::nothing(), steps, left_out, *payload_max_bytes)
+            }
+        }
+    }
+
+    /// The same for a log that has one group and one way to write.
+    pub fn of_raft_fastlog(mut self) -> Options {
+        self.engine = Engine::RaftFastlog;
+        self.modes.retain(|mode| (mode.order, mode.flushing) == Default::default());
+        self.shape.groups = vec![GroupId::Unnamed];
+        self.faults = false;
+        self
     }
 
     /// How the images of a point are tried.
@@ -248,7 +307,7 @@ pub fn simulate(
     let work = Work {
         options,
         parts: &parts,
-        steps: plan(options.seed, &options.shape),
+        steps: options.plan(),
         next: AtomicUsize::new(0),
         images: AtomicU64::new(0),
         shares: AtomicU64::new(0),
@@ -398,10 +457,8 @@ impl Work<'_> {
             until: &[],
             cluster: options.cluster,
         };
-        let engine = engine::options(&job.mode, options.shape.segment_bytes);
-        let explorer = Explorer::new(&record, options.seed, engine, budget);
         let (mut counted, mut whole) = (Progress { images: 0, share: 0 }, true);
-        let mut tally = explorer.run(&mut |now| {
+        let mut tally = explored(options, job, &record, budget, &mut |now| {
             let Progress { images, share } = counted;
             self.images.fetch_add(now.images.saturating_sub(images), Ordering::Relaxed);
             self.shares.fetch_add(now.share.saturating_sub(share), Ordering::Relaxed);
@@ -429,8 +486,32 @@ pub(super) struct Recording {
     pub(super) trace: Vec<TracedCall>,
 }
 
+/// Tries the images of a run.
+pub(super) fn explored(
+    options: &Options,
+    job: Job,
+    record: &Record,
+    budget: Budget,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Tally {
+    let (seed, history) = (options.seed, &record.history);
+    match options.engine {
+        Engine::Fastlog => {
+            let engine = engine::options(&job.mode, options.shape.segment_bytes);
+            let trial = FastlogTrial::new(history, seed, engine);
+            Explorer::new(record, seed, budget, trial).run(watch)
+        }
+        Engine::RaftFastlog => {
+            Explorer::new(record, seed, budget, LoaderTrial::new(history)).run(watch)
+        }
+    }
+}
+
 /// Runs the workload in a mode.
 pub(super) fn recorded(options: &Options, job: Job, steps: &[Step], traces: bool) -> Recording {
+    if options.engine == Engine::RaftFastlog {
+        return raft_fastlog::recorded(options, job, steps, traces);
+    }
     let fs = SimFs::new(job.profile);
     if traces {
         fs.start_trace();

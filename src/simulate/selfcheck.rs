@@ -8,13 +8,12 @@ use crate::fastlog::planted::{Bug, plant};
 use crate::model::Durability::{self, High, Low, Mid};
 use crate::model::{GroupId, LogId, LogIndex, SharedBytes, Term};
 use crate::simulate::check::Check;
-use crate::simulate::engine;
-use crate::simulate::explore::{Budget, Explorer};
+use crate::simulate::explore::Budget;
 use crate::simulate::faults::{damage_at_rest, failing_calls, failing_reads, foreign_blocks};
 use crate::simulate::mode::{Flushing, Mode, Order};
 use crate::simulate::oracle::{Action, Held};
 use crate::simulate::replay::replay;
-use crate::simulate::run::{Job, Options, Recording, recorded};
+use crate::simulate::run::{Job, Options, Recording, explored, recorded};
 use crate::simulate::shrink::shrunk;
 use crate::simulate::tally::Tally;
 use crate::simulate::workload::{Shape, Step, next_entry, plan};
@@ -178,8 +177,7 @@ fn one_seed(
     let Recording { record, .. } = recorded(&options, job, &steps, false);
     let (tries, images) = (options.tries(), Some(images));
     let budget = Budget { tries, points: None, images, until, cluster: Some(3) };
-    let engine = engine::options(&mode, options.shape.segment_bytes);
-    Explorer::new(&record, options.seed, engine, budget).run(&mut |_| ControlFlow::Continue(()))
+    explored(&options, job, &record, budget, &mut |_| ControlFlow::Continue(()))
 }
 
 /// Images until all checks were broken; what else was broken where they were not.

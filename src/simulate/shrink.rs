@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use crate::simulate::case::Case;
 use crate::simulate::check::Check;
 use crate::simulate::driver::Before;
-use crate::simulate::engine;
-use crate::simulate::explore::{Budget, Explorer};
-use crate::simulate::run::{Job, Options, Recording, recorded};
-use crate::simulate::workload::{Shape, plan};
+use crate::simulate::explore::Budget;
+use crate::simulate::run::{Job, Options, Recording, explored, recorded};
+use crate::simulate::workload::Shape;
 
 /// Workloads tried at most.
 const TRIES: u32 = 120;
@@ -33,7 +32,7 @@ pub struct Shrunk {
 /// The smallest workload found in which `check` is broken as in that of `options`; `None` where
 /// none is smaller.
 pub fn shrunk(options: &Options, job: Job, check: Check) -> Option<Shrunk> {
-    let all = plan(options.seed, &options.shape).len();
+    let all = options.plan().len();
     let mut search = Search { options, job, check, left: TRIES };
     let mut best: Option<Shrunk> = None;
     let mut piece = all.div_ceil(2);
@@ -72,7 +71,7 @@ impl Search<'_> {
     fn broken_in(&mut self, shape: Shape) -> Option<Shrunk> {
         self.left = self.left.checked_sub(1)?;
         let options = Options { shape, ..self.options.clone() };
-        let steps = plan(options.seed, &options.shape);
+        let steps = options.plan();
         let Recording { record, .. } = recorded(&options, self.job, &steps, false);
         let until = Check::ALL.iter().position(|check| *check == self.check);
         let budget = Budget {
@@ -82,9 +81,8 @@ impl Search<'_> {
             until: until.and_then(|at| Check::ALL.get(at..=at)).unwrap_or_default(),
             cluster: None,
         };
-        let engine = engine::options(&self.job.mode, options.shape.segment_bytes);
-        let explorer = Explorer::new(&record, options.seed, engine, budget);
-        let mut tally = explorer.run(&mut |_| ControlFlow::Continue(()));
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let mut tally = explored(&options, self.job, &record, budget, go_on);
         let violation = tally.violations.remove(&self.check)?;
         let (case, before) = (violation.case?, violation.before);
         Some(Shrunk { shape: options.shape, steps: steps.len(), case, before })

@@ -7,7 +7,7 @@ use crate::model::GroupId;
 use crate::simulate::case::Case;
 use crate::simulate::check::Check;
 use crate::simulate::cluster::Clusters;
-use crate::simulate::driver::Before;
+use crate::simulate::driver::{Before, Point};
 use crate::simulate::oracle::{Action, History, Loss, Wrong};
 use crate::simulate::shrink::Shrunk;
 
@@ -84,6 +84,8 @@ pub struct Tally {
     pub torn_tails: u64,
     /// Images that did not open.
     pub refused: u64,
+    /// Images in which a loader brings entries back that were deleted.
+    pub resurrected: u64,
     /// Tails that could also be damage to what was acknowledged in the last moments.
     pub ambiguous_tails: u64,
     /// Acknowledged entries lost, by image.
@@ -120,6 +122,24 @@ impl Tally {
                     self.groups_hit.insert(id.clone());
                 }
             }
+        }
+    }
+
+    /// Several things are wrong with what was left at `point`.
+    pub fn all_broken(&mut self, wrongs: Vec<Wrong>, case: &Case, point: &Point) {
+        for wrong in wrongs {
+            self.broken(wrong, Some(case), Some(&point.before));
+        }
+    }
+
+    /// Takes over what is broken in `other`, and none of its counts.
+    pub fn merge_violations(&mut self, other: Tally) {
+        for (check, violation) in other.violations {
+            let count = violation.count;
+            self.violations
+                .entry(check)
+                .and_modify(|known| known.count += count)
+                .or_insert(violation);
         }
     }
 

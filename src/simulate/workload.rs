@@ -155,15 +155,26 @@ pub fn endless(seed: Seed, shape: &Shape) -> impl Iterator<Item = Step> + use<> 
 /// The steps of a run; the same for the same seed and shape.
 pub fn plan(seed: Seed, shape: &Shape) -> Vec<Step> {
     let count = shape.steps.max(shape.groups.len().min(2));
-    let mut steps: Vec<Step> = endless(seed, shape).take(count).collect();
-    if let Some(most) = shape.payload_max_bytes {
+    let steps = endless(seed, shape).take(count).collect();
+    reduced(Model::default(), steps, &shape.left_out, shape.payload_max_bytes)
+}
+
+/// Those of `steps` that are not left out and still possible after `base`, with payloads cut to a
+/// length.
+pub fn reduced(
+    base: Model,
+    mut steps: Vec<Step>,
+    left_out: &StepList,
+    payload_max_bytes: Option<usize>,
+) -> Vec<Step> {
+    if let Some(most) = payload_max_bytes {
         steps.iter_mut().for_each(|step| shorten(step, most));
     }
-    if shape.left_out.is_empty() {
+    if left_out.is_empty() {
         return steps;
     }
-    let kept = steps.into_iter().enumerate().filter(|(at, _)| !shape.left_out.contains(*at));
-    possible(kept.map(|(_, step)| step))
+    let kept = steps.into_iter().enumerate().filter(|(at, _)| !left_out.contains(*at));
+    possible(base, kept.map(|(_, step)| step))
 }
 
 /// Cuts payloads to `most` bytes.
@@ -183,9 +194,8 @@ fn shorten(step: &mut Step, most: usize) {
     }
 }
 
-/// Those of `steps` that are possible one after the other, starting from nothing.
-pub fn possible(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
-    let mut model = Model::default();
+/// Those of `steps` that are possible one after the other, starting from what `model` holds.
+pub fn possible(mut model: Model, steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
     let mut fits = |actions: &Actions| {
         let fits = !actions.is_empty() && model.admits(actions);
         if fits {
@@ -471,7 +481,11 @@ mod tests {
             let steps = plan(Seed(seed), &shape);
             assert_eq!(format!("{steps:?}"), format!("{:?}", plan(Seed(seed), &shape)));
             let count = format!("{steps:?}").len();
-            assert_eq!(format!("{:?}", possible(steps)).len(), count, "seed {seed}");
+            assert_eq!(
+                format!("{:?}", possible(Model::default(), steps)).len(),
+                count,
+                "seed {seed}"
+            );
         }
     }
 
@@ -549,7 +563,7 @@ mod tests {
         let shape = Shape::usual(60);
         let steps = plan(Seed(3), &shape);
         let odd = steps.iter().enumerate().filter(|(at, _)| *at == 0 || at % 2 == 1);
-        let kept = possible(odd.map(|(_, step)| step.clone()));
+        let kept = possible(Model::default(), odd.map(|(_, step)| step.clone()));
         assert!(kept.len() > 5 && kept.len() < steps.len());
     }
 }

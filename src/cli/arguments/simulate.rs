@@ -6,7 +6,7 @@ use crate::cli::arguments::{LockArgs, OutputArgs, RedbArgs, TellArgs};
 use crate::cli::simulate::{FlushList, Points, seed};
 use crate::cli::{examples, values};
 use crate::model::Durability;
-use crate::simulate::{Case, DiskModel, Order, StepList};
+use crate::simulate::{Case, DiskModel, Engine, Order, StepList};
 use crate::vfs::sim::{Profile, Seed, Torn};
 
 /// Arguments of `simulate`.
@@ -15,6 +15,10 @@ use crate::vfs::sim::{Profile, Seed, Torn};
 pub struct Simulate {
     /// A store whose groups, sizes and terms shape the workload; it is only read
     pub path: Option<PathBuf>,
+    /// The log under test: ours, or tidwall/raft-fastlog's file under its own library's rules
+    #[arg(long, value_name = "ENGINE", default_value = "fastlog")]
+    #[arg(value_parser = values::words(&Engine::ALL, Engine::as_str))]
+    pub engine: Engine,
     /// Levels to try: -1 (low), 0 (mid), 1 (high) [default: all]
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(allow_hyphen_values = true, value_parser = values::durability())]

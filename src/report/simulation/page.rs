@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::model::Severity;
 use crate::report::words;
-use crate::simulate::{Finding, ModeResult, Outcome, Simulated};
+use crate::simulate::{Engine, Finding, ModeResult, Outcome, Simulated};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--line:#bbb;--mark:#0060a8;--bad:#b00020}
@@ -34,8 +34,9 @@ pub fn page(outcome: &Outcome, command: &str) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
          <title>raftlog simulate, seed {}</title>\n<style>\n{STYLE}</style>\n\
-         <h1>What a power cut may take</h1>\n<p><strong>{}</strong></p>\n",
+         <h1>What a power cut may take of a {} log</h1>\n<p><strong>{}</strong></p>\n",
         result.seed,
+        result.engine,
         escaped(&answer)
     );
     html.push_str("<h2>Entries lost (99 of 100 images lose no more), and entries a second</h2>\n");
@@ -106,8 +107,25 @@ fn answer(result: &Simulated) -> String {
     } else {
         text.push_str(" Every promise was kept.");
     }
-    if result.modes.iter().any(|mode| mode.hazards() > 0) {
-        text.push_str(" At level -1 a node may vote twice in a term.");
+    let sum = |of: fn(&ModeResult) -> u64| result.modes.iter().map(of).sum::<u64>();
+    if result.engine == Engine::RaftFastlog.as_str() {
+        let (refused, resurrected) = (sum(|mode| mode.refused), sum(|mode| mode.resurrected));
+        let _infallible = write!(
+            text,
+            " Its own loader refuses {}, and brings deleted entries back in {}.",
+            words::count(refused, "image", "images"),
+            words::grouped(resurrected)
+        );
+    }
+    let twice =
+        |level: i8| result.modes.iter().any(|mode| mode.durability == level && mode.hazards() > 0);
+    let levels: Vec<&str> = [(0, "0"), (-1, "-1")]
+        .into_iter()
+        .filter_map(|(level, name)| twice(level).then_some(name))
+        .collect();
+    if !levels.is_empty() {
+        let _infallible =
+            write!(text, " At level {} a node may vote twice in a term.", levels.join(" and "));
     }
     if !result.complete {
         text.push_str(" The simulation was stopped before its end.");

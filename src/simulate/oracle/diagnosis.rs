@@ -224,7 +224,7 @@ impl Group<'_> {
         let ghost = lives.iter().find(|(_, life)| *life.end() < newest);
         let Some((entry, life)) = ghost else { return };
         let (check, by) = match self.remover(*life.end(), entry) {
-            Some(Action::Compact(_)) => (Check::S07, "a compaction"),
+            Some(Action::Compact(_) | Action::Forget(_)) => (Check::S07, "a compaction"),
             Some(Action::Marker(_)) => (Check::S10, "a snapshot marker"),
             _ => (Check::S06, "a truncation or a conflict"),
         };
@@ -251,6 +251,7 @@ impl Group<'_> {
             }
             Action::Truncate(first) => *first <= entry.index,
             Action::Compact(through) => through.index >= entry.index,
+            Action::Forget(through) => *through >= entry.index,
             Action::Marker(snapshot) => snapshot.index >= entry.index,
             _ => false,
         };

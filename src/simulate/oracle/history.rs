@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::Durability;
-use crate::simulate::mode::Mode;
-use crate::simulate::oracle::promise::{MayLose, row};
+use crate::simulate::oracle::promise::{MayLose, Row, Waits};
 use crate::simulate::oracle::state::{Action, Actions, Model, State};
 
 /// How many operations: `OpNumber(3)` is the state after the first three.
@@ -25,8 +23,8 @@ struct Op {
 /// Everything that callers did and were told so far.
 #[derive(Clone, Debug)]
 pub struct History {
-    mode: Mode,
-    queue_entries: u32,
+    /// What is promised.
+    row: Row,
     ops: Vec<Op>,
     /// Of the state after each number of operations.
     digests: Vec<u128>,
@@ -92,16 +90,15 @@ pub struct Loss {
 }
 
 impl History {
-    /// A history that begins with an empty log.
-    pub fn new(mode: Mode, queue_entries: u32) -> History {
-        History::from_here(mode, queue_entries, Model::default())
+    /// A history of what is promised so, which begins with an empty log.
+    pub fn new(row: Row) -> History {
+        History::from_here(row, Model::default())
     }
 
     /// A history that begins with what `base` holds.
-    pub fn from_here(mode: Mode, queue_entries: u32, base: Model) -> History {
+    pub fn from_here(row: Row, base: Model) -> History {
         History {
-            mode,
-            queue_entries,
+            row,
             ops: Vec::new(),
             digests: vec![base.digest()],
             known: HashMap::from([(base.digest(), vec![OpNumber(0)])]),
@@ -208,9 +205,8 @@ impl History {
 
     /// How things stand at `now` for a power cut, and for a kill of the process.
     pub fn standing(&self, now: Duration) -> (Standing, Standing) {
-        let row = row(&self.mode, self.queue_entries);
-        let power = self.standing_for(row.power, now);
-        let mut kill = self.standing_for(row.kill, now);
+        let power = self.standing_for(self.row.power, now);
+        let mut kill = self.standing_for(self.row.kill, now);
         kill.by_bound = kill.by_bound.max(power.by_bound);
         (power, kill)
     }
@@ -234,7 +230,7 @@ impl History {
                 (OpNumber(0), old.max(few).unwrap_or_default())
             }
         };
-        let keeps_votes = self.mode.durability != Durability::Low;
+        let keeps_votes = self.row.vote == Waits::Durable;
         Standing {
             at: now,
             accepted: self.accepted(),

@@ -11,5 +11,5 @@ mod state;
 pub use diagnosis::{Wrong, diagnose};
 pub use digest::{GroupTag, entry_mark, state_mark};
 pub use history::{History, Loss, OpNumber, Standing};
-pub use promise::{Age, MayLose, Row, SYNC_INTERVAL, Waits, row};
+pub use promise::{Age, MayLose, Row, SYNC_INTERVAL, Waits, raft_fastlog_row, row};
 pub use state::{Action, Actions, Held, Model, State};

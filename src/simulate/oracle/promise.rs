@@ -123,6 +123,26 @@ pub fn row(mode: &Mode, queue_entries: u32) -> Row {
     }
 }
 
+/// What tidwall/raft-fastlog says of its levels: a sync on every change, one about once a second,
+/// none but on closing. Its votes wait for no more than its entries.
+pub fn raft_fastlog_row(level: Durability) -> Row {
+    let written =
+        |power| Row { ack: Waits::Written, vote: Waits::Written, kill: MayLose::Nothing, power };
+    match level {
+        Durability::High => Row {
+            ack: Waits::Durable,
+            vote: Waits::Durable,
+            kill: MayLose::Nothing,
+            power: MayLose::Nothing,
+        },
+        Durability::Mid => {
+            let age = Age { window: true, ..Age::default() };
+            written(MayLose::Recent { entries: None, age: Some(age) })
+        }
+        Durability::Low => written(MayLose::SinceSyncPoint),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,8 @@ pub enum Action {
     Truncate(LogIndex),
     /// Drops everything through this entry.
     Compact(LogId),
+    /// Removes everything through this index, which is not the last one, and keeps no note of it.
+    Forget(LogIndex),
     /// A compaction and a snapshot note in one; may lie beyond the end.
     Marker(SnapshotNote),
     /// The newest snapshot; drops nothing.
@@ -152,10 +154,15 @@ impl Known {
                 }
             }
             Action::Truncate(first) => self.cut_from(*first),
-            Action::Compact(through) => self.drop_through(*through),
+            Action::Compact(through) => {
+                self.drop_through(through.index);
+                self.held.state.compacted = Some(*through);
+            }
+            Action::Forget(through) => self.drop_through(*through),
             Action::Marker(snapshot) => {
-                self.drop_through(LogId { index: snapshot.index, term: snapshot.term });
+                self.drop_through(snapshot.index);
                 let state = &mut self.held.state;
+                state.compacted = Some(LogId { index: snapshot.index, term: snapshot.term });
                 state.snapshot = Some(snapshot.clone());
                 if let Some(commit) = &mut state.hard.commit {
                     *commit = (*commit).max(snapshot.index);
@@ -176,11 +183,10 @@ impl Known {
         self.marks.truncate(kept);
     }
 
-    fn drop_through(&mut self, through: LogId) {
-        let dropped = self.held.entries.partition_point(|entry| entry.index <= through.index);
+    fn drop_through(&mut self, through: LogIndex) {
+        let dropped = self.held.entries.partition_point(|entry| entry.index <= through);
         self.held.entries.drain(..dropped);
         self.marks.drain(..dropped);
-        self.held.state.compacted = Some(through);
     }
 
     fn sum_up(&mut self, buffer: &mut Vec<u8>) {
@@ -200,6 +206,9 @@ impl Known {
             Action::Marker(snapshot) => {
                 let here = held.id_at(snapshot.index);
                 snapshot.index > above && here.is_none_or(|id| id.term == snapshot.term)
+            }
+            Action::Forget(through) => {
+                held.id_at(*through).is_some() && through.next() < Some(next)
             }
             Action::Create => false,
             Action::Note(_) | Action::Hard(_) | Action::Put(..) | Action::Delete(_) => true,
