@@ -5,10 +5,10 @@
 mod support;
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,95 +18,10 @@ use raftlog::vfs::os::{OsClock, OsFs};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::etcd::{self, frames};
+use support::following::Following;
 use support::go::{done, interop, interop_etcd};
 use support::raft_wal::{TWO, copied, unpacked};
 use support::{raftlog, told};
-
-/// A run that follows a store.
-struct Following {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Following {
-    fn of(path: &Path, rest: &[&str]) -> Following {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_raftlog"))
-            .args(["inspect", "--entries", "--follow", "--format", "jsonl"])
-            .args(rest)
-            .arg(path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        Following { child, lines }
-    }
-
-    /// Index and term of the next entry; `None` behind the last.
-    fn next(&mut self) -> Option<(u64, u64)> {
-        loop {
-            let line = self.lines.next()?.expect("a line");
-            let line: Value = serde_json::from_str(&line).expect("JSON");
-            assert_ne!(line["type"], "finding", "{line}");
-            if line["type"] == "entry" {
-                let number = |key: &str| line[key].as_u64().expect("a number");
-                return Some((number("index"), number("term")));
-            }
-        }
-    }
-
-    /// The code and the index of the next finding, and how many entries come before it.
-    fn finding(&mut self) -> (String, u64) {
-        let lines = self.lines.by_ref().map(|line| line.expect("a line"));
-        let mut found = lines.map(|line| serde_json::from_str::<Value>(&line).expect("JSON"));
-        let found = found.find(|line| line["type"] == "finding").expect("a finding");
-        (found["code"].as_str().expect("code").to_owned(), found["index"].as_u64().expect("index"))
-    }
-
-    /// Sends a signal.
-    fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).expect("a pid");
-        kill_process(Pid::from_raw(id).expect("a pid"), signal).expect("sent");
-    }
-
-    /// Ends it, and gives what it wrote to stderr.
-    fn killed(mut self) -> String {
-        self.child.kill().expect("killed");
-        let mut err = String::new();
-        let mut pipe = self.child.stderr.take().expect("stderr");
-        pipe.read_to_string(&mut err).expect("text");
-        self.child.wait().expect("ended");
-        err
-    }
-
-    /// The indexes of the entries up to and with `last`.
-    fn through(&mut self, last: u64) -> Vec<u64> {
-        let mut indexes = Vec::new();
-        while indexes.last() != Some(&last) {
-            indexes.push(self.next().expect("more entries").0);
-        }
-        indexes
-    }
-
-    /// The indexes up to the end, which must be a good one.
-    fn rest(mut self) -> Vec<u64> {
-        let indexes = std::iter::from_fn(|| self.next()).map(|(index, _)| index).collect();
-        let (code, _, err) = told(&self.child.wait_with_output().expect("ended"));
-        assert_eq!(code, 0, "{err}");
-        indexes
-    }
-
-    /// Bytes that the process has read so far, and the time of a processor that it took.
-    fn cost(&self) -> (u64, u64) {
-        let proc = Path::new("/proc").join(self.child.id().to_string());
-        let io = fs::read_to_string(proc.join("io")).expect("counted");
-        let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a line");
-        let stat = fs::read_to_string(proc.join("stat")).expect("counted");
-        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split(' ').collect();
-        let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
-        (read.parse().expect("a number"), ticks(12) + ticks(13))
-    }
-}
 
 fn pause() {
     std::thread::sleep(Duration::from_millis(60));
@@ -588,8 +503,10 @@ fn what_stays_unreadable_behind_the_last_entry_is_told_once() {
     let few = ["--index", "390.."];
     let quiet = Following::of(&wal, &[&few[..], &["--quiet"]].concat());
     let following = [(&wal, &few[..]), (&etcd, &[]), (&fast, &[])];
-    let following = following.map(|(path, rest)| Following::of(path, rest));
-    std::thread::sleep(Duration::from_secs(12));
+    let mut following = following.map(|(path, rest)| Following::of(path, rest));
+    let said = following.each_mut().map(Following::told);
+    // As long again as it took until it was said, and a little: it is not said a second time.
+    std::thread::sleep(Duration::from_secs(6));
     let places = [&tail, &etcd.join(name), segment];
     // What is written whole after all is shown.
     growing.file.write_all_at(&bytes[torn.at + 5..], torn.at as u64 + 5).expect("written");
@@ -597,8 +514,8 @@ fn what_stays_unreadable_behind_the_last_entry_is_told_once() {
     let (wal, mut etcd, fast) =
         (following.next().unwrap(), following.next().unwrap(), following.next().unwrap());
     etcd.through(28);
-    for (following, place) in [wal, etcd, fast].into_iter().zip(places) {
-        let err = following.killed();
+    for ((following, said), place) in [wal, etcd, fast].into_iter().zip(said).zip(places) {
+        let err = said + &following.killed();
         let place = place.to_str().expect("UTF-8");
         assert_eq!(err.matches("cannot be read yet").count(), 1, "{place}: {err}");
         assert!(err.contains(place) && err.lines().count() == 1, "{place}: {err}");

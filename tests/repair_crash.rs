@@ -11,7 +11,7 @@ use raftlog::event::Unobserved;
 use raftlog::repair::{self, Error, Job};
 use raftlog::store::open::open_damaged;
 use raftlog::store::target::Target;
-use raftlog::store::{Damaged, OpenOptions, RedbSchema, StoreError};
+use raftlog::store::{Damaged, OpenOptions, RedbSchema, StoreError, unwatched};
 use raftlog::vfs::sim::{Disk, Profile, SimClock, SimFs};
 use raftlog::vfs::{Fs, Vfs};
 use support::cuts::{
@@ -100,7 +100,7 @@ fn repaired(fs: &SimFs) -> Result<(), Error> {
     let (clock, redb) = (SimClock::default(), RedbSchema::default());
     let source = Path::new(SOURCE);
     let Damaged { salvage, snapshots, .. } =
-        open_damaged(&fs, &clock, source, &OpenOptions::default())?;
+        open_damaged(&fs, &clock, source, &OpenOptions::default(), &mut unwatched)?;
     let target = Target::check(Arc::clone(&fs), Path::new(TARGET), false)?;
     let job = Job {
         salvage: salvage.as_ref(),

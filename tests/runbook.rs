@@ -461,6 +461,7 @@ fn a_node_whose_log_has_the_hole_of_an_installed_snapshot_is_switched() {
 fn fails_and_recovers(make: Make, name: &str, format: &str, after: bool, stride: usize) {
     let mut at = 1;
     let mut failed = 0;
+    let last = make().logs()[0].1;
     loop {
         let failing = Failing { at, after };
         let (again, back) = (make(), make());
@@ -472,7 +473,7 @@ fn fails_and_recovers(make: Make, name: &str, format: &str, after: bool, stride:
         assert_eq!(code, 14, "command {at}\n{out}\n{err}");
         assert!(err.contains("FAILED in step ") && err.contains("rollback"), "{at}: {err}");
         again.done(name, &[]);
-        again.are(format, 474);
+        again.are(format, last);
         back.run(name, &[], failing, &[]);
         back.done(name, &["rollback"]);
         back.is_as_before(&format!("command {at}"));
@@ -608,33 +609,49 @@ fn without_a_command_for_it_a_node_is_well_while_its_server_holds_the_log() {
     assert!(refused.contains("in use by sleep"), "{refused}");
 }
 
+/// Servers that keep raft-wal in another place than `raft.db`.
+const ON_RAFT_WAL: [(Make, &str); 3] =
+    [(Window::dkron, "consul"), (Window::nomad, "nomad"), (Window::vault, "vault")];
+
 #[test]
 fn a_log_that_gets_another_name_is_switched_and_given_back() {
-    let window = Window::dkron();
-    window.done("consul-wal", &[]);
-    window.are("raft-wal", 474);
-    assert_eq!(window.compared().0, 0);
-    for (node, log) in NODES.iter().zip(&window.logs) {
-        assert_eq!(window.beside(node), ["raft.db.boltdb", "snapshots", "wal"]);
-        let old = window.data(node).join("raft/raft.db.boltdb");
-        assert!(fs::read(&old).expect("old log") == *log, "{node}");
-    }
-    let before = window.tree();
-    window.done("consul-wal", &[]);
-    assert!(window.tree() == before, "a second run changes nothing");
-    window.done("consul-wal", &["rollback"]);
-    window.is_as_before("rollback");
-    for steps in 1..=STEPS.len() {
-        window.done("consul-wal", &STEPS[..steps]);
-        window.done("consul-wal", &["rollback"]);
-        window.is_as_before(STEPS[steps - 1]);
+    for (make, server) in ON_RAFT_WAL {
+        let name = format!("{server}-wal");
+        let window = make();
+        let last = window.logs()[0].1;
+        let state = || NODES.map(|node| fs::read(window.data(node).join("vault.db")).ok());
+        let before = state();
+        assert_eq!(before[0].is_some(), server == "vault");
+        window.done(&name, &[]);
+        window.are("raft-wal", last);
+        assert_eq!(window.compared().0, 0, "{server}");
+        for (node, log) in NODES.iter().zip(&window.logs) {
+            assert_eq!(window.beside(node), ["raft.db.boltdb", "snapshots", "wal"], "{server}");
+            let old = window.data(node).join(window.raft).join("raft.db.boltdb");
+            assert!(fs::read(&old).expect("old log") == *log, "{server}: {node}");
+        }
+        let tree = window.tree();
+        window.done(&name, &[]);
+        assert!(window.tree() == tree, "{server}: a second run changes nothing");
+        window.done(&name, &["rollback"]);
+        window.is_as_before("rollback");
+        for steps in 1..=STEPS.len() {
+            window.done(&name, &STEPS[..steps]);
+            window.done(&name, &["rollback"]);
+            window.is_as_before(&format!("{server}: {}", STEPS[steps - 1]));
+        }
+        assert!(state() == before, "{server}: its state is not touched");
     }
 }
 
 #[test]
 fn a_log_that_gets_another_name_recovers_from_failures_too() {
-    fails_and_recovers(Window::dkron, "consul-wal", "raft-wal", false, 7);
-    fails_and_recovers(Window::dkron, "consul-wal", "raft-wal", true, 7);
+    for (make, server) in ON_RAFT_WAL {
+        let stride = if server == "consul" { 7 } else { 11 };
+        let name = format!("{server}-wal");
+        fails_and_recovers(make, &name, "raft-wal", false, stride);
+        fails_and_recovers(make, &name, "raft-wal", true, stride);
+    }
 }
 
 #[test]

@@ -114,6 +114,7 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
     match error {
         StoreError::Io(error) => of_io(&error, context),
         StoreError::Fault(fault) => of_fault(*fault, context),
+        StoreError::Stopped => Failure::cancelled(context.stopped),
         StoreError::Locked { .. } => {
             let message = error.to_string();
             Failure::new(Kind::Locked, message)

@@ -29,7 +29,7 @@ fn answer(session: &Session, arguments: &Compare) -> Answer<Cluster> {
     let mut stores: Vec<Opened> = Vec::new();
     let options = OpenOptions { redb: arguments.redb.told(), ..OpenOptions::default() };
     for (path, source) in arguments.nodes.iter().zip(&mut sources) {
-        match opened(session, path, arguments.lock, &options) {
+        match opened(session, path, (arguments.lock, arguments.tell), &options) {
             Ok(opened) => {
                 *source = source_of(&opened.description);
                 session.tell_evidence(arguments.tell, source);

@@ -28,7 +28,7 @@ fn answer(session: &Session, arguments: &Diff) -> Answer<Difference> {
     let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
     let options = OpenOptions { reading, redb, ..OpenOptions::default() };
     for (path, source) in [&arguments.a, &arguments.b].into_iter().zip(&mut sources) {
-        match opened(session, path, arguments.lock, &options) {
+        match opened(session, path, (arguments.lock, arguments.tell), &options) {
             Ok(opened) => {
                 *source = source_of(&opened.description);
                 session.tell_evidence(arguments.tell, source);

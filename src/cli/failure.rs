@@ -139,6 +139,8 @@ pub struct Context {
     pub arguments: Vec<std::ffi::OsString>,
     /// The path that the command was given first.
     pub path: PathBuf,
+    /// How the program ends, where it was told to stop by then.
+    pub stopped: Option<Exit>,
 }
 
 impl Context {
@@ -316,6 +318,7 @@ mod tests {
         let context = Context {
             arguments: ["migrate", "a b.redb", "--dry-run", "x"].map(Into::into).to_vec(),
             path: "a b.redb".into(),
+            ..Context::default()
         };
         assert_eq!(context.again("--yes"), "raftlog migrate 'a b.redb' --dry-run x --yes");
         assert_eq!(context.for_real(), "raftlog migrate 'a b.redb' x");
@@ -325,6 +328,7 @@ mod tests {
                 .map(Into::into)
                 .to_vec(),
             path: "x".into(),
+            ..Context::default()
         };
         let wanted = "raftlog inspect x --redb-codec=raw --redb-logs-table 'my log'";
         assert_eq!(told.on_path("inspect"), wanted);
@@ -333,6 +337,7 @@ mod tests {
                 .map(Into::into)
                 .to_vec(),
             path: "x".into(),
+            ..Context::default()
         };
         assert_eq!(waited.again("--lock-timeout 30s"), "raftlog verify x --lock-timeout 30s");
     }

@@ -9,6 +9,7 @@ use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{
     Answer, Session, exit_of, exit_of_severity, is_locked, source_of, unknown_source, usage,
 };
+use crate::event::{Meter, Phase, Stopped};
 use crate::inspect::{self, Audience, EntryOptions, RecordOptions, Streamed};
 use crate::model::{Findings, Place, Selection};
 use crate::report::findings::explain_commands;
@@ -16,7 +17,7 @@ use crate::report::output::{Output, tell};
 use crate::report::overview::{self, View};
 use crate::report::stream::{Form, Items, Stream};
 use crate::report::{Exit, Source, Sources, Summary, words};
-use crate::store::{Detected, OpenOptions, Opened, StoreError, detect, open};
+use crate::store::{Detected, OpenOptions, Opened, OpeningWatch, StoreError, detect, open};
 use crate::vfs::os::reader_has_left;
 
 /// Runs `inspect`.
@@ -77,13 +78,40 @@ pub(super) fn recognised(session: &Session, path: &Path, options: &OpenOptions) 
 pub(super) fn opened(
     session: &Session,
     path: &Path,
-    lock: LockArgs,
+    (lock, tell): (LockArgs, TellArgs),
     options: &OpenOptions,
 ) -> Result<Opened, StoreError> {
     session.patiently(lock, is_locked, |lock_timeout| {
         let options = OpenOptions { lock_timeout, ..options.clone() };
-        open::open(&session.fs, &session.clock, path, &options)
+        watched(session, tell, |watch| {
+            open::open_watched(&session.fs, &session.clock, path, &options, watch)
+        })
     })
+}
+
+/// Opens something that may have to be read whole for that: shows how far it is, and stops when a
+/// signal came.
+pub(super) fn watched<T>(
+    session: &Session,
+    tell: TellArgs,
+    open: impl FnOnce(&mut OpeningWatch<'_>) -> T,
+) -> T {
+    let time = session.time();
+    let mut watch = session.watch(tell, &time);
+    let mut meter = None;
+    let opened = open(&mut |step| {
+        let heard = match &mut meter {
+            None => Meter::start(Phase::Opening, Some(step.total_bytes), None, &mut watch)
+                .map(|begun| drop(meter.insert(begun))),
+            Some(meter) => meter.reached(step.done_bytes, &mut watch),
+        };
+        match heard {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Stopped) => ControlFlow::Break(()),
+        }
+    });
+    watch.end();
+    opened
 }
 
 /// How the store is opened.
@@ -96,7 +124,7 @@ fn at_a_glance(session: &Session, arguments: &Inspect, shape: Shape) -> Exit {
     let path = &arguments.path;
     let context = session.context(path);
     let options = options(arguments);
-    let opened = match opened(session, path, arguments.lock, &options) {
+    let opened = match opened(session, path, (arguments.lock, arguments.tell), &options) {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);
@@ -179,7 +207,7 @@ fn stream(session: &Session, arguments: &Inspect, form: Form) -> Exit {
         Items::Entries(arguments.payload.unwrap_or_default())
     };
     let options = options(arguments);
-    let opened = opened(session, path, arguments.lock, &options)
+    let opened = opened(session, path, (arguments.lock, arguments.tell), &options)
         .and_then(|opened| opened.store.groups().map(|groups| (opened, groups)));
     let (opened, groups) = match opened {
         Ok(opened) => opened,
@@ -282,8 +310,13 @@ fn follow(
     let mut reopen = || match first.take() {
         Some(store) => Ok(store),
         None => {
-            let opened = open::open(&session.fs, &session.clock, &arguments.path, &options)?;
-            Ok(opened.store)
+            let (fs, clock) = (&session.fs, &session.clock);
+            let mut stop = |_| match session.interruption.exit() {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            };
+            open::open_watched(fs, clock, &arguments.path, &options, &mut stop)
+                .map(|opened| opened.store)
         }
     };
     let stream = RefCell::new(stream);
@@ -299,6 +332,12 @@ fn follow(
         unread: &mut |place| {
             if !arguments.tell.quiet {
                 tell(&unread_words(place, &arguments.path));
+            }
+        },
+        gone: &mut || {
+            if !arguments.tell.quiet {
+                let path = words::harmless(&arguments.path.to_string_lossy());
+                tell(&format!("note: {path} is not there any more; waiting for it to come back\n"));
             }
         },
     };

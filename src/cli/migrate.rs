@@ -64,7 +64,7 @@ fn answer(
     let context = session.context(path);
     let (reading, redb) = (arguments.reading.reading, arguments.redb.told());
     let open = OpenOptions { format: arguments.from, reading, redb, ..OpenOptions::default() };
-    let opened = match opened(session, path, arguments.lock, &open) {
+    let opened = match opened(session, path, (arguments.lock, arguments.tell), &open) {
         Ok(opened) => opened,
         Err(error) => {
             let failure = unopened_failure(session, path, error);

@@ -2,7 +2,7 @@
 
 use crate::cli::advice;
 use crate::cli::arguments::Repair as Arguments;
-use crate::cli::inspect::recognised;
+use crate::cli::inspect::{recognised, watched};
 use crate::cli::migrate::target;
 use crate::cli::quote::quoted_path;
 use crate::cli::session::{Answer, Session, is_locked, source_of, usage};
@@ -28,12 +28,14 @@ fn answer(session: &Session, arguments: &Arguments) -> Answer<Repair> {
     let options = OpenOptions { redb, ..OpenOptions::default() };
     let damaged = session.patiently(arguments.lock, is_locked, |lock_timeout| {
         let options = OpenOptions { lock_timeout, ..options.clone() };
-        open_damaged(&session.fs, &session.clock, path, &options)
+        watched(session, arguments.tell, |watch| {
+            open_damaged(&session.fs, &session.clock, path, &options, watch)
+        })
     });
     let damaged = match damaged {
         Ok(damaged) => damaged,
         Err(error) => {
-            let failure = advice::of_store(error, &context);
+            let failure = advice::of_store(error, &session.context(path));
             let source = recognised(session, path, &options);
             return Answer::failed("repair", Sources::One(source), failure);
         }

@@ -108,7 +108,11 @@ impl Session {
 
     /// What failures about `path` are made of.
     pub fn context(&self, path: &Path) -> Context {
-        Context { arguments: self.arguments.clone(), path: path.to_owned() }
+        Context {
+            arguments: self.arguments.clone(),
+            path: path.to_owned(),
+            stopped: self.interruption.exit(),
+        }
     }
 
     /// Milliseconds since the session began.

@@ -71,7 +71,7 @@ fn take_shape(
 ) -> Result<Option<Source>, Box<Failure>> {
     let Some(path) = &arguments.path else { return Ok(None) };
     let how = OpenOptions { redb: arguments.redb.told(), ..OpenOptions::default() };
-    let opened = opened(session, path, arguments.lock, &how);
+    let opened = opened(session, path, (arguments.lock, arguments.tell), &how);
     let opened = opened.map_err(|error| Box::new(unopened_failure(session, path, error)))?;
     let shape = simulate::shape_of(opened.store.as_ref(), options.shape.steps);
     let shape = shape.map_err(|error| Box::new(advice::of_store(error, &session.context(path))))?;

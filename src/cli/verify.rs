@@ -160,10 +160,10 @@ fn judge_store(
     options: &OpenOptions,
 ) -> Judged {
     let context = session.context(path);
-    let opened = match opened(session, path, arguments.lock, options) {
+    let opened = match opened(session, path, (arguments.lock, arguments.tell), options) {
         Ok(opened) => opened,
         Err(error) => {
-            let failure = advice::of_store(error, &context);
+            let failure = advice::of_store(error, &session.context(path));
             return unjudged(arguments, recognised(session, path, options), failure);
         }
     };

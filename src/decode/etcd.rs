@@ -1,8 +1,8 @@
 //! What etcd's log carries: changes of membership (raftpb) and requests (etcdserverpb).
 //!
 //! Requests are shown by method and key; values only by their size. Three requests can hold a
-//! password: of those nothing is shown but their name and whom they concern, however damaged they
-//! are.
+//! password, and so can one of version 2 on the users in its store: of those nothing is shown but
+//! their name and whom they concern, however damaged they are.
 
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
@@ -18,6 +18,8 @@ const METHODS: [&str; 7] = ["PUT", "POST", "DELETE", "QGET", "SYNC", "GET", "HEA
 const HEADER: u64 = 100;
 /// Requests that can hold a password: authenticate, new user, new password.
 const SECRETS: [u64; 3] = [1012, 1100, 1103];
+/// Where the users of version 2 lie in its store, each with a hash of the password.
+const USERS: &[u8] = b"/security/users";
 /// The change of membership with which a joint one is left has no contents.
 const LEAVE: &str = "leave-joint";
 
@@ -138,16 +140,33 @@ pub(super) fn is_secret(payload: &[u8]) -> bool {
     secret_in(payload).is_some()
 }
 
+/// The number of a request that can hold a password; 2 for one of version 2, wrapped or not.
 fn secret_in(payload: &[u8]) -> Option<u64> {
-    let mut numbers = fields(payload).map_while(Result::ok).map(|(number, _)| number);
-    numbers.find(|number| SECRETS.contains(number))
+    let mut fields = fields(payload).map_while(Result::ok);
+    fields.find_map(|field| match field {
+        (number, _) if SECRETS.contains(&number) => Some(number),
+        (3, Field::Bytes(path)) if is_of_users(path) => Some(2),
+        (2, Field::Bytes(inside)) if !is_method(inside) && is_on_users(inside) => Some(2),
+        _ => None,
+    })
+}
+
+/// Whether a request of version 2 is on the users.
+fn is_on_users(message: &[u8]) -> bool {
+    let paths = fields(message).map_while(Result::ok);
+    paths.into_iter().any(|field| matches!(field, (3, Field::Bytes(path)) if is_of_users(path)))
+}
+
+fn is_of_users(path: &[u8]) -> bool {
+    path.first() == Some(&b'/') && path.windows(USERS.len()).any(|part| part == USERS)
 }
 
 /// Decodes a request; one that can hold a password always decodes.
 pub(super) fn request(payload: &[u8]) -> Option<Value> {
     read_request(payload).ok().flatten().or_else(|| {
         let secret = secret_in(payload)?;
-        Some(json!({ "request": request_of(secret)?.1, "redacted": true }))
+        let name = request_of(secret).map_or("v2", |(_, name, _)| name);
+        Some(json!({ "request": name, "redacted": true }))
     })
 }
 
@@ -213,6 +232,9 @@ fn legacy(message: &[u8]) -> Result<Value, NoMessage> {
     show(message, LEGACY, 0, &mut said)?;
     // What is left out is no.
     said.retain(|_, value| *value != Value::Bool(false));
+    if is_on_users(message) {
+        said.insert("redacted".to_owned(), true.into());
+    }
     Ok(said.into())
 }
 
@@ -449,6 +471,27 @@ mod tests {
             }
         }
         assert!(!is_secret(&field(4, &field(1, b"key"))));
+    }
+
+    #[test]
+    fn a_request_of_version_2_on_the_users_is_one_that_can_hold_a_password() {
+        let on = |path: &[u8]| {
+            [field(2, b"PUT"), field(3, path), field(4, br#"{"password":"$2a$10$hash"}"#)].concat()
+        };
+        let users = on(b"/2/security/users/root");
+        let wrapped = field(2, &users);
+        for whole in [&users, &wrapped, &users[..users.len() - 3].to_vec()] {
+            assert!(is_secret(whole));
+            let said = request(whole).expect("decodes").to_string();
+            assert!(said.contains("redacted") && !said.contains("$2a$10"), "{said}");
+        }
+        assert!(request(&users).expect("decodes").to_string().contains("users/root"));
+        for open in [&b"/2/security/roles/root"[..], b"/1/security", b"/0/version"] {
+            assert!(!is_secret(&on(open)) && !is_secret(&field(2, &on(open))));
+        }
+        // A key that is named so in a request of version 3 is no user of version 2.
+        let put = [field(1, b"/2/security/users/root"), field(2, b"v")].concat();
+        assert!(!is_secret(&field(4, &put)));
     }
 
     #[test]

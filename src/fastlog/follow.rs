@@ -2,7 +2,10 @@
 //!
 //! Frames form a chain, so each new one proves that it goes on from the last one read. A batch
 //! counts once its last frame is there. A look at a log to which nothing was written reads the
-//! bytes at one place, and the header of the next segment where there is one.
+//! bytes at one place, the header of the segment, and that of the next one where there is one.
+//!
+//! Frames in a chain are never written again, so other bytes in front of the next one are another
+//! log, or one that a recovery cut off before.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -24,6 +27,8 @@ use crate::vfs::OpenMode;
 
 /// Looks after which a log that goes on, but not from here, was written anew by a recovery.
 const ASTRAY_MAX: u32 = 25;
+/// Bytes in front of the next frame by which a log is known again.
+const GUARD_BYTES: usize = FRAME_HEADER_BYTES;
 
 /// What a look showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,8 @@ pub struct Follower {
     astray: u32,
     /// Where a batch was begun that did not end yet.
     begun: Option<Place>,
+    /// The bytes in front of the next frame, as they were; `None` where nothing is known of them.
+    guard: Option<[u8; GUARD_BYTES]>,
 }
 
 /// What a segment gave.
@@ -77,6 +84,9 @@ impl LogView {
     pub fn follower(&self) -> Option<Follower> {
         let (segment, offset) = self.ends.last_key_value()?;
         let names = self.tables.groups.iter().map(|(number, group)| (*number, group.id.clone()));
+        // What was read, which may have been replaced by now.
+        let read = self.files.reading(*segment).ok();
+        let guard = read.and_then(|file| guard_of(&file, *offset).ok());
         Some(Follower {
             files: Arc::clone(&self.files),
             uid: self.uid,
@@ -86,6 +96,7 @@ impl LogView {
             buffer: Vec::new(),
             astray: 0,
             begun: None,
+            guard,
         })
     }
 }
@@ -100,6 +111,9 @@ impl Follower {
         let mut batches = 0u64;
         loop {
             let Some(file) = self.segment(self.at.segment)? else { return Ok(Followed::Lost) };
+            if !self.is_same(&file)? {
+                return Ok(Followed::Lost);
+            }
             let read = self.read(file, visit)?;
             batches = batches.saturating_add(read.batches);
             if read.flow.is_break() {
@@ -134,6 +148,16 @@ impl Follower {
         }
     }
 
+    /// Whether a segment is the one that was read, and its frames still end where they did.
+    fn is_same(&mut self, file: &NamedFile) -> Result<bool, IoError> {
+        if file.header()?.is_ok_and(|header| header.uid != self.uid) {
+            return Ok(false);
+        }
+        let now = guard_of(file, self.at.offset)?;
+        let known = *self.guard.get_or_insert(now);
+        Ok(now == known)
+    }
+
     /// Goes to the segment behind this one, where its header goes on from here.
     fn next_segment(&mut self) -> Result<Behind, Error> {
         let number = self.at.segment.next();
@@ -147,6 +171,7 @@ impl Follower {
             return Ok(Behind::Other);
         }
         self.at = FramePlace { segment: number, offset: FRAMES_OFFSET };
+        self.guard = None;
         Ok(Behind::Next)
     }
 
@@ -189,6 +214,7 @@ impl Follower {
             }
         }
         self.buffer = reader.into_buffer();
+        self.guard = Some(guard_of(&file, self.at.offset)?);
         file.read(self.at.offset, &mut start)?;
         if Found::plausible(&start, self.head.next, self.head.next) {
             self.begun = Some(file.place(self.at.offset, FRAME_HEADER_BYTES as u64));
@@ -249,6 +275,13 @@ impl Follower {
         }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// The bytes in front of `offset`; zeros where there are none.
+fn guard_of(file: &NamedFile, offset: u64) -> Result<[u8; GUARD_BYTES], IoError> {
+    let mut guard = [0; GUARD_BYTES];
+    file.read(offset.saturating_sub(GUARD_BYTES as u64), &mut guard)?;
+    Ok(guard)
 }
 
 /// Hands over the entries of a record.

@@ -1,14 +1,18 @@
 //! `--follow`: entries as a live process writes them.
 
-use std::collections::BTreeMap;
+mod shown;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Meter, Observer, Phase};
-use crate::inspect::entries::{Stream, resolved};
+use crate::inspect::entries::{Stream, dialect_of, resolved};
+use crate::inspect::follow::shown::Shown;
 use crate::inspect::{EntryItem, EntryOptions, Error, Streamed, chosen, damage};
-use crate::model::{Fault, GroupId, IndexRange, LogIndex, Place, Selection, Term};
+use crate::model::{Code, Dialect, Fault, GroupId, IndexRange, LogIndex, Place, Selection, Term};
 use crate::store::follow::{Follow, Looked, skipped};
 use crate::store::{Located, Store, StoreError};
 use crate::vfs::Clock;
@@ -21,6 +25,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(200);
 const UNREAD_FOR: Duration = Duration::from_secs(5);
 /// Times in a row that reading may fail while a writer replaces files.
 const PATIENCE: u32 = 25;
+/// Faults that are not told again, the newest.
+const TOLD_MAX: usize = 1_024;
 
 /// How a store is opened, again and again, without keeping its writer out.
 pub type Reopen<'r> = dyn FnMut() -> Result<Box<dyn Store>, StoreError> + 'r;
@@ -34,11 +40,15 @@ pub struct Audience<'a> {
     /// Told where something was written behind the last entry that could not be read for a while:
     /// once for each place.
     pub unread: &'a mut dyn FnMut(&Place),
+    /// Told when the store is not there any more, for a while: once until it is back.
+    pub gone: &'a mut dyn FnMut(),
 }
 
 /// Streams the entries of a store, and then those that a live process writes behind them, until
 /// somebody wants no more or the limit is reached. Entries that replace others after a conflict are
-/// shown when they come: an index that was shown before, with a higher term.
+/// shown when they come: an index that was shown before, with another term. Where the log was
+/// replaced by another, that one is shown from the first index on whose term was not shown. A store
+/// that is removed is waited for.
 ///
 /// # Errors
 /// When the store cannot be opened, or for a while not be read; `Store` with `Unsupported` for a
@@ -50,13 +60,19 @@ pub fn follow(
     audience: Audience<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Streamed, Error> {
-    let Audience { visit, pause, unread } = audience;
+    let Audience { visit, pause, unread, gone } = audience;
     let stream = Stream::new(options, visit);
     let meter = Meter::start(Phase::Reading, None, None, observer)?;
-    let unread = Unread { since: None, tell: unread };
-    let mut following = Following { options, stream, meter, groups: BTreeMap::new(), unread };
-    let mut misses = 0;
-    while following.opened(reopen, clock, pause, &mut misses, observer)?.is_continue()
+    let mut following = Following {
+        options,
+        stream,
+        meter,
+        groups: BTreeMap::new(),
+        unread: Unread { since: None, tell: unread },
+        told: VecDeque::new(),
+        failing: Failing { misses: 0, gone: None, tell: gone },
+    };
+    while following.opened(reopen, clock, pause, observer)?.is_continue()
         && following.rest(clock, PAUSE_MAX, pause, observer)?.is_continue()
     {}
     following.meter.finish(observer)?;
@@ -74,6 +90,43 @@ struct Standing {
     terms: (Term, Term),
     /// Whether an entry of it was met.
     begun: bool,
+    /// The terms of what was shown.
+    shown: Shown,
+    /// In whose encoding its memberships are.
+    dialect: Dialect,
+}
+
+/// Reading that fails while a writer replaces files, or somebody the whole store.
+struct Failing<'f> {
+    /// Times in a row that it failed.
+    misses: u32,
+    /// Since when the store is not there, and whether that was told.
+    gone: Option<(Duration, bool)>,
+    tell: &'f mut dyn FnMut(),
+}
+
+impl Failing<'_> {
+    /// Reading went well.
+    fn passed(&mut self) {
+        (self.misses, self.gone) = (0, None);
+    }
+
+    /// Takes note of a store that is not there any more.
+    fn is_gone(&mut self, now: Duration) {
+        let (since, told) = self.gone.unwrap_or((now, false));
+        let long = now.saturating_sub(since) >= UNREAD_FOR;
+        if long && !told {
+            (self.tell)();
+        }
+        self.gone = Some((since, told || long));
+    }
+
+    /// Lets a failure pass for a while: where a writer replaces files there are such.
+    fn passes(&mut self, error: Error) -> Result<(), Error> {
+        self.misses = self.misses.saturating_add(1);
+        let may_pass = matches!(error, Error::Store(StoreError::Io(_) | StoreError::Fault(_)));
+        if may_pass && self.misses < PATIENCE { Ok(()) } else { Err(error) }
+    }
 }
 
 /// What was written behind the last entry and cannot be read.
@@ -108,6 +161,9 @@ struct Following<'f> {
     meter: Meter,
     groups: BTreeMap<GroupId, Standing>,
     unread: Unread<'f>,
+    /// Code and place of the faults that were told.
+    told: VecDeque<(Code, Arc<Path>, u64)>,
+    failing: Failing<'f>,
 }
 
 impl Following<'_> {
@@ -117,7 +173,6 @@ impl Following<'_> {
         reopen: &mut Reopen<'_>,
         clock: &dyn Clock,
         pause: &mut dyn FnMut() -> ControlFlow<()>,
-        misses: &mut u32,
         observer: &mut dyn Observer,
     ) -> Result<ControlFlow<()>, Error> {
         let begun = reopen().map_err(Error::from).and_then(|store| {
@@ -126,8 +181,13 @@ impl Following<'_> {
         });
         let (flow, mut live) = match begun {
             Ok(begun) => begun,
-            Err(error) => return passes(error, misses).map(ControlFlow::Continue),
+            Err(Error::Store(error)) if is_gone(&error) && !self.groups.is_empty() => {
+                self.failing.is_gone(clock.monotonic());
+                return Ok(ControlFlow::Continue(()));
+            }
+            Err(error) => return self.failing.passes(error).map(ControlFlow::Continue),
         };
+        self.failing.passed();
         if flow.is_break() {
             return Ok(flow);
         }
@@ -138,11 +198,11 @@ impl Following<'_> {
             }
             let looked = match self.look(live.as_mut(), observer) {
                 Ok(looked) => {
-                    *misses = 0;
+                    self.failing.passed();
                     looked
                 }
                 Err(error) => {
-                    passes(error, misses)?;
+                    self.failing.passes(error)?;
                     Looked::Nothing
                 }
             };
@@ -180,19 +240,24 @@ impl Following<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         for group in chosen(store, self.options.group.as_ref())? {
             let bounds = store.state(&group)?.bounds;
-            let standing = match self.groups.remove(&group) {
+            let mut standing = match self.groups.remove(&group) {
                 Some(standing) => standing,
                 None => begin(store, &group, self.options, bounds)?,
             };
+            standing.dialect = dialect_of(store, &group, self.options);
             let standing = self.groups.entry(group.clone()).or_insert(standing);
             let Some(bounds) = bounds else { continue };
+            if let Some(other) = standing.shown.first_other(store, &group, bounds)? {
+                standing.next = standing.next.min(other);
+            }
             let passed = bounds.first().previous().filter(|_| standing.begun);
             if let Some(passed) = passed.filter(|passed| *passed >= standing.next) {
                 let fault = skipped(&group, standing.next, passed);
-                if self.stream.finding(fault).is_break() {
+                if self.fault(fault).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
+            let Some(standing) = self.groups.get_mut(&group) else { continue };
             // A conflict may have taken the end away; what comes instead is shown.
             standing.next = standing.next.min(bounds.last().next().unwrap_or(bounds.last()));
             let new = IndexRange::new(standing.next, standing.last);
@@ -239,18 +304,35 @@ impl Following<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         let located = match located {
             Ok(located) => located,
-            Err(fault) => return Ok(self.stream.finding(fault)),
+            Err(fault) => return Ok(self.fault(fault)),
         };
         let index = located.entry.index;
         self.meter.entry(located.entry.payload_bytes().len() as u64, observer)?;
         let standing = self.groups.entry(group.clone()).or_insert_with(|| later(self.options));
         standing.next = index.next().unwrap_or(index);
         standing.begun = true;
+        standing.shown.add(index, located.entry.term);
+        self.stream.dialect = standing.dialect;
         if index < standing.first || index > standing.last {
             return Ok(ControlFlow::Continue(()));
         }
         let terms = standing.terms;
         Ok(self.stream.entry(group, located, terms))
+    }
+
+    /// Shows what is wrong, once: what was opened anew tells it again.
+    fn fault(&mut self, fault: Fault) -> ControlFlow<()> {
+        if let Some(place) = &fault.place {
+            let of = (fault.code, Arc::clone(&place.file), place.offset_bytes);
+            if self.told.contains(&of) {
+                return ControlFlow::Continue(());
+            }
+            if self.told.len() >= TOLD_MAX {
+                self.told.pop_front();
+            }
+            self.told.push_back(of);
+        }
+        self.stream.finding(fault)
     }
 }
 
@@ -264,7 +346,8 @@ fn later(options: &EntryOptions) -> Standing {
     let (first, last) = of(options.index);
     let (first, last) = (LogIndex(first), LogIndex(last));
     let terms = (Term(first_term), Term(last_term));
-    Standing { next: first, first, last, terms, begun: false }
+    let (shown, dialect) = (Shown::default(), Dialect::Any);
+    Standing { next: first, first, last, terms, begun: false, shown, dialect }
 }
 
 /// Where following a group begins.
@@ -285,11 +368,13 @@ fn begin(
     Ok(standing)
 }
 
-/// Lets a failure pass for a while: where a writer replaces files there are such.
-fn passes(error: Error, misses: &mut u32) -> Result<(), Error> {
-    *misses = misses.saturating_add(1);
-    let may_pass = matches!(error, Error::Store(StoreError::Io(_) | StoreError::Fault(_)));
-    if may_pass && *misses < PATIENCE { Ok(()) } else { Err(error) }
+/// Whether the store is not there.
+fn is_gone(error: &StoreError) -> bool {
+    match error {
+        StoreError::NotFound { .. } => true,
+        StoreError::Io(error) => error.source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
 }
 
 fn unfollowed(store: &dyn Store) -> Error {

@@ -33,6 +33,7 @@ mod grouped;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod open;
+mod opening;
 mod parallel;
 mod profile;
 pub mod raft_fastlog;
@@ -58,6 +59,7 @@ pub use detect::{Description, Detected, Layout, Product};
 pub use grouped::GroupedStore;
 pub use open::Damaged;
 pub use open::{OpenOptions, Opened, RedbFormat, RedbSchema, SinkOptions};
+pub use opening::{OpeningStep, OpeningWatch, unwatched};
 pub use profile::{Format, HASHICORP_MEMBERSHIPS, Holds, Profile, VoteForm};
 pub use raft_fastlog::Reading;
 pub use room::Room;
@@ -112,6 +114,9 @@ pub enum StoreError {
         /// How one of them is chosen.
         by: Choice,
     },
+    /// Whoever watched the opening wanted no more of it.
+    #[error("stopped")]
+    Stopped,
     /// A safeguard: the target exists, lies inside its source, cannot hold what it is given.
     #[error("{}: {what}", path.display())]
     Refused {

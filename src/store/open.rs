@@ -25,7 +25,8 @@ use crate::store::redb::{
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{
-    Format, LogSink, Profile, Room, Snapshots, Store, StoreError, StoreFile, io_error,
+    Format, LogSink, OpeningWatch, Profile, Room, Snapshots, Store, StoreError, StoreFile,
+    io_error, unwatched,
 };
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState, Writers};
 
@@ -88,9 +89,23 @@ pub fn open(
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Opened, StoreError> {
+    open_watched(fs, clock, path, options, &mut unwatched)
+}
+
+/// As [`open`]; `watch` hears how far it is where a large store is read whole, and may stop it.
+///
+/// # Errors
+/// As [`open`], and `Stopped`.
+pub fn open_watched(
+    fs: &Arc<dyn Fs>,
+    clock: &dyn Clock,
+    path: &Path,
+    options: &OpenOptions,
+    watch: &mut OpeningWatch<'_>,
+) -> Result<Opened, StoreError> {
     match detect(fs, path, options)? {
         Detected::Store(mut description) => {
-            let store = open_described(fs, clock, &mut description, options)?;
+            let store = open_described(fs, clock, &mut description, options, watch)?;
             if let (Some(layout), false) = (&mut description.layout, options.alone) {
                 let path = &description.store;
                 let told = product_by_content(fs.as_ref(), path, store.as_ref(), layout.product);
@@ -127,12 +142,13 @@ pub struct Damaged {
 /// damaged it is.
 ///
 /// # Errors
-/// As [`open`], but damage is none; `Unsupported` for a format that is not salvaged.
+/// As [`open_watched`], but damage is none; `Unsupported` for a format that is not salvaged.
 pub fn open_damaged(
     fs: &Arc<dyn Fs>,
     clock: &dyn Clock,
     path: &Path,
     options: &OpenOptions,
+    watch: &mut OpeningWatch<'_>,
 ) -> Result<Damaged, StoreError> {
     let unsupported = |what: String| StoreError::Unsupported {
         path: path.to_owned(),
@@ -153,7 +169,7 @@ pub fn open_damaged(
         Format::EtcdWal => {
             let path = &description.store;
             let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
-            Box::new(EtcdWalSalvage::open(fs, path, lock)?)
+            Box::new(EtcdWalSalvage::open(fs, path, lock, watch)?)
         }
         Format::Redb if is_redb_directory(&description) => {
             let files = redb_files(fs.as_ref(), clock, &description, options)?;
@@ -201,6 +217,7 @@ fn open_described(
     clock: &dyn Clock,
     description: &mut Description,
     options: &OpenOptions,
+    watch: &mut OpeningWatch<'_>,
 ) -> Result<Box<dyn Store>, StoreError> {
     refuse_unfollowed(description, options)?;
     match description.format {
@@ -257,7 +274,7 @@ fn open_described(
         }
         Format::EtcdWal => {
             let path = &description.store;
-            let store = open_etcd(fs, clock, path, options)?;
+            let store = open_etcd(fs, clock, path, options, watch)?;
             description.evidence.extend(store.evidence());
             Ok(Box::new(store))
         }
@@ -338,12 +355,13 @@ fn open_etcd(
     clock: &dyn Clock,
     path: &Path,
     options: &OpenOptions,
+    watch: &mut OpeningWatch<'_>,
 ) -> Result<EtcdWalStore, StoreError> {
     if options.live {
-        return EtcdWalStore::open_live(fs, path, options.alone);
+        return EtcdWalStore::open_live(fs, path, options.alone, watch);
     }
     let lock = no_etcd(fs.as_ref(), clock, path, options.lock_timeout)?;
-    EtcdWalStore::open(fs, path, options.alone, lock)
+    EtcdWalStore::open(fs, path, options.alone, lock, watch)
 }
 
 /// Refuses to read beside a live process what that does not only append to.

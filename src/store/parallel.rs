@@ -14,7 +14,7 @@ const THREADS_MAX: usize = 4;
 /// Bytes from which on a thread is worth it.
 const WORTH_BYTES: u64 = 8 << 20;
 /// Bytes that a thread reads between two words about how far it is.
-const STEP_BYTES: u64 = 1 << 20;
+pub const STEP_BYTES: u64 = 1 << 20;
 
 /// How many threads are worth it for so many bytes in so many parts; 1 means none.
 pub fn threads_for(bytes: u64, parts: usize) -> usize {

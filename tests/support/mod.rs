@@ -23,6 +23,8 @@ pub const REDB_ARCHIVES: [&str; 9] = [
 pub mod bolt;
 pub mod cuts;
 pub mod etcd;
+pub mod etcd_made;
+pub mod following;
 pub mod go;
 pub mod made;
 pub mod raft_fastlog;

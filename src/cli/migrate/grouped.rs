@@ -89,7 +89,7 @@ fn open(
     let options = OpenOptions { reading, redb, ..OpenOptions::default() };
     let (mut stores, mut paths) = (Vec::new(), Vec::new());
     for ((group, path), source) in members.iter().zip(sources) {
-        match opened(session, path, arguments.lock, &options) {
+        match opened(session, path, (arguments.lock, arguments.tell), &options) {
             Ok(opened) => {
                 *source = source_of(&opened.description);
                 session.tell_evidence(arguments.tell, source);

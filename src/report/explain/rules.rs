@@ -69,7 +69,9 @@ fn log_and_state(code: Code) -> Explanation {
         ),
         Code::R106 => (
             "The current term is lower than the last entry's, or the vote was given in a higher \
-             term than the current one. Part of the state was lost or is older than the log.",
+             term than the current one; or states in an etcd WAL contradict one another: two votes \
+             in one term, or a commit index below an earlier one. Part of the state was lost or is \
+             older than the log.",
             "The node may vote twice in one term, which can elect two leaders.",
             "Restore state and log from the same backup, or let the node join anew. Never raise \
              the term by hand without knowing the cluster's.",
@@ -177,7 +179,7 @@ fn container_and_values(code: Code) -> Explanation {
         ),
         Code::R121 => (
             "The file is sound, but the library that owns it is known to refuse or misread it \
-             in this state, or the server whose directory it lies in cannot read the form of its \
+             in this state (an etcd segment renamed to another index is such a state), or the server whose directory it lies in cannot read the form of its \
              append times (Dkron reads the old one only, Vault and OpenBao the new). Of an \
              archive: every digest fits, but its store was not judged by the rules when it was \
              backed up.",

@@ -5,6 +5,10 @@
 //! prepared and did not use yet has another name. A record counts once it is there whole: etcd
 //! writes out of a buffer in pages, which end anywhere in a record. An entry of an index that was
 //! there before replaces it and all behind it.
+//!
+//! The segment that is read stays open, so that etcd may remove it; no other file can have its
+//! identity as long as it is. Another file under its name, or none and no segment behind, is
+//! another log.
 
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -24,7 +28,7 @@ use crate::store::etcd_wal::tail::{self, Verdict};
 use crate::store::follow::{Follow, FollowVisit, Looked};
 use crate::store::window::Source;
 use crate::store::{Located, StoreError, io_error};
-use crate::vfs::{Fs, OpenMode, VfsFile};
+use crate::vfs::{Fs, Metadata, OpenMode, VfsFile};
 
 /// Looks after which what does not verify is no write that is under way.
 const PATIENCE: u32 = 25;
@@ -53,7 +57,7 @@ pub struct EtcdWalFollower {
     dir: PathBuf,
     from: Begin,
     path: Arc<Path>,
-    file: Option<Arc<dyn VfsFile>>,
+    file: Option<Opened>,
     /// The bytes in front of the next record, as they were.
     guard: Vec<u8>,
     /// The newest snapshot that a marker told of.
@@ -64,13 +68,34 @@ pub struct EtcdWalFollower {
     astray: u32,
 }
 
+/// A segment that is open, and which file it is.
+#[derive(Clone)]
+struct Opened {
+    file: Arc<dyn VfsFile>,
+    identity: (u64, u64),
+}
+
+/// What the name of the segment that is open stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// That segment, with its size and time of change.
+    Same(Version),
+    /// Nothing any more.
+    Gone,
+    /// Another file.
+    Other,
+}
+
+/// Size of a file, and when it was changed last.
+type Version = (u64, i128);
+
 /// Bytes that are no record, or none yet.
 struct Unread {
     place: Place,
     /// Looks at which it was there.
     looks: u32,
-    /// Size and time of change of the file then.
-    version: (u64, i128),
+    /// The file then.
+    version: Version,
 }
 
 /// How reading a segment ended.
@@ -85,50 +110,75 @@ impl EtcdWalFollower {
         EtcdWalFollower {
             fs: Arc::clone(fs),
             dir: dir.to_owned(),
-            from,
             path: Arc::clone(&segment.source.path),
             file: None,
-            guard: Vec::new(),
+            // What the store read, which may have been replaced by now.
+            guard: guard_of(&segment.source, from.at).unwrap_or_default(),
+            from,
             covered: 0,
             unread: None,
             astray: 0,
         }
     }
 
-    /// The segment as it is now; `None` when what was read of it is not there any more. A segment
-    /// that is removed stays readable while it is open.
-    fn segment(&mut self) -> Result<Option<Source>, StoreError> {
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => match self.fs.open(&self.path, OpenMode::Read) {
-                Ok(file) => Arc::from(file),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(io_error("open", &self.path)(error)),
+    /// The segment as it is now, and what its name stands for; `None` when what was read of it is
+    /// not there any more. A segment that is removed stays readable while it is open.
+    fn segment(&mut self) -> Result<Option<(Source, Named)>, StoreError> {
+        let opened = match &self.file {
+            Some(opened) => opened.clone(),
+            None => match self.opened(&self.path)? {
+                Some(opened) => self.file.insert(opened).clone(),
+                None => return Ok(None),
             },
         };
+        let named = self.named(opened.identity)?;
+        let file = opened.file;
         let size_bytes = file.size().map_err(io_error("look at", &self.path))?;
-        self.file = Some(Arc::clone(&file));
         let source = Source { file: Box::new(file), path: Arc::clone(&self.path), size_bytes };
-        let now = self.guard_of(&source)?;
-        if self.guard.is_empty() {
-            self.guard = now;
-            return Ok((size_bytes >= self.from.at).then_some(source));
-        }
-        Ok((now == self.guard).then_some(source))
+        let now = guard_of(&source, self.from.at)?;
+        let is_as_it_was = match self.guard.is_empty() {
+            true => size_bytes >= self.from.at,
+            false => now == self.guard,
+        };
+        self.guard = now;
+        Ok((is_as_it_was && named != Named::Other).then_some((source, named)))
     }
 
-    fn guard_of(&self, source: &Source) -> Result<Vec<u8>, StoreError> {
-        let len = self.from.at.min(GUARD_BYTES);
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-        let read = source.file.read_at(self.from.at - len, &mut bytes);
-        let read = read.map_err(io_error("read", &source.path))?;
-        bytes.truncate(read);
-        Ok(bytes)
+    /// Opens a segment; `None` where there is none any more, or another one this moment.
+    fn opened(&self, path: &Path) -> Result<Option<Opened>, StoreError> {
+        let identity = |found: std::io::Result<Metadata>| match found {
+            Ok(found) => Ok(Some(found.identity)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("look at", path)(error)),
+        };
+        let before = identity(self.fs.metadata(path))?;
+        let file = match self.fs.open(path, OpenMode::Read) {
+            Ok(file) => Arc::from(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("open", path)(error)),
+        };
+        let after = identity(self.fs.metadata(path))?;
+        Ok(after.filter(|_| before == after).map(|identity| Opened { file, identity }))
+    }
+
+    /// What the name of the segment stands for now.
+    fn named(&self, identity: (u64, u64)) -> Result<Named, StoreError> {
+        match self.fs.metadata(&self.path) {
+            Ok(found) if found.identity == identity => {
+                Ok(Named::Same((found.size_bytes, found.modified_unix_ns)))
+            }
+            Ok(_) => Ok(Named::Other),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Named::Gone),
+            Err(error) => Err(io_error("look at", &self.path)(error)),
+        }
     }
 
     /// Hands over the entries of the records from here on.
-    fn read(&mut self, source: &Source, visit: &mut FollowVisit<'_>) -> Result<Read, StoreError> {
-        let version = self.version(source)?;
+    fn read(
+        &mut self,
+        (source, version): (&Source, Version),
+        visit: &mut FollowVisit<'_>,
+    ) -> Result<Read, StoreError> {
         let mut read = Read { any: false, flow: ControlFlow::Continue(()) };
         if self.is_known(version) {
             return Ok(read);
@@ -152,7 +202,11 @@ impl EtcdWalFollower {
                 Some(found) if self.stays_unread(source, version) >= PATIENCE => {
                     match tail::mismatch(&mut frames, &frame, found, true)? {
                         Verdict::Torn(_) => break,
-                        Verdict::Damaged(fault) => read.flow = visit_fault(fault, visit),
+                        Verdict::Damaged(fault) => {
+                            read.flow = visit_fault(fault, visit);
+                            // That says what is missing, too.
+                            self.from.last = None;
+                        }
                     }
                 }
                 Some(_) => break,
@@ -162,24 +216,14 @@ impl EtcdWalFollower {
             (self.unread, read.any) = (None, true);
         }
         if read.any {
-            self.guard = self.guard_of(source)?;
+            self.guard = guard_of(source, self.from.at)?;
         }
         Ok(read)
     }
 
-    /// Size and time of change of the segment.
-    fn version(&self, source: &Source) -> Result<(u64, i128), StoreError> {
-        match self.fs.metadata(&self.path) {
-            Ok(found) => Ok((found.size_bytes, found.modified_unix_ns)),
-            // Removed, and still open.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok((source.size_bytes, 0)),
-            Err(error) => Err(io_error("look at", &self.path)(error)),
-        }
-    }
-
     /// Whether a file that did not change since holds the same bytes that are no record. Once they
     /// are read all the same: a clock may have been too coarse to show the last change.
-    fn is_known(&mut self, version: (u64, i128)) -> bool {
+    fn is_known(&mut self, version: Version) -> bool {
         let Some(unread) = &mut self.unread else { return false };
         let known = unread.version == version && unread.looks != PATIENCE - 1;
         if known {
@@ -189,7 +233,7 @@ impl EtcdWalFollower {
     }
 
     /// Takes note of bytes that are no record; returns how many looks they have been there.
-    fn stays_unread(&mut self, source: &Source, version: (u64, i128)) -> u32 {
+    fn stays_unread(&mut self, source: &Source, version: Version) -> u32 {
         let place = source.place(self.from.at, source.size_bytes.saturating_sub(self.from.at));
         let before = self.unread.take().filter(|before| {
             (&before.place.file, before.place.offset_bytes) == (&place.file, place.offset_bytes)
@@ -282,15 +326,11 @@ impl EtcdWalFollower {
         let paths = segment_paths(self.fs.as_ref(), &self.dir)?;
         let next = paths.into_iter().find(|(name, _)| name.sequence > self.from.name.sequence);
         let Some((name, path)) = next else { return Ok(Behind::Nothing) };
-        let file = match self.fs.open(&path, OpenMode::Read) {
-            Ok(file) => Arc::<dyn VfsFile>::from(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Behind::Other),
-            Err(error) => return Err(io_error("open", &path)(error)),
-        };
+        let Some(opened) = self.opened(&path)? else { return Ok(Behind::Other) };
+        let file = Arc::clone(&opened.file);
         let size_bytes = file.size().map_err(io_error("look at", &path))?;
         let path: Arc<Path> = Arc::from(path);
-        let source =
-            Source { file: Box::new(Arc::clone(&file)), path: Arc::clone(&path), size_bytes };
+        let source = Source { file: Box::new(file), path: Arc::clone(&path), size_bytes };
         let goes_on = match Frames::new(&source, 0).step()? {
             Step::Frame(frame) => frame.kind == CHECKSUM && self.mismatch(&frame, &[]).is_none(),
             Step::Stop(_) => false,
@@ -298,7 +338,7 @@ impl EtcdWalFollower {
         if !goes_on {
             return Ok(Behind::Other);
         }
-        (self.path, self.file, self.unread) = (path, Some(file), None);
+        (self.path, self.file, self.unread) = (path, Some(opened), None);
         (self.from.name, self.from.at, self.from.damaged) = (name, 0, false);
         self.guard.clear();
         Ok(Behind::Next)
@@ -314,6 +354,16 @@ enum Behind {
     Next,
     /// One that does not go on from here.
     Other,
+}
+
+/// The bytes in front of `at`.
+fn guard_of(source: &Source, at: u64) -> Result<Vec<u8>, StoreError> {
+    let len = at.min(GUARD_BYTES);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+    let read = source.file.read_at(at - len, &mut bytes);
+    let read = read.map_err(io_error("read", &source.path))?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 fn visit_fault(fault: Fault, visit: &mut FollowVisit<'_>) -> ControlFlow<()> {
@@ -349,8 +399,12 @@ impl Follow for EtcdWalFollower {
     fn look(&mut self, visit: &mut FollowVisit<'_>) -> Result<Looked, StoreError> {
         let mut any = false;
         loop {
-            let Some(source) = self.segment()? else { return Ok(Looked::Lost) };
-            let read = self.read(&source, visit)?;
+            let Some((source, named)) = self.segment()? else { return Ok(Looked::Lost) };
+            let version = match named {
+                Named::Same(version) => version,
+                Named::Gone | Named::Other => (source.size_bytes, 0),
+            };
+            let read = self.read((&source, version), visit)?;
             any |= read.any;
             if read.flow.is_break() {
                 return Ok(Looked::Ended);
@@ -358,6 +412,10 @@ impl Follow for EtcdWalFollower {
             let behind = self.next_segment()?;
             if behind == Behind::Next {
                 continue;
+            }
+            // etcd removes a segment only when it has begun another.
+            if named == Named::Gone && behind == Behind::Nothing {
+                return Ok(Looked::Lost);
             }
             // Between two reads etcd may have written, and begun a segment; for long, the log goes
             // on elsewhere.

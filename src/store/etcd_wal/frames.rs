@@ -71,12 +71,20 @@ pub enum Step {
 pub struct Frames<'s> {
     window: Window<'s>,
     at: u64,
+    /// Bytes of the largest record that is read.
+    record_bytes_max: u64,
 }
 
 impl<'s> Frames<'s> {
     /// Begins with the frame at `at`.
     pub fn new(source: &'s Source, at: u64) -> Frames<'s> {
-        Frames { window: Window::new(source), at }
+        Frames { window: Window::new(source), at, record_bytes_max: RECORD_BYTES_MAX }
+    }
+
+    /// The same, ending before the first record of more bytes than these, which is not read.
+    pub fn up_to(mut self, record_bytes_max: u64) -> Frames<'s> {
+        self.record_bytes_max = record_bytes_max.min(RECORD_BYTES_MAX);
+        self
     }
 
     /// Where the next frame begins.
@@ -111,7 +119,7 @@ impl<'s> Frames<'s> {
         if length.frame_bytes() > left {
             return stop(Stop::Beyond { needed_bytes: length.frame_bytes() });
         }
-        if length.record_bytes > RECORD_BYTES_MAX {
+        if length.record_bytes > self.record_bytes_max {
             return stop(Stop::TooLarge { record_bytes: length.record_bytes });
         }
         let needed = usize::try_from(WORD_BYTES + length.record_bytes).unwrap_or(usize::MAX);

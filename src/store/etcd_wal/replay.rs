@@ -1,10 +1,10 @@
 //! Following every record of every segment once: the chain of checksums, and what the log holds.
 
+use std::cell::Cell;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use crate::bytes::crc32c_resumed;
-use crate::model::{Code, Fault, FaultKind, SharedBytes};
-use crate::store::StoreError;
+use crate::model::{Code, Fault, FaultKind, SharedBytes, Term};
 use crate::store::etcd_wal::format::{
     CHECKSUM, ENTRY, EntryParts, METADATA, Marker, Metadata, SNAPSHOT, STATE, State,
 };
@@ -12,10 +12,15 @@ use crate::store::etcd_wal::frames::{Frame, Frames, Step, Stop};
 use crate::store::etcd_wal::index::{Head, Pieces};
 use crate::store::etcd_wal::segments::{Segment, Spot};
 use crate::store::etcd_wal::tail::{self, Verdict};
-use crate::store::parallel::{Pace, each, threads_for};
+use crate::store::parallel::{Pace, STEP_BYTES, each, threads_for};
+use crate::store::{OpeningStep, OpeningWatch, StoreError};
 
+mod sums;
 #[cfg(test)]
 mod tests;
+
+use sums::turned;
+pub use sums::{Counts, Reached};
 
 /// Faults that are told one by one.
 const FAULTS_MAX: usize = 1_000;
@@ -25,6 +30,9 @@ const MARKERS_MAX: usize = 4_096;
 const CHECKSUM_FRAME_BYTES: u64 = 16;
 /// Markers of a segment that is followed by itself, at most; another one is followed in order.
 const PLAIN_MARKERS_MAX: usize = 256;
+/// Largest record of a segment that is followed by itself: with more, memory would grow with the
+/// number of threads.
+const PLAIN_RECORD_BYTES_MAX: u64 = 4 << 20;
 /// Largest ConfState that is kept with a marker.
 const MEMBERS_BYTES_MAX: usize = 64 << 10;
 /// Bytes of all ConfStates that are kept.
@@ -43,34 +51,6 @@ pub struct Marked {
     pub spot: Spot,
 }
 
-/// Records by type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// All.
-    pub records: u64,
-    /// Entries, those that were replaced included.
-    pub entries: u64,
-    /// States.
-    pub states: u64,
-    /// Markers of snapshots.
-    pub markers: u64,
-    /// Bytes of all whole frames.
-    pub frame_bytes: u64,
-    /// Faults that are not told one by one.
-    pub more_faults: u64,
-}
-
-impl Counts {
-    fn add(&mut self, more: Counts) {
-        self.records += more.records;
-        self.entries += more.entries;
-        self.states += more.states;
-        self.markers += more.markers;
-        self.frame_bytes += more.frame_bytes;
-        self.more_faults += more.more_faults;
-    }
-}
-
 /// Where the frames of a segment end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentEnd {
@@ -82,6 +62,8 @@ pub struct SegmentEnd {
     pub damaged: bool,
     /// The chain of checksums there; `None` where nothing is known of it.
     pub chain: Option<u32>,
+    /// How far the log is there.
+    pub reached: Reached,
 }
 
 /// What following all records showed.
@@ -105,25 +87,53 @@ pub struct Replay {
     pub counts: Counts,
 }
 
-/// Follows all records.
+/// Follows all records; `watch` hears how far that is.
 ///
 /// # Errors
-/// Only when the files cannot be read; damage is in [`Replay::faults`].
-pub fn replay(segments: &[Segment]) -> Result<Replay, StoreError> {
-    let bytes = segments.iter().map(|segment| segment.source.size_bytes);
-    replay_on(threads_for(bytes.fold(0, u64::saturating_add), segments.len()), segments)
+/// When the files cannot be read, `Stopped` by `watch`; damage is found in the result.
+pub fn replay(segments: &[Segment], watch: &mut OpeningWatch<'_>) -> Result<Replay, StoreError> {
+    replay_on(threads_for(bytes_of(segments), segments.len()), segments, watch)
 }
 
-/// As [`replay`], on so many threads whatever there is to read.
-fn replay_on(threads: usize, segments: &[Segment]) -> Result<Replay, StoreError> {
+fn bytes_of(segments: &[Segment]) -> u64 {
+    segments.iter().fold(0, |sum, segment| sum.saturating_add(segment.source.size_bytes))
+}
+
+/// As [`replay`], on so many threads.
+fn replay_on(
+    threads: usize,
+    segments: &[Segment],
+    watch: &mut OpeningWatch<'_>,
+) -> Result<Replay, StoreError> {
+    let total_bytes = bytes_of(segments);
+    let stopped = Cell::new(false);
+    let mut reached = |done_bytes| {
+        let flow = watch(OpeningStep { done_bytes, total_bytes });
+        stopped.set(stopped.get() || flow.is_break());
+        flow
+    };
     let mut following = Following::default();
-    let mut plain = plain_ones(threads, segments).into_iter();
+    let mut plain = plain_ones(threads, segments, &mut reached).into_iter();
+    if stopped.get() {
+        return Err(StoreError::Stopped);
+    }
+    let mut before = 0u64;
     for (at, segment) in segments.iter().enumerate() {
         let plain = plain.next().flatten();
         if plain.is_none_or(|plain| !following.joined(plain)) {
-            let last = at + 1 == segments.len();
-            let _whole = following.segment(at, segment, last, |_, _| Continue(()))?;
+            let (last, mut told) = (at + 1 == segments.len(), 0);
+            let flow = following.segment(at, segment, last, |_, here| {
+                if here.saturating_sub(told) < STEP_BYTES {
+                    return Continue(());
+                }
+                told = here;
+                reached(before.saturating_add(here))
+            })?;
+            if flow.is_break() {
+                return Err(StoreError::Stopped);
+            }
         }
+        before = before.saturating_add(segment.source.size_bytes);
     }
     following.replay.markers.sort_by_key(|marked| (marked.index, marked.term));
     Ok(following.replay)
@@ -158,15 +168,20 @@ pub fn replay_from(
 }
 
 /// Follows each segment by itself, on several threads if there are. Only what is as etcd
-/// leaves it is kept: then what comes before a segment shows in its first records alone, and
-/// [`Following::joined`] compares those. Everything else is followed in order.
-fn plain_ones(threads: usize, segments: &[Segment]) -> Vec<Option<Following>> {
+/// leaves it is kept, without very large records: then what comes before a segment shows in its
+/// first records alone, and [`Following::joined`] compares those. Everything else is followed in
+/// order, by one thread.
+fn plain_ones(
+    threads: usize,
+    segments: &[Segment],
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Vec<Option<Following>> {
     if threads < 2 {
         return Vec::new();
     }
     let numbered: Vec<_> = segments.iter().enumerate().collect();
     let follow = |(at, segment): &(usize, &Segment), pace: &mut Pace<'_>| {
-        let mut own = Following::default();
+        let mut own = Following { alone: true, ..Following::default() };
         let last = at + 1 == segments.len();
         let followed = own.segment(*at, segment, last, |own, reached| match own.is_plain() {
             true => pace.reached(reached),
@@ -175,7 +190,7 @@ fn plain_ones(threads: usize, segments: &[Segment]) -> Vec<Option<Following>> {
         // What could not be read is met again, and said to be so.
         followed.is_ok_and(|flow| flow.is_continue() && own.is_plain()).then_some(own)
     };
-    let followed = each(threads, &numbered, follow, &mut |_| Continue(()));
+    let followed = each(threads, &numbered, follow, progress);
     followed.into_iter().map(Option::flatten).collect()
 }
 
@@ -184,14 +199,22 @@ struct Following {
     replay: Replay,
     /// The checksum so far; `None` where nothing is known of it.
     running: Option<u32>,
+    /// Whether a segment is followed by itself.
+    alone: bool,
     /// Whether the segment said whose log it is, as each does.
     is_named: bool,
+    /// What the first segment says of whose log it is: length and checksum, as others than etcd may
+    /// keep anything there.
+    named: Option<(u64, u32)>,
+    /// Whether a segment says nothing of whose log it is.
+    is_nameless: bool,
+    reached: Reached,
     /// Whether reading ended before the log did.
     gave_up: bool,
     /// The checksum with which the first record began the chain, where it is such a record.
     seed: Option<u32>,
-    /// Term of the first state.
-    first_term: Option<u64>,
+    /// The first state.
+    first_state: Option<State>,
     /// Bytes of all ConfStates that are kept.
     members_bytes: usize,
 }
@@ -205,19 +228,24 @@ impl Following {
         let few = replay.markers.len() <= PLAIN_MARKERS_MAX
             && self.members_bytes <= MEMBERS_BYTES_MAX
             && !replay.pieces.is_full();
-        began && few && replay.faults.is_empty() && replay.pieces.is_plain()
+        let usual = began && few && !self.is_nameless;
+        usual && replay.faults.is_empty() && replay.pieces.is_plain()
     }
 
     /// Takes what following the next segment by itself showed, if following it behind the ones
     /// before would have shown the same.
     fn joined(&mut self, next: Following) -> bool {
-        let Following { replay: new, running, seed, first_term, .. } = next;
+        let Following { replay: mut new, running, seed, first_state, named, reached, .. } = next;
         let own = &mut self.replay;
         let chained = seed.is_some() && self.running.is_none_or(|running| seed == Some(running));
-        let known = own.state.map_or(0, |known| known.term);
-        let same = own.metadata.is_none_or(|known| new.metadata.is_none_or(|new| new == known));
+        let same = !self.is_nameless
+            && self.named.is_none_or(|known| named.is_none_or(|named| named == known));
         let follows = new.pieces.first().is_none_or(|index| own.pieces.goes_on_with(index));
-        let fits = chained && same && follows && first_term.is_none_or(|first| first >= known);
+        let grows = first_state.is_none_or(|first| {
+            let known = own.state.unwrap_or_default();
+            first.term >= known.term && turned(&known, &first).is_none()
+        });
+        let fits = chained && same && follows && grows;
         if !fits || self.gave_up || own.pieces.is_full() {
             return false;
         }
@@ -226,6 +254,9 @@ impl Following {
             (own.state, own.state_at) = (new.state, new.state_at);
         }
         own.metadata = own.metadata.or(new.metadata);
+        self.named = self.named.or(named);
+        self.reached = self.reached.then(reached);
+        new.ends.iter_mut().for_each(|end| end.reached = self.reached);
         own.ends.extend(new.ends);
         own.counts.add(new.counts);
         for marked in new.markers {
@@ -245,6 +276,9 @@ impl Following {
         mut goes_on: impl FnMut(&Following, u64) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, StoreError> {
         let mut frames = Frames::new(&segment.source, 0);
+        if self.alone {
+            frames = frames.up_to(PLAIN_RECORD_BYTES_MAX);
+        }
         self.is_named = false;
         loop {
             let (begin, chain) = (frames.at(), self.running);
@@ -258,11 +292,11 @@ impl Following {
                 }
                 Step::Frame(frame) => {
                     if self.frame(at, &mut frames, &frame, last)? {
-                        let end = SegmentEnd { at: begin, torn: true, damaged: false, chain };
-                        self.replay.ends.push(end);
+                        self.end(begin, (true, false), chain);
                         break;
                     }
                 }
+                Step::Stop(Stop::TooLarge { .. }) if self.alone => return Ok(Break(())),
                 Step::Stop(stop) => {
                     self.stop(segment, begin, stop, last)?;
                     break;
@@ -281,8 +315,13 @@ impl Following {
             // Never left out, however many there are before it.
             self.replay.faults.push(Fault::new(Code::R115, kind).at(place));
         }
-        let chain = self.running;
-        self.replay.ends.push(SegmentEnd { at, torn: false, damaged: true, chain });
+        self.end(at, (false, true), self.running);
+    }
+
+    /// Takes note of where a segment ends.
+    fn end(&mut self, at: u64, (torn, damaged): (bool, bool), chain: Option<u32>) {
+        let reached = self.reached;
+        self.replay.ends.push(SegmentEnd { at, torn, damaged, chain, reached });
     }
 
     /// Takes a frame; returns whether it is torn, and nothing behind it counts.
@@ -321,10 +360,19 @@ impl Following {
         self.running = Some(frame.crc);
         self.is_named |= frame.kind == METADATA;
         self.counted(frame);
+        let before = self.replay.state.unwrap_or_default();
         let taken = self.take(at, frame, frames.bytes(&frame.data)?);
-        if let Err(kind) = taken {
-            let place = frames.source().place(frame.at, frame.length.frame_bytes());
-            self.damaged(Fault::new(Code::R115, kind).at(place));
+        let place = || frames.source().place(frame.at, frame.length.frame_bytes());
+        match taken {
+            Err(kind) => self.damaged(Fault::new(Code::R115, kind).at(place())),
+            Ok(()) if frame.kind == STATE => {
+                let now = self.replay.state.unwrap_or_default();
+                if let Some(kind) = turned(&before, &now) {
+                    let fault = Fault::new(Code::R106, kind).at(place()).at_term(Term(now.term));
+                    self.add(fault);
+                }
+            }
+            Ok(()) => {}
         }
         Ok(false)
     }
@@ -346,6 +394,7 @@ impl Following {
             ENTRY => {
                 let parts = EntryParts::read(data).map_err(|_| no_message("entry"))?;
                 self.replay.counts.entries += 1;
+                self.reached.entry(parts.index);
                 self.replay.pieces.add(&Head::of(segment, frame, &parts));
             }
             STATE => {
@@ -361,28 +410,17 @@ impl Following {
                     });
                 }
                 self.replay.counts.states += 1;
-                self.first_term.get_or_insert(state.term);
+                self.first_state.get_or_insert(state);
                 self.replay.state = Some(state);
                 self.replay.state_at = Spot { segment, offset_bytes: frame.at };
             }
             METADATA => {
-                // Other users of etcd's package may keep anything here.
-                let Ok(metadata) = Metadata::read(data) else { return Ok(()) };
-                let known = *self.replay.metadata.get_or_insert(metadata);
-                if known != metadata {
-                    let words = |one: &Metadata| {
-                        format!("member {:016x} of cluster {:016x}", one.node, one.cluster)
-                    };
-                    return Err(FaultKind::Field {
-                        what: "metadata, which is the same in all segments of a log,",
-                        expected: words(&known),
-                        found: words(&metadata),
-                    });
-                }
+                return self.metadata(data);
             }
             SNAPSHOT => {
                 let marker = Marker::read(data).map_err(|_| no_message("marker of a snapshot"))?;
                 self.replay.counts.markers += 1;
+                self.reached.marker(marker.index);
                 self.marked(&marker, Spot { segment, offset_bytes: frame.at });
             }
             other => {
@@ -394,6 +432,35 @@ impl Following {
             }
         }
         Ok(())
+    }
+
+    /// Takes what a segment says of whose log it is. etcd compares the bytes, and opens no log in
+    /// which they differ; before it met any, it takes none for them.
+    fn metadata(&mut self, data: &[u8]) -> Result<(), FaultKind> {
+        // Other users of etcd's package may keep anything here.
+        let metadata = Metadata::read(data).ok();
+        let bytes = (data.len() as u64, crc32c_resumed(0, data));
+        self.is_nameless |= data.is_empty();
+        match self.named.filter(|known| *known != bytes) {
+            Some(known) => {
+                let words = |one: Option<Metadata>, (len, _): (u64, u32)| match one {
+                    Some(one) => {
+                        format!("member {:016x} of cluster {:016x}", one.node, one.cluster)
+                    }
+                    None => format!("{len} bytes"),
+                };
+                Err(FaultKind::Field {
+                    what: "metadata, which is the same in all segments of a log,",
+                    expected: words(self.replay.metadata, known),
+                    found: words(metadata, bytes),
+                })
+            }
+            None => {
+                self.named = Some(bytes).filter(|(len, _)| *len > 0);
+                self.replay.metadata = metadata;
+                Ok(())
+            }
+        }
     }
 
     fn marked(&mut self, marker: &Marker<'_>, spot: Spot) {
@@ -454,6 +521,7 @@ impl Following {
             self.add(Fault::new(Code::R115, kind).at(place));
         }
         match tail::judge(&segment.source, at, stop, self.running, last)? {
+            None if last && at == 0 => self.add_empty(segment),
             None => {}
             Some(Verdict::Torn(fault)) => {
                 torn = stop != Stop::Zero;
@@ -466,8 +534,19 @@ impl Following {
                 self.running = None;
             }
         }
-        self.replay.ends.push(SegmentEnd { at, torn, damaged, chain });
+        self.end(at, (torn, damaged), chain);
         Ok(())
+    }
+
+    /// The newest segment without a single record. etcd gives a segment its name when its first
+    /// records are synced, so they were there; but it opens such a log and writes on from its
+    /// beginning.
+    fn add_empty(&mut self, segment: &Segment) {
+        let found = "the newest segment holds no record at all: etcd opens the log and goes on in \
+                     it, but it never leaves one so, and what it held is gone";
+        let place = segment.source.place(0, segment.source.size_bytes);
+        let kind = FaultKind::Note { found: found.to_owned() };
+        self.add(Fault::new(Code::R114, kind).at(place));
     }
 
     fn damaged(&mut self, fault: Fault) {

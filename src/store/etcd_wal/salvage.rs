@@ -4,8 +4,8 @@
 //! first break is taken: a torn write is cut off as etcd would do it, and at damage the log ends.
 //! The bytes before are those that etcd wrote, so etcd opens the copy and appends to it, as to a
 //! segment that its own repair cut. Where a `.snap` file holds all of what is damaged, the segments
-//! behind it are taken instead, whole: with these a node starts from its snapshot, and its newest
-//! state and all later entries are there.
+//! behind it are taken instead, up to the next damage if there is one: with these a node starts
+//! from its snapshot, and what was written later is there.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,9 @@ use crate::store::etcd_wal::segments::{Segment, Spot, open_segments};
 use crate::store::etcd_wal::source::{Beside, EtcdWalStore};
 use crate::store::salvage::{Salvage, Salvaged, StateTaken};
 use crate::store::target::{Sealed, Target, remove_tree};
-use crate::store::{Entries, Format, LogSource, Store, StoreError, StoreFile, io_error};
+use crate::store::{
+    Entries, Format, LogSource, OpeningWatch, Store, StoreError, StoreFile, io_error,
+};
 use crate::vfs::{Fs, Held, OpenMode, VfsFile};
 
 /// Bytes that are copied at once.
@@ -35,37 +37,35 @@ impl EtcdWalSalvage {
     /// Opens the log in `dir`, and finds where it breaks.
     ///
     /// # Errors
-    /// `NotFound` without a segment; when the files cannot be read.
+    /// `NotFound` without a segment, `Stopped` by `watch`; when the files cannot be read.
     pub fn open(
         fs: &Arc<dyn Fs>,
         dir: &Path,
         lock: Option<Box<dyn Held>>,
+        watch: &mut OpeningWatch<'_>,
     ) -> Result<EtcdWalSalvage, StoreError> {
         let segments = open_segments(fs, dir)?;
-        let whole = EtcdWalStore::over(fs, dir, segments, Beside::Nothing, None)?;
+        let whole = EtcdWalStore::over(fs, dir, (segments, Beside::Nothing), None, watch)?;
         let files = whole.files().to_vec();
         let mut salvaged = Salvaged::default();
         let faults = whole.opening_faults().iter().cloned().chain(whole.holes());
         let broken = |fault: &Fault| matches!(fault.code, Code::R114 | Code::R115 | Code::R116);
         let faults: Vec<Fault> = faults.filter(broken).collect();
-        let damage = faults.iter().filter(|fault| fault.code != Code::R114);
-        // Those that are not told one by one lie behind those that are.
-        let damaged = damage.filter_map(|fault| whole.spot_of(fault)).min();
+        let damaged = whole.first_damage();
         faults.into_iter().for_each(|fault| salvaged.drop_piece(fault));
         let end = whole.end();
         drop(whole);
         let found = match damaged {
-            Some(_) => from_snapshot(fs, dir, end, &mut salvaged)?,
+            Some(_) => from_snapshot((fs, dir), end, &mut salvaged, watch)?,
             None => None,
         };
-        let damaged = damaged.filter(|_| found.is_none());
-        let (first, cut) = match &found {
-            Some((first, _)) => (*first, end),
-            None => (0, damaged.map_or(end, |spot| spot.min(end))),
-        };
+        // Where the copy ends because of damage.
+        let damaged = found.as_ref().map_or(damaged, |found| found.damaged);
+        let first = found.as_ref().map_or(0, |found| found.first);
+        let cut = damaged.map_or(end, |spot| spot.min(end));
         let mut sound = match found {
-            Some((_, store)) => Some(store),
-            None => through(fs, dir, first, cut, &mut salvaged)?,
+            Some(Behind { store, .. }) => Some(store),
+            None => through((fs, dir), (first, cut), &mut salvaged, watch)?,
         };
         let unfinished = sound.as_ref().map(EtcdWalStore::unfinished).transpose()?.flatten();
         // Where there is no state at all yet, there is none to which it could be cut back.
@@ -77,7 +77,7 @@ impl EtcdWalSalvage {
                 .spot_of(&fault)
                 .map_or(cut, |spot| Spot { segment: spot.segment.saturating_add(first), ..spot });
             salvaged.drop_piece(fault);
-            sound = through(fs, dir, first, cut, &mut Salvaged::default())?;
+            sound = through((fs, dir), (first, cut), &mut Salvaged::default(), watch)?;
         }
         let last = sound.as_ref().and_then(EtcdWalStore::last_entry);
         if damaged.is_some() {
@@ -110,56 +110,105 @@ impl EtcdWalSalvage {
     }
 }
 
-/// What a node would read that starts from the newest snapshot, as etcd does: the segments from the
-/// one on whose name is the last at or below its index, and the position of that one. `None` where
-/// nothing proves such a start, or what it needs is damaged itself: these segments are copied, and
-/// no record is written anew.
+/// Where the log lies.
+type Where<'w> = (&'w Arc<dyn Fs>, &'w Path);
+
+/// What a node would read that starts from a snapshot.
+struct Behind {
+    /// Position of the first segment.
+    first: usize,
+    /// Where the next damage lies, at which it ends.
+    damaged: Option<Spot>,
+    store: EtcdWalStore,
+}
+
+/// What a node would read that starts from a snapshot, as etcd does: the segments from the one on
+/// whose name is the last at or below its index, up to the next damage; from the newest snapshot
+/// with which that goes. `None` where nothing proves such a start, or what it needs is damaged
+/// itself: these segments are copied, and no record is written anew.
 fn from_snapshot(
-    fs: &Arc<dyn Fs>,
-    dir: &Path,
+    (fs, dir): Where<'_>,
     end: Spot,
     salvaged: &mut Salvaged,
-) -> Result<Option<(usize, EtcdWalStore)>, StoreError> {
-    let seen = EtcdWalStore::over(fs, dir, open_segments(fs, dir)?, Beside::Snapshots, None)?;
-    let Some(start) = seen.proven_start() else { return Ok(None) };
-    let holds = |segment: &Segment| segment.name.index <= start.0;
-    let first = seen.segments().iter().rposition(holds).unwrap_or_default();
+    watch: &mut OpeningWatch<'_>,
+) -> Result<Option<Behind>, StoreError> {
+    let seen =
+        EtcdWalStore::over(fs, dir, (open_segments(fs, dir)?, Beside::Snapshots), None, watch)?;
+    let starts = seen.proven_starts()?;
+    let names: Vec<u64> = seen.segments().iter().map(|segment| segment.name.index).collect();
     drop(seen);
-    let found = match first {
-        0 => None,
-        first => through(fs, dir, first, end, &mut Salvaged::default())?,
-    };
-    let Some(store) = found.filter(|store| store.is_whole_behind(start)) else {
+    for start in &starts {
+        let first = names.iter().rposition(|index| *index <= start.0).unwrap_or_default();
+        if let Some(behind) = behind((fs, dir), (first, *start), end, watch)? {
+            let cut = behind.damaged.unwrap_or(end);
+            tell_given_up(open_segments(fs, dir)?, (first, *start), cut, salvaged);
+            salvaged.open_begin = true;
+            return Ok(Some(behind));
+        }
+    }
+    if let Some(start) = starts.first() {
         let found = format!(
-            "the snapshot through {start} serves nothing here: what a node would read behind it \
-             begins in a segment that is damaged, and records are not written anew"
+            "the snapshot through {start} serves nothing here: from the beginning of the segment \
+             in which a node would begin to read, up to an entry behind that snapshot and the \
+             records that name it, something is damaged, and records are not written anew"
         );
         salvaged.drop_piece(Fault::new(Code::R115, FaultKind::Note { found }));
-        return Ok(None);
-    };
-    for segment in open_segments(fs, dir)?.into_iter().take(first) {
+    }
+    Ok(None)
+}
+
+/// What lies behind the snapshot through `start`, from the segment at `first` on.
+fn behind(
+    place: Where<'_>,
+    (first, start): (usize, LogIndex),
+    end: Spot,
+    watch: &mut OpeningWatch<'_>,
+) -> Result<Option<Behind>, StoreError> {
+    let mut read = |cut| through(place, (first, cut), &mut Salvaged::default(), watch);
+    let Some(store) = (if first > 0 { read(end)? } else { None }) else { return Ok(None) };
+    if store.is_whole_behind(start) {
+        return Ok(Some(Behind { first, damaged: None, store }));
+    }
+    let damaged = store.first_damage();
+    drop(store);
+    let Some(spot) = damaged else { return Ok(None) };
+    let cut = Spot { segment: spot.segment.saturating_add(first), ..spot };
+    let store = read(cut)?.filter(|store| store.is_whole_behind(start));
+    let store = store.filter(|store| store.last_entry().is_some());
+    Ok(store.map(|store| Behind { first, damaged: Some(cut), store }))
+}
+
+/// Says which segments are left out: those in front, all of which a snapshot holds, and those
+/// behind `cut`.
+fn tell_given_up(
+    mut segments: Vec<Segment>,
+    (first, start): (usize, LogIndex),
+    cut: Spot,
+    salvaged: &mut Salvaged,
+) {
+    for segment in segments.iter().take(first) {
         let place = segment.source.place(0, segment.source.size_bytes);
         let found = format!("a segment of which the snapshot through {start} holds all");
         salvaged.drop_piece(Fault::new(Code::R115, FaultKind::Note { found }).at(place));
     }
-    salvaged.open_begin = true;
-    Ok(Some((first, store)))
+    // Of the one in which it is cut only the damage itself is told, which was.
+    segments.drain(..segments.len().min(cut.segment));
+    let _kept = clipped(segments, Spot { segment: 0, ..cut }, salvaged);
 }
 
 /// What of the log in `dir` lies before `cut`, from the segment at `first` on; `None` when nothing
 /// does.
 fn through(
-    fs: &Arc<dyn Fs>,
-    dir: &Path,
-    first: usize,
-    cut: Spot,
+    (fs, dir): Where<'_>,
+    (first, cut): (usize, Spot),
     salvaged: &mut Salvaged,
+    watch: &mut OpeningWatch<'_>,
 ) -> Result<Option<EtcdWalStore>, StoreError> {
     let mut segments = clipped(open_segments(fs, dir)?, cut, salvaged);
     segments.drain(..first.min(segments.len()));
     Ok(match segments.is_empty() {
         true => None,
-        false => Some(EtcdWalStore::over(fs, dir, segments, Beside::Nothing, None)?),
+        false => Some(EtcdWalStore::over(fs, dir, (segments, Beside::Nothing), None, watch)?),
     })
 }
 
@@ -172,7 +221,11 @@ fn clipped(segments: Vec<Segment>, cut: Spot, salvaged: &mut Salvaged) -> Vec<Se
             segment.source.size_bytes = cut.offset_bytes.min(segment.source.size_bytes);
         } else if at >= cut.segment {
             let place = segment.source.place(0, segment.source.size_bytes);
-            let found = "a segment behind the damage".to_owned();
+            let found = match at == cut.segment {
+                true => "a segment that has nothing sound at its beginning",
+                false => "a segment behind the damage",
+            };
+            let found = found.to_owned();
             salvaged.drop_piece(Fault::new(Code::R115, FaultKind::Note { found }).at(place));
             continue;
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{Code, Fault, FaultKind, Place, Severity};
 use crate::store::etcd_wal::format::{SEGMENT_SUFFIX, SegmentName};
+use crate::store::etcd_wal::replay::{Reached, SegmentEnd};
 use crate::store::window::{ReadAt, Source};
 use crate::store::{StoreError, io_error};
 use crate::vfs::{FileKind, Fs, OpenMode, VfsFile};
@@ -130,6 +131,42 @@ pub fn name_faults(segments: &[Segment]) -> Vec<Fault> {
             found: Some(number(Some(after.name.sequence))),
         };
         faults.push(Fault::new(Code::R116, kind).at(after.source.place(0, 0)));
+    }
+    faults
+}
+
+/// Segments whose names say another first index than the records before them (R121): by the names
+/// etcd looks for where to begin, and what to remove.
+pub fn index_faults(segments: &[Segment], ends: &[SegmentEnd]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (end, segment) in ends.iter().zip(segments.iter().skip(1)) {
+        let Reached { entry: Some(entry), any: Some(any) } = end.reached else { continue };
+        let said = segment.name.index;
+        // Behind a restart etcd knows of the entries only.
+        let expected = [any, entry].map(|index| index.saturating_add(1));
+        if end.damaged || expected.contains(&said) {
+            continue;
+        }
+        let first = expected[0];
+        let harm = match said < first {
+            true => {
+                "behind a snapshot of that index or later etcd begins to read in it, and \
+                     refuses the log because entries are missing"
+            }
+            false => {
+                "etcd keeps segments before it that it could remove, and finds it too late \
+                      where those are gone"
+            }
+        };
+        let kind = FaultKind::Broken {
+            message: format!(
+                "the name of the segment says that {said} comes first in it, the records before \
+                 it that {first} does: {harm}"
+            ),
+            expected: format!("{:016x}-{first:016x}{SEGMENT_SUFFIX}", segment.name.sequence),
+            found: None,
+        };
+        faults.push(Fault::new(Code::R121, kind).at(segment.source.place(0, 0)));
     }
     faults
 }

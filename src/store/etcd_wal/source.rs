@@ -15,13 +15,15 @@ use crate::store::etcd_wal::follow::{Begin, EtcdWalFollower};
 use crate::store::etcd_wal::format::State;
 use crate::store::etcd_wal::replay::{Replay, replay, replay_from};
 use crate::store::etcd_wal::scan::Scan;
-use crate::store::etcd_wal::segments::{Segment, Spot, leftovers, name_faults, open_segments};
+use crate::store::etcd_wal::segments::{
+    Segment, Spot, index_faults, leftovers, name_faults, open_segments,
+};
 use crate::store::etcd_wal::start::{self, Start};
 use crate::store::etcd_wal::{CLUSTER_ID_KEY, NODE_ID_KEY, PROFILE};
 use crate::store::follow::Follow;
 use crate::store::{
-    Checked, Entries, Format, HeadRuns, Heads, Level, LocatedHead, LogSource, Profile, Record,
-    RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
+    Checked, Entries, Format, HeadRuns, Heads, Level, LocatedHead, LogSource, OpeningWatch,
+    Profile, Record, RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
 };
 use crate::vfs::{Fs, Held};
 
@@ -59,16 +61,17 @@ impl EtcdWalStore {
     /// left out: snapshots and the key-value store.
     ///
     /// # Errors
-    /// `NotFound` without a segment; otherwise only when the files cannot be read. Damage is found
-    /// in [`Store::opening_faults`].
+    /// `NotFound` without a segment, `Stopped` by `watch`; otherwise only when the files cannot be
+    /// read. Damage is found in [`Store::opening_faults`].
     pub fn open(
         fs: &Arc<dyn Fs>,
         dir: &Path,
         alone: bool,
         lock: Option<Box<dyn Held>>,
+        watch: &mut OpeningWatch<'_>,
     ) -> Result<EtcdWalStore, StoreError> {
         let beside = if alone { Beside::Nothing } else { Beside::All };
-        EtcdWalStore::over(fs, dir, open_segments(fs, dir)?, beside, lock)
+        EtcdWalStore::over(fs, dir, (open_segments(fs, dir)?, beside), lock, watch)
     }
 
     /// As [`EtcdWalStore::open`], beside an etcd that goes on. What is being written is no damage
@@ -80,12 +83,13 @@ impl EtcdWalStore {
         fs: &Arc<dyn Fs>,
         dir: &Path,
         alone: bool,
+        watch: &mut OpeningWatch<'_>,
     ) -> Result<EtcdWalStore, StoreError> {
         let beside = if alone { Beside::Nothing } else { Beside::Snapshots };
         let mut left = OPENINGS;
         loop {
             let opened = open_segments(fs, dir)
-                .and_then(|segments| EtcdWalStore::over(fs, dir, segments, beside, None));
+                .and_then(|segments| EtcdWalStore::over(fs, dir, (segments, beside), None, watch));
             left -= 1;
             let changed = match &opened {
                 Ok(store) => store.is_damaged_in_the_newest(),
@@ -111,16 +115,21 @@ impl EtcdWalStore {
     pub(super) fn over(
         handle: &Arc<dyn Fs>,
         dir: &Path,
-        segments: Vec<Segment>,
-        beside: Beside,
+        (segments, beside): (Vec<Segment>, Beside),
         lock: Option<Box<dyn Held>>,
+        watch: &mut OpeningWatch<'_>,
     ) -> Result<EtcdWalStore, StoreError> {
         let fs = handle.as_ref();
-        let mut replay = replay(&segments)?;
+        let mut replay = replay(&segments, watch)?;
         let snap = start::snap_dir(fs, dir).filter(|_| beside != Beside::Nothing);
         let start = start::choose(fs, snap.as_deref(), &replay)?;
         let mut faults = std::mem::take(&mut replay.faults);
-        faults.extend(name_faults(&segments));
+        let misnamed = name_faults(&segments);
+        // What is not read tells of no name.
+        if misnamed.is_empty() && !faults.iter().any(is_damage) {
+            faults.extend(index_faults(&segments, &replay.ends));
+        }
+        faults.extend(misnamed);
         faults.extend(start::contradictions(&segments, &replay)?);
         faults.extend(start.faults.iter().cloned());
         faults.extend(start::lost(&segments, &replay, Some(start.index())));
@@ -164,26 +173,37 @@ impl EtcdWalStore {
         Ok(store)
     }
 
-    /// The snapshot behind which the log begins, where its `.snap` file is there and whole and no
-    /// newer marker counts.
-    pub(super) fn proven_start(&self) -> Option<LogIndex> {
-        let snapshot = self.start.snapshot.as_ref().filter(|snapshot| snapshot.id.is_some())?;
-        let newest = start::valid_markers(&self.replay).next_back()?;
-        let of = (snapshot.index.0, snapshot.term.0);
-        ((newest.index, newest.term) == of).then_some(snapshot.index)
+    /// The snapshots behind which the log can begin, newest first: those whose `.snap` file is there
+    /// and whole, and that a marker names.
+    ///
+    /// # Errors
+    /// When a `.snap` file cannot be read.
+    pub(super) fn proven_starts(&self) -> Result<Vec<LogIndex>, StoreError> {
+        let fs = self.fs.as_ref();
+        match start::snap_dir(fs, &self.dir) {
+            Some(snap) => start::proven(fs, &snap, &self.replay),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Whether nothing in the segments is wrong, and a node finds all entries behind `start`.
     pub(super) fn is_whole_behind(&self, start: LogIndex) -> bool {
-        let broken = |fault: &Fault| matches!(fault.code, Code::R115 | Code::R116);
         let next = self.bounds().is_none_or(|bounds| Some(bounds.first()) == start.next());
         let commit = LogIndex(self.commit());
         self.start.index() == start.0
             && next
             && start <= commit
             && commit <= self.last()
-            && !self.faults.iter().any(broken)
+            && !self.faults.iter().any(is_damage)
             && self.holes().is_empty()
+    }
+
+    /// Where the first damage lies in the segments.
+    pub(super) fn first_damage(&self) -> Option<Spot> {
+        let holes = self.holes();
+        let damage = self.faults.iter().chain(&holes).filter(|fault| is_damage(fault));
+        // Those that are not told one by one lie behind those that are.
+        damage.filter_map(|fault| self.spot_of(fault)).min()
     }
 
     /// Where the log begins, and how far the key-value store is, one line each.
@@ -300,6 +320,11 @@ impl EtcdWalStore {
         let torn = ends.filter(|(_, end)| end.torn);
         torn.map(|(segment, end)| segment.source.size_bytes.saturating_sub(end.at)).sum()
     }
+}
+
+/// Whether a fault says that records are not what was written, or missing.
+pub(super) fn is_damage(fault: &Fault) -> bool {
+    matches!(fault.code, Code::R115 | Code::R116)
 }
 
 fn unlisted(count: u64) -> Option<Fault> {

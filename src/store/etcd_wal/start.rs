@@ -14,13 +14,15 @@ use crate::store::etcd_wal::entries::{HeadWalk, Log};
 use crate::store::etcd_wal::index::Hole;
 use crate::store::etcd_wal::replay::{Marked, Replay};
 use crate::store::etcd_wal::segments::Segment;
-use crate::store::snapshots::etcd;
+use crate::store::snapshots::etcd::{self, Contents, SnapFile};
 use crate::vfs::{FileKind, Fs, parent_of};
 
 /// Markers whose term is compared with that of their entry, the newest.
 const MARKERS_COMPARED: usize = 64;
 /// Holes below the start that are told one by one.
 const HOLES_TOLD: usize = 64;
+/// Snapshots of which one is looked for behind which a damaged log can begin; etcd keeps five.
+const PROVEN_MAX: usize = 8;
 /// Name of the directory with snapshots, beside that of the log.
 const SNAP_DIR: &str = "snap";
 
@@ -68,13 +70,7 @@ pub fn valid_markers(replay: &Replay) -> impl DoubleEndedIterator<Item = &Marked
 pub fn choose(fs: &dyn Fs, snap: Option<&Path>, replay: &Replay) -> Result<Start, StoreError> {
     if let Some(snap) = snap {
         for file in etcd::list(fs, snap)? {
-            let marked = valid_markers(replay)
-                .find(|marked| (marked.index, marked.term) == (file.index, file.term));
-            let Some(marked) = marked else { continue };
-            if let Ok(contents) =
-                etcd::prove(fs, &file, &mut |_| std::ops::ControlFlow::Continue(()))?
-                && contents.fault(&file).is_none()
-            {
+            if let Some((marked, contents)) = counted(fs, &file, replay)? {
                 let members = match contents.members.is_empty() {
                     true => marked.members.clone(),
                     false => SharedBytes::from(contents.members),
@@ -114,6 +110,36 @@ pub fn choose(fs: &dyn Fs, snap: Option<&Path>, replay: &Replay) -> Result<Start
         evidence: format!("begins behind the marker of a snapshot through {index}"),
         faults: vec![fault],
     })
+}
+
+/// What a `.snap` file holds, and the marker that names it, where it counts.
+fn counted<'r>(
+    fs: &dyn Fs,
+    file: &SnapFile,
+    replay: &'r Replay,
+) -> Result<Option<(&'r Marked, Contents)>, StoreError> {
+    let of = (file.index, file.term);
+    let Some(marked) = valid_markers(replay).find(|marked| (marked.index, marked.term) == of)
+    else {
+        return Ok(None);
+    };
+    let proven = etcd::prove(fs, file, &mut |_| std::ops::ControlFlow::Continue(()))?;
+    let contents = proven.ok().filter(|contents| contents.fault(file).is_none());
+    Ok(contents.map(|contents| (marked, contents)))
+}
+
+/// The indexes of the snapshots whose `.snap` file counts, newest first, of which a few are enough.
+///
+/// # Errors
+/// When a `.snap` file cannot be read.
+pub fn proven(fs: &dyn Fs, snap: &Path, replay: &Replay) -> Result<Vec<LogIndex>, StoreError> {
+    let mut found = Vec::new();
+    for file in etcd::list(fs, snap)? {
+        if found.len() < PROVEN_MAX && counted(fs, &file, replay)?.is_some() {
+            found.push(LogIndex(file.index));
+        }
+    }
+    Ok(found)
 }
 
 fn note(marked: &Marked, id: Option<String>, note: SharedBytes) -> SnapshotNote {

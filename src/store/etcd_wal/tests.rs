@@ -6,7 +6,9 @@ use super::*;
 use crate::bytes::{crc32c_resumed, put_varint};
 use crate::model::{Code, EntryKind, Fault, GroupId, IndexRange, LogIndex, LogState, Severity};
 use crate::store::salvage::Salvage;
-use crate::store::{HeadPiece, Level, LogSource, RecordScan, RecordStatus, Store, StoreError};
+use crate::store::{
+    HeadPiece, Level, LogSource, RecordScan, RecordStatus, Store, StoreError, unwatched,
+};
 use crate::vfs::Fs;
 use crate::vfs::os::OsFs;
 
@@ -77,12 +79,12 @@ impl Made {
         out.resize(out.len() + padding, 0);
     }
 
-    fn checked(&mut self, kind: u64, data: &[u8]) {
+    pub(super) fn checked(&mut self, kind: u64, data: &[u8]) {
         self.crc = crc32c_resumed(self.crc, data);
         self.record(kind, self.crc, Some(data));
     }
 
-    fn entry(&mut self, index: u64, term: u64, contents: &[u8]) {
+    pub(super) fn entry(&mut self, index: u64, term: u64, contents: &[u8]) {
         let mut data = message(&[(1, 0), (2, term), (3, index)]);
         put_bytes(&mut data, 4, contents);
         self.checked(2, &data);
@@ -93,7 +95,11 @@ impl Made {
     }
 
     pub(super) fn state(&mut self, term: u64, commit: u64) {
-        self.checked(3, &message(&[(1, term), (2, 7), (3, commit)]));
+        self.voted(term, 7, commit);
+    }
+
+    pub(super) fn voted(&mut self, term: u64, vote: u64, commit: u64) {
+        self.checked(3, &message(&[(1, term), (2, vote), (3, commit)]));
     }
 
     pub(super) fn marker(&mut self, index: u64, term: u64) {
@@ -130,7 +136,7 @@ impl Made {
         for (name, bytes) in &self.segments {
             fs::write(wal.join(name), bytes).unwrap();
         }
-        EtcdWalStore::open(&os(), &wal, false, None).unwrap()
+        EtcdWalStore::open(&os(), &wal, false, None, &mut unwatched).unwrap()
     }
 }
 
@@ -233,7 +239,7 @@ fn a_log_begins_behind_the_newest_snapshot_that_counts() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&twenty, bytes).unwrap();
     assert_eq!(log(&made.open()), expect(&[(11..=30, 1)]));
-    let alone = EtcdWalStore::open(&os(), &made.wal(), true, None).unwrap();
+    let alone = EtcdWalStore::open(&os(), &made.wal(), true, None, &mut unwatched).unwrap();
     assert_eq!(log(&alone).len(), 30, "what lies beside is left out");
 }
 
@@ -329,7 +335,7 @@ fn a_write_whose_state_is_missing_is_left_out_of_what_is_salvaged() {
     made.entries(7..=9, 2);
     let store = made.open();
     assert_eq!((told(&store), log(&store).len()), (vec![], 9));
-    let salvage = EtcdWalSalvage::open(&os(), &made.wal(), None).unwrap();
+    let salvage = EtcdWalSalvage::open(&os(), &made.wal(), None, &mut unwatched).unwrap();
     let dropped = &salvage.salvaged(&GroupId::Unnamed).dropped;
     assert_eq!((dropped.len(), dropped[0].code), (1, Code::R114));
     assert_eq!(dropped[0].place.as_ref().unwrap().offset_bytes, whole as u64);
@@ -411,6 +417,163 @@ fn segments_follow_one_another_by_number_and_checksum() {
     let mut zero = made();
     zero.segments[1].1.extend([0; 64]);
     assert_eq!(told(&zero.open())[0], DAMAGE, "a sealed segment has no reserved space");
+}
+
+#[test]
+fn a_segment_whose_name_says_another_index_than_the_records_before_it_is_told() {
+    let made = |index: u64| {
+        let mut made = Made::new();
+        made.entries(1..=6, 1);
+        made.state(1, 6);
+        made.cut(1, index);
+        made.entries(7..=9, 1);
+        made.state(1, 9);
+        made
+    };
+    let misnamed = (Code::R121, Severity::Warning);
+    assert_eq!(told(&made(7).open()), []);
+    // Behind a snapshot through 3 etcd would begin in it.
+    let low = made(2).open();
+    assert_eq!(told(&low), [misnamed]);
+    let said = low.opening_faults()[0].kind.to_string();
+    assert!(said.contains("says that 2 comes first") && said.contains("that 7 does"), "{said}");
+    assert_eq!(told(&made(255).open()), [misnamed]);
+    // What was written again in front of the cut, and a snapshot from a leader, move the index.
+    let mut again = Made::new();
+    again.entries(1..=6, 1);
+    again.entries(4..=4, 2);
+    again.state(2, 4);
+    again.cut(1, 5);
+    again.entries(5..=5, 2);
+    assert_eq!(told(&again.open()), []);
+    for name in [91, 7] {
+        let mut sent = Made::new();
+        sent.entries(1..=6, 1);
+        sent.marker(90, 1);
+        sent.state(1, 90);
+        // etcd that was started anew in between knows of the entries only.
+        sent.cut(1, name);
+        sent.entries(91..=92, 1);
+        sent.snap(90, 1);
+        assert_eq!(told(&sent.open()), [], "{name}");
+    }
+}
+
+#[test]
+fn metadata_that_are_not_the_same_bytes_in_all_segments_are_damage() {
+    let made = |first: &[u8], second: &[u8]| {
+        let mut made = Made::new();
+        let first_bytes = made.segments.remove(0);
+        drop(first_bytes);
+        made.crc = 0;
+        for (sequence, data) in [first, second].into_iter().enumerate() {
+            let (sequence, next) = (sequence as u64, sequence as u64 * 3 + 1);
+            let name = format!("{sequence:016x}-{:016x}.wal", sequence * next);
+            made.segments.push((name, Vec::new()));
+            made.seed(made.crc);
+            made.checked(1, data);
+            made.entries(next..=next + 2, 1);
+        }
+        made.state(1, 6);
+        told(&made.open())
+    };
+    let etcds = message(&[(1, 17), (2, 34)]);
+    assert_eq!(made(&etcds, &etcds), []);
+    assert_eq!(made(b"hello", b"hello"), [], "others keep what they like there");
+    assert_eq!(made(b"", b"hello"), [], "etcd takes nothing for not said yet");
+    assert_eq!(made(&etcds, b"hello"), [DAMAGE]);
+    assert_eq!(made(b"hello", &etcds), [DAMAGE]);
+    assert_eq!(made(&etcds, b""), [DAMAGE]);
+    assert_eq!(made(&etcds, &message(&[(2, 34), (1, 17)])), [DAMAGE], "etcd compares bytes");
+}
+
+#[test]
+fn two_votes_in_a_term_and_a_commit_index_that_falls_are_told() {
+    let made = |states: &[(u64, u64, u64)]| {
+        let mut made = Made::new();
+        made.entries(1..=9, 3);
+        states.iter().for_each(|(term, vote, commit)| made.voted(*term, *vote, *commit));
+        let store = made.open();
+        let state = state(&store).hard;
+        (told(&store), state.commit.map(|commit| commit.0))
+    };
+    let turned = (Code::R106, Severity::Error);
+    assert_eq!(made(&[(3, 0, 4), (3, 7, 4), (3, 7, 9)]), (vec![], Some(9)));
+    assert_eq!(made(&[(3, 7, 4), (4, 8, 9)]), (vec![], Some(9)));
+    assert_eq!(made(&[(3, 7, 4), (3, 8, 9)]), (vec![turned], Some(9)));
+    // The newest state counts, as for etcd.
+    assert_eq!(made(&[(3, 7, 9), (3, 7, 4)]), (vec![turned], Some(4)));
+}
+
+#[test]
+fn a_newest_segment_without_a_record_is_told_as_torn() {
+    for bytes in [0, 64 << 10] {
+        let mut made = Made::new();
+        made.entries(1..=3, 1);
+        made.state(1, 3);
+        made.segments.push((format!("{:016x}-{:016x}.wal", 1, 4), vec![0; bytes]));
+        let store = made.open();
+        assert_eq!((told(&store), log(&store).len()), (vec![TORN], 3));
+        let salvage = EtcdWalSalvage::open(&os(), &made.wal(), None, &mut unwatched).unwrap();
+        assert_eq!(salvage.salvaged(&GroupId::Unnamed).open_end, None);
+        assert_eq!(salvage.entries(&GroupId::Unnamed).unwrap().count(), 3);
+    }
+}
+
+/// Five segments of 20 entries; snapshots through 25, whose marker is in the second, and through
+/// 45, whose marker is in the third.
+fn five() -> Made {
+    let mut made = Made::new();
+    for at in 0..5u64 {
+        made.entries(at * 20 + 1..=at * 20 + 20, 1);
+        made.state(1, at * 20 + 20);
+        if let Some(index) = [None, Some(25), Some(45)].get(at as usize).copied().flatten() {
+            made.marker(index, 1);
+            made.snap(index, 1);
+        }
+        if at < 4 {
+            made.cut(at + 1, at * 20 + 21);
+        }
+    }
+    made
+}
+
+#[test]
+fn a_salvage_begins_behind_a_snapshot_and_ends_at_the_next_damage() {
+    let salvaged = |flips: &[(usize, usize)]| {
+        let mut made = five();
+        for (segment, entry) in flips {
+            // Each frame of an entry is as long as the others of its segment.
+            let bytes = &mut made.segments[*segment].1;
+            let at = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"contents"));
+            let at = at.collect::<Vec<_>>()[*entry];
+            bytes[at] ^= 0x20;
+        }
+        drop(made.open());
+        let salvage = EtcdWalSalvage::open(&os(), &made.wal(), None, &mut unwatched).unwrap();
+        let told = salvage.salvaged(&GroupId::Unnamed).clone();
+        let entries = salvage.entries(&GroupId::Unnamed).unwrap();
+        let indexes: Vec<u64> = entries.map(|one| one.unwrap().entry.index.0).collect();
+        let words = told.dropped.iter().map(|fault| fault.kind.to_string()).collect::<String>();
+        let bounds = (indexes.first().copied(), indexes.last().copied());
+        (bounds, told.open_begin, told.open_end.map(|at| at.map(|at| at.0)), words)
+    };
+    let (bounds, begin, end, words) = salvaged(&[(0, 3)]);
+    assert_eq!((bounds, begin, end), ((Some(46), Some(100)), true, None), "{words}");
+    // Entry 91 is damaged as well: the log goes on to the one before.
+    let (bounds, begin, end, words) = salvaged(&[(0, 3), (4, 10)]);
+    assert_eq!((bounds, begin, end), ((Some(46), Some(90)), true, Some(Some(90))), "{words}");
+    assert!(words.contains("snapshot through 45 holds all"), "{words}");
+    assert!(!words.contains("serves nothing"), "{words}");
+    // The newest snapshot's segment is damaged before its marker: the one before serves.
+    let (bounds, begin, end, words) = salvaged(&[(0, 3), (2, 10)]);
+    assert_eq!((bounds, begin, end), ((Some(26), Some(50)), true, Some(Some(50))), "{words}");
+    assert!(words.contains("snapshot through 25 holds all"), "{words}");
+    assert!(words.contains("a segment behind the damage"), "{words}");
+    // Nothing serves: the sound beginning.
+    let (bounds, begin, end, words) = salvaged(&[(1, 0), (2, 0)]);
+    assert_eq!((bounds, begin, end), ((Some(1), Some(20)), false, Some(Some(20))), "{words}");
+    assert!(words.contains("snapshot through 45 serves nothing"), "{words}");
 }
 
 #[test]
@@ -565,7 +728,7 @@ fn what_is_written_to_measure_on_reads_as_etcds() {
     (1..=70).for_each(|index| writer.entry(&entry(index)).unwrap());
     writer.state(crate::model::Term(2), LogIndex(70)).unwrap();
     writer.finish().unwrap();
-    let store = EtcdWalStore::open(&os(), &wal, false, None).unwrap();
+    let store = EtcdWalStore::open(&os(), &wal, false, None, &mut unwatched).unwrap();
     assert_eq!((told(&store), log(&store)), (vec![], expect(&[(1..=70, 2)])));
     let names: Vec<_> =
         segment_paths(&OsFs, &wal).unwrap().into_iter().map(|(name, _)| name).collect();
@@ -577,7 +740,7 @@ fn what_is_written_to_measure_on_reads_as_etcds() {
 fn a_directory_without_segments_is_not_found() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("0.tmp"), [0; 16]).unwrap();
-    let opened = EtcdWalStore::open(&os(), dir.path(), true, None);
+    let opened = EtcdWalStore::open(&os(), dir.path(), true, None, &mut unwatched);
     assert!(matches!(opened, Err(StoreError::NotFound { .. })));
     assert_eq!(segment_paths(&OsFs, dir.path()).unwrap(), []);
 }

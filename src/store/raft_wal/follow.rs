@@ -4,7 +4,11 @@
 //! tells whether it changed. A new segment that begins at or before the next index replaces what
 //! was behind: the library never writes the place of an entry twice. A batch counts once its
 //! checksum fits.
+//!
+//! The file with the list stays open, so that no other can have its identity: another file under
+//! its name, or a list from before the known one, is another log.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -20,7 +24,7 @@ use crate::store::raft_wal::segment::Segment;
 use crate::store::raft_wal::source::RaftWalStore;
 use crate::store::raft_wal::window::SegmentFile;
 use crate::store::{StoreError, io_error};
-use crate::vfs::{Fs, OpenMode};
+use crate::vfs::{Fs, OpenMode, VfsFile};
 
 /// Looks after which a batch whose checksum does not fit is no write that is under way.
 const PATIENCE: u32 = 25;
@@ -31,6 +35,9 @@ const TRIES: u32 = 5;
 pub struct RaftWalFollower {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
+    /// The file with the list that the store read, and its identity; `None` where it is not there
+    /// any more.
+    meta: Option<(Box<dyn VfsFile>, (u64, u64))>,
     /// Transaction of the list that is known.
     transaction: u64,
     /// The segments, ascending by their first index.
@@ -62,11 +69,16 @@ impl RaftWalFollower {
         let last = store.segments.last()?;
         let behind = last.survey.get().map_or((0, 0), |survey| (survey.end, survey.entries));
         let dir = last.path.parent()?.to_owned();
+        let path = dir.join(META_FILE);
+        let opened = fs.open(&path, OpenMode::Read).ok();
+        let identity = fs.metadata(&path).ok().map(|found| found.identity);
+        let meta = opened.zip(identity.filter(|_| identity == store.identity));
         let mut infos = store.meta.state.segments.clone().unwrap_or_default();
         infos.sort_by_key(|info| info.base_index);
         Some(RaftWalFollower {
             fs: Arc::clone(fs),
             dir,
+            meta,
             transaction: store.meta.metas.used.transaction,
             infos,
             segment: last.name,
@@ -77,13 +89,25 @@ impl RaftWalFollower {
         })
     }
 
-    /// Takes over the list of segments, if it changed.
+    /// Whether the file with the list is the one that was read.
+    fn is_same(&self, path: &Path) -> Result<bool, StoreError> {
+        match self.fs.metadata(path) {
+            Ok(found) => Ok(self.meta.as_ref().is_some_and(|(_, known)| *known == found.identity)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io_error("look at", path)(error)),
+        }
+    }
+
+    /// Takes over the list of segments, if it changed; returns whether it is that of the same log.
     fn list(&mut self) -> Result<bool, StoreError> {
         let path = self.dir.join(META_FILE);
+        if !self.is_same(&path)? {
+            return Ok(false);
+        }
         for _ in 0..TRIES {
             let before = transaction(self.fs.as_ref(), &path)?;
-            if before == self.transaction {
-                return Ok(false);
+            if before <= self.transaction {
+                return Ok(before == self.transaction);
             }
             let read = read_meta(self.fs.as_ref(), &path);
             // Pages may be written again once two transactions have come since.
@@ -101,7 +125,7 @@ impl RaftWalFollower {
             (self.infos, self.transaction) = (infos, before);
             return Ok(true);
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// Goes to the segment that holds the next index, or will; says which indexes were deleted
@@ -133,7 +157,7 @@ impl RaftWalFollower {
                 size_bytes: found.size_bytes,
             },
             // It is created behind its line in the list, and removed behind that, too.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Read::Waiting { new: false });
             }
             Err(error) => return Err(io_error("look at", &path)(error)),
@@ -210,8 +234,7 @@ impl Follow for RaftWalFollower {
     fn look(&mut self, visit: &mut FollowVisit<'_>) -> Result<Looked, StoreError> {
         let mut any = false;
         self.unread = None;
-        self.list()?;
-        if self.infos.iter().any(|info| info.codec != CODEC) {
+        if !self.list()? || self.infos.iter().any(|info| info.codec != CODEC) {
             return Ok(Looked::Lost);
         }
         while let Some((passed, info)) = self.stand() {

@@ -37,6 +37,9 @@ pub struct RaftWalStore {
     /// What is wrong with the list of segments, and with the tail.
     faults: Vec<Fault>,
     files: Vec<StoreFile>,
+    /// Which file the list of segments is; `None` where it was replaced while it was read. It stays
+    /// open, so that no other can have its identity.
+    pub(super) identity: Option<(u64, u64)>,
     /// Size from which on the newest segment is sealed.
     segment_bytes: Option<u64>,
     /// Keeps writers out while this store is read.
@@ -55,7 +58,11 @@ impl RaftWalStore {
         dir: &Path,
         lock: Option<Box<dyn Held>>,
     ) -> Result<RaftWalStore, StoreError> {
-        let meta = read_meta(fs.as_ref(), &dir.join(META_FILE))?;
+        let path = dir.join(META_FILE);
+        let identity = || fs.metadata(&path).ok().map(|found| found.identity);
+        let before = identity();
+        let meta = read_meta(fs.as_ref(), &path)?;
+        let identity = before.filter(|_| before == identity());
         let mut faults = meta.faults.clone();
         let list_at = meta.list_at.clone();
         let infos = meta.state.segments.as_deref().unwrap_or_default();
@@ -78,7 +85,16 @@ impl RaftWalStore {
         }
         faults.extend(strays(fs.as_ref(), dir, &segments)?);
         let fs = Arc::clone(fs);
-        let store = RaftWalStore { fs, meta, segments, faults, files, segment_bytes, _lock: lock };
+        let store = RaftWalStore {
+            fs,
+            meta,
+            identity,
+            segments,
+            faults,
+            files,
+            segment_bytes,
+            _lock: lock,
+        };
         store.with_tail()
     }
 
