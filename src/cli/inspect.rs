@@ -101,8 +101,10 @@ pub(super) fn watched<T>(
     let mut meter = None;
     let opened = open(&mut |step| {
         let heard = match &mut meter {
-            None => Meter::start(Phase::Opening, Some(step.total_bytes), None, &mut watch)
-                .map(|begun| drop(meter.insert(begun))),
+            None => {
+                let begun = Meter::start(Phase::Opening, Some(step.total_bytes), None, &mut watch);
+                begun.map(|begun| meter = Some(begun))
+            }
             Some(meter) => meter.reached(step.done_bytes, &mut watch),
         };
         match heard {
