@@ -1,5 +1,5 @@
-//! Logs of etcd at the edges of what its package takes, made record by record: what `verify` says of
-//! them, what is never printed, what other formats cannot hold, and how a long opening is stopped.
+//! Logs of etcd at the edges of what its package takes, made record by record: what `verify` says
+//! of them, what is never printed, what other formats cannot hold, and how an opening is stopped.
 #![allow(clippy::disallowed_methods)]
 
 mod support;

@@ -1,5 +1,5 @@
-//! `inspect --follow` where a log is replaced, comes back shorter, or is removed: what is there then
-//! is shown from where it differs, and nothing is shown or told twice.
+//! `inspect --follow` where a log is replaced, comes back shorter, or is removed: what is there
+//! then is shown from where it differs, and nothing is shown or told twice.
 #![allow(clippy::disallowed_methods)]
 
 mod support;

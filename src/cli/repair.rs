@@ -24,8 +24,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Exit {
 fn answer(session: &Session, arguments: &Arguments) -> Answer<Repair> {
     let path = &arguments.source;
     let context = session.context(path);
-    let redb = arguments.redb.told();
-    let options = OpenOptions { redb, ..OpenOptions::default() };
+    let options = OpenOptions { redb: arguments.redb.told(), ..OpenOptions::default() };
     let damaged = session.patiently(arguments.lock, is_locked, |lock_timeout| {
         let options = OpenOptions { lock_timeout, ..options.clone() };
         watched(session, arguments.tell, |watch| {

@@ -173,8 +173,8 @@ impl EtcdWalStore {
         Ok(store)
     }
 
-    /// The snapshots behind which the log can begin, newest first: those whose `.snap` file is there
-    /// and whole, and that a marker names.
+    /// The snapshots behind which the log can begin, newest first: those whose `.snap` file is
+    /// there and whole, and that a marker names.
     ///
     /// # Errors
     /// When a `.snap` file cannot be read.
