@@ -647,7 +647,7 @@ fn a_log_that_gets_another_name_is_switched_and_given_back() {
 #[test]
 fn a_log_that_gets_another_name_recovers_from_failures_too() {
     for (make, server) in ON_RAFT_WAL {
-        let stride = if server == "consul" { 7 } else { 11 };
+        let stride = if server == "consul" { 7 } else { 8 };
         let name = format!("{server}-wal");
         fails_and_recovers(make, &name, "raft-wal", false, stride);
         fails_and_recovers(make, &name, "raft-wal", true, stride);
