@@ -307,6 +307,8 @@ fn follow(
     let silent = TellArgs { progress: ProgressWhen::Never, ..arguments.tell };
     let mut watch = session.watch(silent, &time);
     let how = entry_options(arguments, &opened);
+    // That log and no other: what is put aside beside it is one too.
+    let path = opened.description.store.clone();
     let options = OpenOptions { alone: true, ..options(arguments) };
     let mut first = Some(opened.store);
     let mut reopen = || match first.take() {
@@ -317,8 +319,7 @@ fn follow(
                 Some(_) => ControlFlow::Break(()),
                 None => ControlFlow::Continue(()),
             };
-            open::open_watched(fs, clock, &arguments.path, &options, &mut stop)
-                .map(|opened| opened.store)
+            open::open_watched(fs, clock, &path, &options, &mut stop).map(|opened| opened.store)
         }
     };
     let stream = RefCell::new(stream);
