@@ -69,6 +69,8 @@ fn a_log_that_was_replaced_while_nothing_was_there_for_long_is_waited_for() {
     made.write(&data);
     let mut following = Following::of(&data, &["--limit", "8"]);
     assert_eq!(next(&mut following, 5), all_of(1..=5, 1));
+    // It looked at what is there a few times, and holds it open.
+    std::thread::sleep(Duration::from_millis(500));
     fs::remove_dir_all(data.join("member")).expect("removed");
     let note = following.told();
     assert!(note.contains("is not there any more; waiting"), "{note}");

@@ -201,6 +201,7 @@ impl Following<'_> {
                     self.failing.passed();
                     looked
                 }
+                Err(Error::Store(error)) if is_gone(&error) => Looked::Lost,
                 Err(error) => {
                     self.failing.passes(error)?;
                     Looked::Nothing
