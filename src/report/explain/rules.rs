@@ -179,11 +179,10 @@ fn container_and_values(code: Code) -> Explanation {
         ),
         Code::R121 => (
             "The file is sound, but the library that owns it is known to refuse or misread it \
-             in this state (an etcd segment that was renamed to another index is in one), or the \
-             server whose directory it lies in cannot read the form of its append times (Dkron \
-             reads the old one only, Vault and OpenBao the new). Of an \
-             archive: every digest fits, but its store was not judged by the rules when it was \
-             backed up.",
+             (an etcd segment renamed to another index is one), or its server cannot read the \
+             form of its append times (Dkron reads the old one only, Vault and OpenBao the new). \
+             Of an archive: every digest fits, but its store was not judged by the rules when it \
+             was backed up.",
             "The server may not start although nothing is lost. Of an archive: it holds what was \
              there, sound or not.",
             "Upgrade the server to a version that reads it, or rewrite the log with `raftlog \

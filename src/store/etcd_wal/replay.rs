@@ -298,7 +298,7 @@ impl Following {
                 }
                 Step::Stop(Stop::TooLarge { .. }) if self.alone => return Ok(Break(())),
                 Step::Stop(stop) => {
-                    self.stop(segment, begin, stop, last)?;
+                    self.stop(segment, (begin, stop), last, &mut goes_on)?;
                     break;
                 }
             }
@@ -507,9 +507,9 @@ impl Following {
     fn stop(
         &mut self,
         segment: &Segment,
-        at: u64,
-        stop: Stop,
+        (at, stop): (u64, Stop),
         last: bool,
+        goes_on: &mut impl FnMut(&Following, u64) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let (mut torn, mut damaged) = (false, false);
         let chain = self.running;
@@ -520,7 +520,8 @@ impl Following {
             let kind = FaultKind::Missing { what, name };
             self.add(Fault::new(Code::R115, kind).at(place));
         }
-        match tail::judge(&segment.source, at, stop, self.running, last)? {
+        let reached = &mut |at| goes_on(self, at);
+        match tail::judge(&segment.source, (at, stop), self.running, last, reached)? {
             None if last && at == 0 => self.add_empty(segment),
             None => {}
             Some(Verdict::Torn(fault)) => {

@@ -5,6 +5,8 @@
 //! segment there, whatever follows. So here a record that looks torn counts as damage when whole
 //! records follow it: those were written later, and cutting would lose them.
 
+use std::ops::ControlFlow;
+
 use crate::bytes::{crc32c_resumed, u64_at};
 use crate::model::{Code, Fault, FaultKind};
 use crate::store::StoreError;
@@ -31,6 +33,16 @@ pub enum Verdict {
     Torn(Fault),
     /// Damage (R115).
     Damaged(Fault),
+}
+
+/// Hears how far in a segment looking behind its records is; `Break` ends it.
+pub type Reached<'r> = dyn FnMut(u64) -> ControlFlow<()> + 'r;
+
+fn goes_on(at: u64, reached: &mut Reached<'_>) -> Result<(), StoreError> {
+    match reached(at) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(StoreError::Stopped),
+    }
 }
 
 /// What etcd does with it.
@@ -95,16 +107,17 @@ fn continues(source: &Source, frame: &Frame) -> Result<bool, StoreError> {
 }
 
 /// Judges why the frames of a segment end at `at`, where its chain of checksums stands at
-/// `running`; nothing is wrong with `None`.
+/// `running`; nothing is wrong with `None`. `reached` hears now and then how far that is: what was
+/// reserved is read to its end.
 ///
 /// # Errors
-/// Only when the file cannot be read.
+/// When the file cannot be read, `Stopped` by `reached`.
 pub fn judge(
     source: &Source,
-    at: u64,
-    stop: Stop,
+    (at, stop): (u64, Stop),
     running: Option<u32>,
     last: bool,
+    reached: &mut Reached<'_>,
 ) -> Result<Option<Verdict>, StoreError> {
     let place = source.place(at, source.size_bytes.saturating_sub(at));
     let damaged = |message: String, expected: &str| {
@@ -113,7 +126,7 @@ pub fn judge(
     };
     let dirty = match stop {
         Stop::End => return Ok(None),
-        Stop::Zero => other_than_zero(source, at)?,
+        Stop::Zero => other_than_zero(source, at, reached)?,
         _ => None,
     };
     if !last {
@@ -126,7 +139,7 @@ pub fn judge(
     if stop == Stop::Zero && dirty.is_none() {
         return Ok(None);
     }
-    if let Some(behind) = record_behind(source, at, running)? {
+    if let Some(behind) = record_behind(source, at, running, reached)? {
         let what = match stop {
             Stop::Zero => "a length of zero ends the log".to_owned(),
             other => format!("the newest segment {}", words(other)),
@@ -191,9 +204,14 @@ fn words(stop: Stop) -> String {
 }
 
 /// The first byte from `at` on that is not zero.
-fn other_than_zero(source: &Source, mut at: u64) -> Result<Option<u64>, StoreError> {
+fn other_than_zero(
+    source: &Source,
+    mut at: u64,
+    reached: &mut Reached<'_>,
+) -> Result<Option<u64>, StoreError> {
     let mut window = Window::new(source);
     while at < source.size_bytes {
+        goes_on(at, reached)?;
         let bytes = window.at(at, LOOK_BYTES)?;
         if let Some(skip) = first_other_than_zero(bytes) {
             return Ok(Some(at.saturating_add(skip as u64)));
@@ -218,11 +236,13 @@ fn record_behind(
     source: &Source,
     broken: u64,
     running: Option<u32>,
+    reached: &mut Reached<'_>,
 ) -> Result<Option<u64>, StoreError> {
     let mut window = Window::new(source);
     let mut proved = 0;
     let mut at = (broken / ALIGNMENT + 1).saturating_mul(ALIGNMENT);
     while at < source.size_bytes {
+        goes_on(at, reached)?;
         let bytes = window.at(at, LOOK_BYTES)?;
         let usable = bytes.len() - bytes.len() % ALIGNMENT_LEN;
         if usable == 0 {

@@ -208,3 +208,26 @@ fn whoever_watches_hears_of_every_mebibyte_and_may_stop_it_on_any_number_of_thre
         assert!(left <= 0 && (threads > 1 || left == 0), "{threads}: {left}");
     }
 }
+
+#[test]
+fn space_that_was_reserved_is_looked_through_no_longer_than_somebody_waits() {
+    let mut made = Made::new();
+    made.entries(1..=3, 1);
+    made.state(1, 3);
+    let (name, bytes) = &made.segments[0];
+    let path = made.wal().join(name);
+    fs::write(&path, bytes).expect("written");
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
+    file.set_len(64 << 20).expect("a hole");
+    let os: Arc<dyn Fs> = Arc::new(OsFs);
+    let segments = open_segments(&os, &made.wal()).expect("opened");
+    let mut heard = 0;
+    replay_on(1, &segments, &mut |_| {
+        heard += 1;
+        Continue(())
+    })
+    .expect("followed");
+    assert!(heard >= 60, "{heard}");
+    let stopped = replay_on(1, &segments, &mut |_| Break(()));
+    assert!(matches!(stopped, Err(StoreError::Stopped)));
+}
