@@ -16,7 +16,7 @@ use crate::model::{
     Entry, EntryFields, Fault, Findings, GroupId, IndexRange, LogIndex, Place, StateFields,
 };
 use crate::store::open::{OpenOptions, SinkOptions, create_sink, open};
-use crate::store::salvage::{Salvage, StateTaken};
+use crate::store::salvage::{Salvage, Salvaged, StateTaken};
 use crate::store::target::{Sealed, Target};
 use crate::store::{Format, Level, LogSink, RedbSchema, Snapshots, Store, StoreError};
 use crate::vfs::{Clock, Fs};
@@ -80,6 +80,8 @@ pub struct Repair {
     /// Where term, vote and other stable keys are from: `newest`, `commit-before` (in a log of
     /// records: from before the damage) or `lost`.
     pub state: String,
+    /// The same of each group.
+    pub groups: Vec<GroupRepair>,
     /// Damaged pieces that were left, the first 1,000.
     pub dropped: Vec<Dropped>,
     /// Number of all of them.
@@ -87,6 +89,57 @@ pub struct Repair {
     /// What the source holds that is no part of a Raft log, and the result does not: names and row
     /// counts.
     pub other_contents: BTreeMap<String, u64>,
+}
+
+/// What is left of one group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct GroupRepair {
+    /// Its name; null for the unnamed one.
+    pub group: Option<String>,
+    /// Entries of it, or that would be.
+    pub entries: u64,
+    /// First index.
+    pub first_index: Option<LogIndex>,
+    /// Last index.
+    pub last_index: Option<LogIndex>,
+    /// Indexes that damage took; of all groups together the first 1,000 runs.
+    pub holes: Vec<IndexRange>,
+    /// Number of all runs.
+    pub holes_total: u64,
+    /// Whether entries in front of the first one may have been lost.
+    pub open_begin: bool,
+    /// Whether entries behind the last one may have been lost.
+    pub open_end: bool,
+    /// Where term, vote and other stable keys are from, as for the whole.
+    pub state: String,
+}
+
+impl GroupRepair {
+    fn new(group: &GroupId, salvaged: &Salvaged, holes_max: usize) -> GroupRepair {
+        GroupRepair {
+            group: group.name().map(str::to_owned),
+            holes: salvaged.missing.iter().take(holes_max).copied().collect(),
+            holes_total: salvaged.missing.len() as u64,
+            open_begin: salvaged.open_begin,
+            open_end: salvaged.open_end.is_some(),
+            state: state_word(salvaged.state).to_owned(),
+            ..GroupRepair::default()
+        }
+    }
+
+    fn count(&mut self, index: LogIndex) {
+        self.entries += 1;
+        self.first_index.get_or_insert(index);
+        self.last_index = Some(index);
+    }
+}
+
+fn state_word(state: StateTaken) -> &'static str {
+    match state {
+        StateTaken::Newest => "newest",
+        StateTaken::CommitBefore => "commit-before",
+        StateTaken::Lost => "lost",
+    }
 }
 
 /// A damaged piece of the source.
@@ -213,7 +266,8 @@ fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
         from_commit_before: 0,
         from_orphans: 0,
         unproven: 0,
-        state: "newest".to_owned(),
+        state: state_word(StateTaken::Newest).to_owned(),
+        groups: Vec::new(),
         dropped: Vec::new(),
         dropped_total: 0,
         other_contents: job.salvage.other_contents().into_iter().collect(),
@@ -222,7 +276,9 @@ fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
         let salvaged = job.salvage.salvaged(&group);
         repair.holes_total += salvaged.missing.len() as u64;
         let left = HOLES_MAX.saturating_sub(repair.holes.len());
-        repair.holes.extend(salvaged.missing.iter().take(left));
+        let own = GroupRepair::new(&group, salvaged, left);
+        repair.holes.extend_from_slice(&own.holes);
+        repair.groups.push(own);
         repair.open_begin |= salvaged.open_begin;
         repair.open_end |= salvaged.open_end.is_some();
         let last = salvaged.missing.last().map(|hole| hole.last());
@@ -236,11 +292,9 @@ fn described(job: &Job<'_>, covered: Option<LogIndex>) -> Repair {
         repair.unproven += salvaged.unproven;
         // Of several groups the one that lost most decides.
         match salvaged.state {
-            StateTaken::CommitBefore if repair.state != "lost" => {
-                repair.state = "commit-before".to_owned();
-            }
-            StateTaken::Newest | StateTaken::CommitBefore => {}
-            StateTaken::Lost => repair.state = "lost".to_owned(),
+            StateTaken::CommitBefore if repair.state == "lost" => {}
+            StateTaken::Newest => {}
+            taken => repair.state = state_word(taken).to_owned(),
         }
         repair.dropped_total += salvaged.dropped_total;
         repair.dropped.extend(
@@ -285,7 +339,7 @@ impl Job<'_> {
             false => Some(create_sink(self.salvage.format(), self.target.clone(), &options)?),
         };
         let mut meter = Meter::start(Phase::Copying, None, None, observer)?;
-        for group in self.salvage.groups() {
+        for (at, group) in self.salvage.groups().into_iter().enumerate() {
             if let Some(sink) = &mut sink {
                 sink.begin_group(&group, &self.salvage.state(&group))?;
             }
@@ -299,6 +353,9 @@ impl Job<'_> {
                 repair.first_index =
                     Some(repair.first_index.map_or(entry.index, |first| first.min(entry.index)));
                 repair.last_index = repair.last_index.max(Some(entry.index));
+                if let Some(own) = repair.groups.get_mut(at) {
+                    own.count(entry.index);
+                }
                 meter.entry(bytes, observer)?;
                 if let Some(sink) = &mut sink {
                     batch.add(entry, sink.as_mut())?;
@@ -438,5 +495,6 @@ pub fn findings(salvage: &dyn Salvage) -> Findings {
     for group in salvage.groups() {
         findings.extend(salvage.salvaged(&group).dropped.iter().cloned());
     }
+    findings.extend(salvage.left_out().iter().cloned());
     findings
 }

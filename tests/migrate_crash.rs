@@ -13,7 +13,7 @@ use raftlog::migrate::{self, Error, Options, Source};
 use raftlog::model::{Entry, GroupId, IndexRange, LogState};
 use raftlog::store::redb::Names;
 use raftlog::store::target::Target;
-use raftlog::store::{Format, OpenOptions, RedbFormat, StoreError};
+use raftlog::store::{Format, OpenOptions, RedbFormat, RedbSchema, StoreError};
 use raftlog::vfs::sim::{Disk, Profile, SimClock, SimFs};
 use raftlog::vfs::{Fs, Vfs};
 use support::cuts::{
@@ -70,13 +70,19 @@ fn migrate_to(fs: &SimFs, to: Format, redb_format: RedbFormat) -> Result<(), Err
 fn migrate_with(fs: &SimFs, source: &str, options: &Options) -> Result<(), Error> {
     let fs: Arc<dyn Fs> = Arc::new(fs.clone());
     let clock = SimClock::default();
-    let open = OpenOptions::default();
     let path = Path::new(source);
-    let opened = raftlog::store::open::open(&fs, &clock, path, &open)?;
+    let opened = raftlog::store::open::open(&fs, &clock, path, &as_groups())?;
     let target = Target::check(Arc::clone(&fs), Path::new(TARGET), false)?;
     let source = Source { store: opened.store.as_ref(), path, snapshots: None };
     let doors = Doors { fs: &fs, clock: &clock };
     migrate::run(source, target, options, &doors, &clock, &mut Unobserved).map(|_| ())
+}
+
+/// Files of a directory are groups, as in a schema of one file they are only when that is told.
+fn as_groups() -> OpenOptions {
+    let file_pattern = Some("group-{}.redb".to_owned());
+    let redb = RedbSchema { file_pattern, ..RedbSchema::default() };
+    OpenOptions { redb, ..OpenOptions::default() }
 }
 
 fn is_io(error: &Error) -> bool {
@@ -90,8 +96,7 @@ fn read(disk: &Disk, path: &str) -> Option<Content> {
     let fs: Arc<dyn Fs> = Arc::new(SimFs::on(disk.clone()));
     fs.metadata(Path::new(path)).ok()?;
     let clock = SimClock::default();
-    let open = OpenOptions::default();
-    let opened = raftlog::store::open::open(&fs, &clock, Path::new(path), &open).ok()?;
+    let opened = raftlog::store::open::open(&fs, &clock, Path::new(path), &as_groups()).ok()?;
     let store = opened.store;
     assert_eq!(store.opening_faults(), []);
     let groups = store.groups().unwrap();

@@ -160,3 +160,39 @@ fn a_log_in_fastlog_is_judged_as_in_the_schema_that_it_was_read_in() {
         }
     }
 }
+
+/// Names of the tables of a file in format 3, as redb reads them.
+fn tables(path: &Path) -> Vec<String> {
+    use redb::{ReadableDatabase, TableHandle};
+    let database = redb::Database::open(path).expect("redb opens it");
+    let transaction = database.begin_read().expect("begin");
+    let tables = transaction.list_tables().expect("tables");
+    tables.map(|table| table.name().to_owned()).collect()
+}
+
+#[test]
+fn no_table_comes_back_that_was_not_there() {
+    let dir = tempfile::tempdir().expect("directory");
+    let in_dir = |name: &str| dir.path().join(name);
+    let tikv = support::redb("redb-schema", "protobuf-tikv");
+    let partly = in_dir("partly.redb");
+    let voted = || vec![("CurrentTerm", 7u64.to_be_bytes().to_vec())];
+    made(
+        &partly,
+        &[("logs/empty", Vec::new())],
+        &[("conf/voted", voted()), ("conf/both", voted())],
+    );
+    let database = redb::Database::open(&partly).expect("open");
+    let transaction = database.begin_write().expect("begin");
+    let both = redb::TableDefinition::<u64, &[u8]>::new("logs/both");
+    transaction.open_table(both).expect("table");
+    transaction.commit().expect("commit");
+    drop(database);
+    for (name, path) in [("tikv", tikv), ("partly", partly)] {
+        let wanted = tables(&path);
+        let fastlog = migrated(&path, in_dir(&format!("{name}.fastlog")), "fastlog", &[]);
+        let back = migrated(&fastlog, in_dir(&format!("{name}.back")), "redb", &[]);
+        let straight = migrated(&path, in_dir(&format!("{name}.straight")), "redb", &[]);
+        assert_eq!((tables(&back), tables(&straight)), (wanted.clone(), wanted), "{name}");
+    }
+}

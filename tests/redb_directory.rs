@@ -131,18 +131,32 @@ fn copies_and_other_files_of_the_directory_are_named_and_left_out() {
     }
     std::fs::copy(support::redb("redb-schema", "not-raft"), raft.join("state.redb")).expect("copy");
     std::fs::write(raft.join("README"), "these are logs\n").expect("file");
-    let shown = result(&[0, 3], &["inspect", text(&raft)]);
+    let shown = result(&[3], &["inspect", text(&raft)]);
     let groups = shown["groups"].as_array().expect("groups");
     assert_eq!(groups.len(), 3, "{shown}");
-    let (out, err) = ended(&[3], &["verify", text(&raft)]);
-    for name in ["group-7.redb.bak", "group-7.bak", "state.redb"] {
-        assert!((out.clone() + &err).contains(name), "{name}: {out}{err}");
-    }
+    let others = shown["other_contents"].as_object().expect("others");
+    assert!(!others.is_empty() && others.keys().all(|name| name.starts_with("state.redb/")));
     let into = dir.path().join("into");
-    let flags = ["migrate", text(&raft), text(&into), "--to", "redb", "--verbose"];
-    let (_, err) = ended(&[0, 3], &flags);
+    let migrate = ["migrate", text(&raft), text(&into), "--to", "redb", "--verbose"];
+    let repaired = dir.path().join("repaired");
+    let allowed = [&migrate[..], &["--allow-loss", "other-tables"]].concat();
+    for flags in [
+        &["inspect", text(&raft)][..],
+        &["verify", text(&raft)],
+        &allowed,
+        &["repair", text(&raft), "--out", text(&repaired)],
+    ] {
+        let (out, err) = ended(&[3], flags);
+        for name in ["group-7.redb.bak", "group-7.bak", "state.redb"] {
+            let told = out.matches(&format!("{name}: ")).count();
+            assert_eq!(told, 1, "{name} in {flags:?}: {out}{err}");
+        }
+    }
+    assert_eq!(contents(&into), contents(&repaired));
+    std::fs::remove_dir_all(&into).expect("remove");
+    let (_, err) = ended(&[12], &migrate);
     assert!(err.contains("3 files are no part of it"), "{err}");
-    assert_eq!(contents(&into).len(), 3);
+    assert!(err.contains("other-tables"), "{err}");
 }
 
 #[test]
@@ -154,7 +168,7 @@ fn a_second_log_in_the_directory_is_a_second_reading() {
     let (_, err) = ended(&[12], &["inspect", text(&raft)]);
     assert!(err.contains("other.redb") && err.contains("--redb-file-pattern"), "{err}");
     let flags = ["inspect", text(&raft), "--redb-file-pattern", "group-{}.redb"];
-    assert_eq!(result(&[0], &flags)["groups"].as_array().expect("groups").len(), 3);
+    assert_eq!(result(&[3], &flags)["groups"].as_array().expect("groups").len(), 3);
     // Names without a number are groups where that is said.
     let named = dir.path().join("named");
     std::fs::create_dir(&named).expect("directory");
@@ -249,6 +263,18 @@ fn a_directory_is_repaired_file_by_file_and_what_is_lost_is_said() {
     assert_eq!(repaired.len(), 3);
     assert_eq!(repaired["group-1.redb"], sound["group-1.redb"]);
     assert!(repaired["group-12.redb"].0.is_empty());
+    let text = ended(&[4], &["repair", text(&raft), "--out", text(&dir.path().join("again"))]).0;
+    assert!(text.contains("group 12: term and vote are lost"), "{text}");
+    assert!(text.contains("missing    group 12: perhaps entries behind the last"), "{text}");
+    let by_group = |name: &str| {
+        let groups = found["groups"].as_array().expect("groups");
+        groups.iter().find(|one| one["group"] == name).expect("the group").clone()
+    };
+    assert_eq!(
+        (&by_group("1")["entries"], &by_group("1")["state"]),
+        (&240.into(), &"newest".into())
+    );
+    assert_eq!(by_group("12")["state"], "lost");
     let seven = &repaired["group-7.redb"].0;
     assert!(seven.iter().all(|row| sound["group-7.redb"].0.contains(row)));
     assert_eq!(found["entries"], (240 + seven.len()) as u64);
@@ -274,7 +300,125 @@ fn what_a_snapshot_covers_is_judged_group_by_group() {
         assert_eq!(said["covered_by_snapshot"], false, "{said}");
         let lowest = said["first_index"].as_u64().expect("an index");
         assert_eq!(lowest == index, name == "all", "{said}");
+        let groups = said["groups"].as_array().expect("groups").iter();
+        let open = groups.filter(|one| one["open_begin"] == true).map(|one| one["group"].clone());
+        let wanted = if name == "all" { Value::from("7") } else { Value::Null };
+        assert_eq!(open.collect::<Vec<_>>(), [wanted], "{said}");
     }
+}
+
+/// The hint of an error.
+fn hint(err: &str) -> String {
+    let line = err.lines().find_map(|line| line.trim_start().strip_prefix("hint:"));
+    line.unwrap_or_else(|| panic!("{err}")).trim().to_owned()
+}
+
+#[test]
+fn numbered_copies_of_a_projects_one_file_are_no_groups() {
+    let dir = tempfile::tempdir().expect("directory");
+    let node = dir.path().join("node");
+    std::fs::create_dir(&node).expect("directory");
+    for name in ["raft.1.redb", "raft.2.redb", "raft-backup.redb"] {
+        let mocra = support::redb("redb-real", "real-mocra-purged");
+        std::fs::copy(mocra, node.join(name)).expect("copy");
+        let files = std::fs::read_dir(&node).expect("directory").count();
+        let (out, err) = ended(&[if files == 1 { 0 } else { 12 }], &["inspect", text(&node)]);
+        assert!(files == 1 || out.is_empty() && err.contains(name), "{out}{err}");
+        assert!(files == 1 || hint(&err) == "give the path of the one you mean", "{err}");
+    }
+    // Who says that they are groups is believed, and told so on.
+    let into = dir.path().join("into");
+    let told = ["--redb-file-pattern", "raft.{}.redb"];
+    let migrate = ["migrate", text(&node), text(&into), "--to", "redb", "--quiet"];
+    ended(&[0, 3], &[&migrate[..], &told].concat());
+    ended(&[0], &[&["verify", text(&into)][..], &told].concat());
+}
+
+#[test]
+fn the_pattern_of_a_hint_leads_on() {
+    let dir = tempfile::tempdir().expect("directory");
+    let nodedb = || support::redb("redb-real", "real-nodedb-purged");
+    let mocra = || support::redb("redb-real", "real-mocra-purged");
+    let cases = [
+        ("names", vec![("eu.redb", nodedb()), ("us.redb", nodedb())], Some("{}.redb")),
+        (
+            "family",
+            vec![("g-1.redb", nodedb()), ("g-2.redb", nodedb()), ("x.redb", mocra())],
+            Some("g-{}.redb"),
+        ),
+        ("schemas", vec![("eu.redb", nodedb()), ("us.redb", mocra())], None),
+        ("places", vec![("a/x.redb", nodedb()), ("b/x.redb", nodedb())], None),
+    ];
+    for (name, files, pattern) in cases {
+        let data = dir.path().join(name);
+        for (file, source) in files {
+            let path = data.join(file);
+            std::fs::create_dir_all(path.parent().expect("directory")).expect("directory");
+            std::fs::copy(source, path).expect("copy");
+        }
+        let (_, err) = ended(&[12], &["inspect", text(&data)]);
+        match pattern {
+            Some(pattern) => {
+                assert!(hint(&err).ends_with(&format!("--redb-file-pattern '{pattern}'")), "{err}");
+                let (out, _) =
+                    ended(&[0, 3], &["inspect", text(&data), "--redb-file-pattern", pattern]);
+                assert!(out.contains("2"), "{out}");
+            }
+            None => assert_eq!(hint(&err), "give the path of the one you mean", "{err}"),
+        }
+    }
+}
+
+#[test]
+fn a_groups_file_that_is_a_link_is_followed_and_one_that_leads_nowhere_is_named() {
+    let dir = tempfile::tempdir().expect("directory");
+    let raft = nodedb(dir.path());
+    let elsewhere = dir.path().join("elsewhere.redb");
+    std::fs::rename(raft.join("group-7.redb"), &elsewhere).expect("rename");
+    std::os::unix::fs::symlink(&elsewhere, raft.join("group-7.redb")).expect("link");
+    // A second name of a file that is there is no second group.
+    std::os::unix::fs::symlink("group-1.redb", raft.join("current.redb")).expect("link");
+    let groups = |codes: &[i32]| {
+        let shown = result(codes, &["inspect", text(&raft)]);
+        let groups = shown["groups"].as_array().expect("groups").iter();
+        groups.map(|one| one["group"].as_str().expect("name").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(groups(&[0]), ["1", "12", "7"]);
+    std::fs::remove_file(&elsewhere).expect("remove");
+    assert_eq!(groups(&[3]), ["1", "12"]);
+    for command in ["inspect", "verify"] {
+        let (out, err) = ended(&[3], &[command, text(&raft)]);
+        assert!(out.contains("R117") && out.contains("leads nowhere"), "{out}{err}");
+    }
+}
+
+#[test]
+fn a_file_of_a_format_that_is_not_read_is_no_empty_group_for_repair() {
+    let dir = tempfile::tempdir().expect("directory");
+    let raft = nodedb(dir.path());
+    let old = support::redb("redb-basic", "format-v1");
+    let out = dir.path().join("out");
+    ended(&[15], &["repair", text(&old), "--out", text(&out)]);
+    std::fs::copy(old, raft.join("group-7.redb")).expect("copy");
+    ended(&[15], &["inspect", text(&raft)]);
+    ended(&[15], &["repair", text(&raft), "--out", text(&out)]);
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_plan_refuses_what_a_run_refuses() {
+    let dir = tempfile::tempdir().expect("directory");
+    let raft = nodedb(dir.path());
+    let mocra = support::redb("redb-real", "real-mocra-purged");
+    let into = dir.path().join("into.redb");
+    for (source, schema) in [(&mocra, "zlayer"), (&mocra, "sorock"), (&raft, "sorock")] {
+        let flags = ["migrate", text(source), text(&into), "--to", "redb"];
+        let flags = [&flags[..], &["--to-redb-schema", schema]].concat();
+        let (out, planned) = ended(&[12], &[&flags[..], &["--dry-run"]].concat());
+        let (_, refused) = ended(&[12], &flags);
+        assert_eq!((out.as_str(), planned), ("", refused), "{schema}");
+    }
+    assert!(!into.exists());
 }
 
 #[test]

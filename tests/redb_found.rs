@@ -194,8 +194,8 @@ fn a_damaged_row_of_a_short_log_is_damage_and_no_other_program() {
             rows[at].1.truncate(20);
             let vote = br#"{"leader_id":{"term":3,"node_id":1},"committed":true}"#.to_vec();
             let path = dir.path().join("short.redb");
-            // tatara's tables; and of any name, where two entries prove what the third was.
-            for (table, meta, at_least) in [("raft_log", "raft_meta", 1), ("mine", "other", 3)] {
+            // tatara's tables; and of any name, where one entry proves what the other was.
+            for (table, meta, at_least) in [("raft_log", "raft_meta", 1), ("mine", "other", 2)] {
                 made(&path, &[(table, rows.clone())], &[(meta, vec![("vote", vote.clone())])]);
                 let (code, out, err) = ended(&["verify", text(&path)]);
                 if last >= at_least {
@@ -207,6 +207,71 @@ fn a_damaged_row_of_a_short_log_is_damage_and_no_other_program() {
                 std::fs::remove_file(&path).expect("remove");
             }
         }
+    }
+}
+
+/// openraft's entries in postcard, of term 3, the first a blank one.
+fn in_postcard(last: u64) -> Rows {
+    let kind = |index| if index == 1 { 0 } else { 1 };
+    (1..=last).map(|index| (index, [&[3, 1], &*varint(index), &[kind(index)]].concat())).collect()
+}
+
+#[test]
+fn the_first_entries_of_a_log_are_found_beside_a_vote_that_fits() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("young.redb");
+    let vote = |bytes: &[u8]| -> [(&'static str, Texts); 1] {
+        [("state", vec![("vote", bytes.to_vec())])]
+    };
+    for last in 1..=3 {
+        for (votes, found, words) in [
+            (vote(&[3, 1, 1]), true, ""),
+            (vote(&[2, 1, 1]), false, "says a lower term, or nothing"),
+            (vote(&[9]), false, "says a lower term, or nothing"),
+            ([("state", vec![("theme", vec![3, 1, 1])])], false, "without a vote or hard state"),
+        ] {
+            made(&path, &[("mine", in_postcard(last))], &votes);
+            let (code, out, err) = ended(&["inspect", text(&path)]);
+            assert_eq!(code == 0, found, "{last} {votes:?}: {out}{err}");
+            assert!(err.contains(words), "{err}");
+            std::fs::remove_file(&path).expect("remove");
+        }
+    }
+    // A vote and a row that is damaged, of two.
+    let mut rows = in_postcard(2);
+    rows[0].1.truncate(1);
+    made(&path, &[("mine", rows)], &vote(&[3, 1, 1]));
+    let (code, out, err) = ended(&["verify", text(&path)]);
+    assert_eq!(code, 1, "{out}{err}");
+}
+
+#[test]
+fn one_odd_term_in_many_rows_is_damage_and_no_other_program() {
+    let dir = tempfile::tempdir().expect("directory");
+    for (odd, at) in [(90, 40), (2, 40), (90, 79), (90, 0)] {
+        let mut rows = in_postcard(80);
+        rows[at].1[0] = odd;
+        let path = dir.path().join(format!("{odd}-{at}.redb"));
+        let votes: Texts = vec![("vote", vec![3, 1, 1])];
+        made(&path, &[("mine", rows)], &[("state", votes)]);
+        let (code, out, err) = ended(&["verify", text(&path)]);
+        assert!(code == 1 || code == 3, "{odd} at {at}: {code} {out}{err}");
+        assert!(out.contains("R10"), "{out}");
+    }
+}
+
+#[test]
+fn tables_of_a_projects_usual_names_are_its_log_only_with_a_vote() {
+    let dir = tempfile::tempdir().expect("directory");
+    let rows = || -> Rows { foreign()[1].1.clone() };
+    for (name, meta, found) in
+        [("foreign", ("version", vec![1]), false), ("voted", ("vote", vec![3, 1, 1]), true)]
+    {
+        let path = dir.path().join(format!("{name}.redb"));
+        made(&path, &[("log_entries", rows())], &[("meta", vec![meta])]);
+        let (code, out, err) = ended(&["inspect", text(&path)]);
+        assert_eq!(code == 0, found, "{name}: {out}{err}");
+        assert!(found || err.contains("--redb-logs-table log_entries"), "{err}");
     }
 }
 

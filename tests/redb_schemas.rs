@@ -273,11 +273,14 @@ fn blanks(last: u64) -> Rows {
 }
 
 #[test]
-fn an_encoding_that_describes_nothing_needs_several_rows_and_a_name_proves_nothing() {
+fn an_encoding_that_describes_nothing_needs_a_vote_beside_it_and_a_name_proves_nothing() {
     let dir = tempfile::tempdir().expect("directory");
-    for (rows, found) in [(3, false), (8, true)] {
-        let path = dir.path().join(format!("{rows}.redb"));
-        made(&path, &[("whatever", &blanks(rows))]);
+    for (rows, found) in [(1, true), (3, true), (8, true), (3, false), (8, false)] {
+        let path = dir.path().join(format!("{rows}-{found}.redb"));
+        match found {
+            true => made(&path, &[("whatever", &blanks(rows))]),
+            false => support::redb_made::made(&path, &[("whatever", blanks(rows))], &[]),
+        }
         match opened_as(&path, RedbSchema::default()) {
             Ok(opened) => {
                 assert!(found);

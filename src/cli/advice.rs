@@ -2,11 +2,12 @@
 //! exhaustive, so that none lacks advice.
 
 use std::error::Error as _;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::failure::{Context, Failure, Kind};
-use crate::cli::quote::quoted_path;
+use crate::cli::quote::{quoted, quoted_path};
 use crate::cli::values::time_form_word;
 use crate::migrate::ACCEPTABLE;
 use crate::model::{Code, Fault, Findings, GroupId, IoError, Severity};
@@ -146,7 +147,9 @@ pub fn of_store(error: StoreError, context: &Context) -> Failure {
             failure.seen = at_most_twenty(candidates);
             let hint = match by {
                 Choice::Table => context.again("--redb-logs-table TABLE"),
-                Choice::Files => context.again("--redb-file-pattern '{}.redb'"),
+                Choice::Files(pattern) => {
+                    context.again(&format!("--redb-file-pattern {}", quoted(OsStr::new(&pattern))))
+                }
                 Choice::Path => "give the path of the one you mean".to_owned(),
             };
             failure.hint(hint).docs(Exit::Refused.name())

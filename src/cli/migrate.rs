@@ -11,9 +11,9 @@ use crate::cli::migrate::ends::Ends;
 use crate::cli::quote::{of_group, quoted_path};
 use crate::cli::session::{Answer, Session, source_of, usage};
 use crate::migrate::{self, Doors, Migration, Options, Outcome};
-use crate::model::{Code, Fault, Findings, Severity};
+use crate::model::{Code, Fault, Findings, GroupId, Severity};
 use crate::report::{Exit, Sources, migration};
-use crate::store::redb::origin;
+use crate::store::redb::{Names, family_of, origin, schemas};
 use crate::store::target::Target;
 use crate::store::{Format, OpenOptions, Opened, RedbSchema, SinkOptions, StoreError};
 
@@ -106,13 +106,14 @@ fn answer(
     watch.end();
     match done {
         Ok(outcome) => {
-            let groups = outcome.migration.plan.groups.len();
+            let groups = outcome.migration.plan.groups.iter().map(|one| one.group.clone());
+            let groups: Vec<GroupId> = groups.collect();
             let mut answer =
                 finished(session, arguments, (Sources::One(source), target_path), outcome);
             if arguments.dry_run {
                 answer.next = vec![context.for_real()];
             } else {
-                let done = (&options.sink, groups);
+                let done = (&options.sink, groups.as_slice());
                 answer.next = next(arguments, (path, target_path), done);
             }
             answer
@@ -176,12 +177,20 @@ pub(super) fn target_schema(arguments: &Migrate, of_redb: bool) -> Option<String
 fn next(
     arguments: &Migrate,
     (path, target): (&Path, &Path),
-    done: (&SinkOptions, usize),
+    done: (&SinkOptions, &[GroupId]),
 ) -> Vec<String> {
     let (source, target) = (quoted_path(path), quoted_path(target));
     let (sink, groups) = done;
-    // A file alone does not show that it is one of several.
-    let pattern = sink.redb_files.as_ref().filter(|_| groups < 2).map(|files| files.pattern());
+    // A file alone does not show that it is one of several, nor do names without a number.
+    let shown = |names: &&Names| {
+        let numbered = |group: &GroupId| {
+            let name = names.table(group);
+            name.is_some_and(|name| family_of(Path::new(&name)).as_ref() == Some(*names))
+        };
+        let several = schemas::of_target(sink).file_a_group && groups.len() > 1;
+        !(several && groups.iter().all(numbered))
+    };
+    let pattern = sink.redb_files.as_ref().filter(shown).map(Names::pattern);
     let told = match arguments.to {
         // The target lies where the source did, or where everybody looks.
         Format::Redb if sink.redb == arguments.redb.told() => arguments.redb.clone(),

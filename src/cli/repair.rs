@@ -71,8 +71,8 @@ fn answer(session: &Session, arguments: &Arguments) -> Answer<Repair> {
             answer.text = repaired::text(&from, &to, &repair, &answer.findings, session.out);
             answer.is_plan = arguments.dry_run;
             answer.exit = match repair.wholeness() {
-                Wholeness::Whole => Exit::Ok,
-                Wholeness::Noted => Exit::Warnings,
+                Wholeness::Whole if salvage.left_out().is_empty() => Exit::Ok,
+                Wholeness::Whole | Wholeness::Noted => Exit::Warnings,
                 Wholeness::Holes => Exit::Partial,
             };
             answer.next.push(match arguments.dry_run {

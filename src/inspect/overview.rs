@@ -61,7 +61,7 @@ fn look(
         let state = match store.state(group) {
             Ok(state) => state,
             Err(error) => {
-                findings.add(damage(error)?);
+                add_unless_known(store, damage(error)?, &mut findings);
                 LogState::default()
             }
         };

@@ -2,7 +2,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::migrate::{Ends, Options};
-use crate::store::open::{create_sink, open, target_notes, target_profile, target_room};
+use crate::model::{GroupId, LogState};
+use crate::store::open::{
+    create_sink, open, refuse_group, target_notes, target_profile, target_room,
+};
 use crate::store::target::Target;
 use crate::store::{LogSink, OpenOptions, Profile, RedbSchema, Room, Store, StoreError};
 use crate::vfs::{Clock, Fs};
@@ -18,6 +21,15 @@ pub struct Doors<'d> {
 impl Ends for Doors<'_> {
     fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError> {
         target_profile(options.to, &options.sink, target)
+    }
+
+    fn refuse_group(
+        &self,
+        options: &Options,
+        target: &Path,
+        group: (&GroupId, &LogState),
+    ) -> Result<(), StoreError> {
+        refuse_group(options.to, &options.sink, target, group)
     }
 
     fn room(&self, options: &Options) -> Room {

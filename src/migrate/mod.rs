@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::event::{Observer, Stopped};
 use crate::migrate::copy::Copying;
 use crate::migrate::preflight::Preflight;
-use crate::model::{Code, Findings, GroupId, TimeForm};
+use crate::model::{Code, Findings, GroupId, LogState, TimeForm};
 use crate::store::target::{Sealed, Target};
 use crate::store::{
     Format, LogSink, Opened, Product, Profile, Room, SinkOptions, Snapshots, Store, StoreError,
@@ -104,6 +104,18 @@ pub trait Ends {
     /// # Errors
     /// For a format that is not written.
     fn profile(&self, options: &Options, target: &Path) -> Result<&'static Profile, StoreError>;
+    /// Refuses a group that such a target cannot be given, before anything is created.
+    ///
+    /// # Errors
+    /// `Refused`.
+    fn refuse_group(
+        &self,
+        _options: &Options,
+        _target: &Path,
+        _group: (&GroupId, &LogState),
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// How much room such a target takes.
     fn room(&self, options: &Options) -> Room;
     /// What an operator must know about such a target, one line each.

@@ -101,11 +101,17 @@ impl<'s> Preflight<'s> {
             let outcome = Box::new(preflight.outcome(None, None));
             return Err(Error::Unfit { what, outcome });
         }
+        for (survey, state) in &preflight.groups {
+            let group = (&survey.written_as, &survey.fit.state(state));
+            ends.refuse_group(options, target.path(), group)?;
+        }
         Ok(preflight)
     }
 
     /// Checks the source's container.
     pub(super) fn container(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        // Entries are read once more, and heads by themselves only where something is lost.
+        self.source.forgo_heads();
         let total = self.source.files().iter().map(|file| file.size_bytes).sum();
         let checked = Meter::over(Phase::Verifying, total, observer, |progress| {
             self.source.check(Level::Full, progress)

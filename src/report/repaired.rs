@@ -1,11 +1,13 @@
 //! What `repair` made.
 
-use crate::model::{Findings, IndexRange};
-use crate::repair::{Repair, Wholeness};
+use crate::model::{Findings, GroupId, IndexRange};
+use crate::repair::{GroupRepair, Repair, Wholeness};
 use crate::report::{Paint, findings, words};
 
-/// Holes that are shown.
+/// Holes that are shown, of a group.
 const HOLES_SHOWN: usize = 5;
+/// Groups of which is shown what is missing.
+const GROUPS_SHOWN: usize = 10;
 
 /// The result as text.
 pub fn text(source: &str, out: &str, repair: &Repair, found: &Findings, paint: Paint) -> String {
@@ -37,7 +39,9 @@ pub fn text(source: &str, out: &str, repair: &Repair, found: &Findings, paint: P
         let count = words::count(repair.from_orphans, "entry", "entries");
         line("", &format!("{count} from pages to which nothing led any more"));
     }
-    line("state", state_words(repair));
+    for state in state_lines(repair) {
+        line("state", &state);
+    }
     for missing in missing_words(repair) {
         line("missing", &missing);
     }
@@ -66,8 +70,22 @@ pub fn text(source: &str, out: &str, repair: &Repair, found: &Findings, paint: P
     text
 }
 
-fn state_words(repair: &Repair) -> &'static str {
-    match repair.state.as_str() {
+/// A line of each group that is not as it was, where there are several.
+fn state_lines(repair: &Repair) -> Vec<String> {
+    let odd = |group: &&GroupRepair| group.state != "newest";
+    let mut odd = repair.groups.iter().filter(odd);
+    if repair.groups.len() < 2 || repair.state == "newest" {
+        return vec![state_words(&repair.state).to_owned()];
+    }
+    let shown = |group: &GroupRepair| format!("{}: {}", of_group(group), state_words(&group.state));
+    let mut lines: Vec<String> = odd.by_ref().take(GROUPS_SHOWN).map(shown).collect();
+    let more = odd.count() as u64;
+    lines.extend((more > 0).then(|| format!("and of {}", words::count(more, "group", "groups"))));
+    lines
+}
+
+fn state_words(state: &str) -> &'static str {
+    match state {
         "newest" => "term, vote and other keys of the newest commit",
         "commit-before" => {
             "term, vote and other keys as they were before the damage: a later vote may be missing"
@@ -76,17 +94,40 @@ fn state_words(repair: &Repair) -> &'static str {
     }
 }
 
+fn of_group(group: &GroupRepair) -> String {
+    let id = group.group.as_deref().map_or(GroupId::Unnamed, GroupId::named);
+    format!("group {}", words::group(&id))
+}
+
+/// What is missing, of each group that lacks something, where there are several.
 fn missing_words(repair: &Repair) -> Vec<String> {
+    let lacks = |group: &&GroupRepair| group.holes_total > 0 || group.open_begin || group.open_end;
+    let mut lacking = repair.groups.iter().filter(lacks);
+    let alone = repair.groups.len() < 2;
+    let mut lines = Vec::new();
+    for group in lacking.by_ref().take(GROUPS_SHOWN) {
+        let named = |missing: String| match alone {
+            true => missing,
+            false => format!("{}: {missing}", of_group(group)),
+        };
+        lines.extend(missing_of(group).into_iter().map(named));
+    }
+    let more = lacking.count() as u64;
+    lines.extend((more > 0).then(|| format!("and of {}", words::count(more, "group", "groups"))));
+    lines
+}
+
+fn missing_of(group: &GroupRepair) -> Vec<String> {
     let shown = |hole: &IndexRange| words::run(Some(hole.first()), Some(hole.last()));
-    let mut lines: Vec<String> = repair.holes.iter().take(HOLES_SHOWN).map(shown).collect();
-    let more = repair.holes_total.saturating_sub(lines.len() as u64);
+    let mut lines: Vec<String> = group.holes.iter().take(HOLES_SHOWN).map(shown).collect();
+    let more = group.holes_total.saturating_sub(lines.len() as u64);
     if more > 0 {
         lines.push(format!("and {} more holes", words::grouped(more)));
     }
-    if repair.open_begin {
+    if group.open_begin {
         lines.push("perhaps entries in front of the first".to_owned());
     }
-    if repair.open_end {
+    if group.open_end {
         lines.push("perhaps entries behind the last".to_owned());
     }
     lines

@@ -17,9 +17,11 @@ use std::sync::Arc;
 use crate::model::{Code, Fault, FaultKind, Place, TimeForm};
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
-use crate::store::detect::redb_files::{Readings, readings};
-use crate::store::detect::walk::{Candidate, Found, directory_store, file_candidate, is_leftover};
-use crate::store::{Choice, Format, OpenOptions, StoreError, StoreFile, io_error};
+use crate::store::detect::redb_files::{Readings, pattern_of_one, readings};
+use crate::store::detect::walk::{
+    Candidate, Found, Plain, directory_store, file_candidate, is_leftover,
+};
+use crate::store::{Choice, Format, OpenOptions, RedbSchema, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs, parent_of};
 
 pub(crate) use product::product_by_content;
@@ -243,7 +245,7 @@ fn detect_directory(
         let faults = if options.alone { Vec::new() } else { own_leftovers(fs, path)? };
         return describe(fs, path, candidate, faults, options);
     }
-    let Found { candidates, plain, leftovers, seen, hidden, .. } = Found::below(fs, path)?;
+    let Found { candidates, plain, leftovers, seen, broken, hidden, .. } = Found::below(fs, path)?;
     if let (Some(other), Some(told), false) =
         (candidates.first(), options.format, candidates.iter().any(wanted))
     {
@@ -267,7 +269,7 @@ fn detect_directory(
         (Some(candidate), true) => candidate,
         (Some(last), false) => {
             chosen.push(last);
-            return Err(ambiguous(path, &chosen));
+            return Err(ambiguous(fs, path, (&chosen, &plain), &options.redb)?);
         }
         (None, _) => {
             let beside =
@@ -285,6 +287,7 @@ fn detect_directory(
         for (other, words) in beside {
             faults.push(leftover_fault(&other.path, total_bytes(&other.files), words));
         }
+        faults.extend(broken.iter().map(|(link, words)| leftover_fault(link, 0, words)));
         for (leftover, size_bytes) in leftovers {
             faults.push(leftover_fault(&leftover, size_bytes, leftover_words(&leftover)));
         }
@@ -334,18 +337,28 @@ fn total_bytes(files: &[StoreFile]) -> u64 {
     files.iter().map(|file| file.size_bytes).sum()
 }
 
-fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
+/// That there is more than one store, and what would choose one of them.
+///
+/// # Errors
+/// When a file cannot be read.
+fn ambiguous(
+    fs: &dyn Fs,
+    path: &Path,
+    (candidates, plain): (&[Candidate], &[Plain]),
+    told: &RedbSchema,
+) -> Result<StoreError, StoreError> {
     let parent = candidates.first().and_then(|candidate| candidate.path.parent());
     let one_node = candidates
         .iter()
         .all(|candidate| candidate.is_served() && candidate.path.parent() == parent);
-    let by = match !one_node && may_be_groups(candidates) {
-        true => Choice::Files,
-        false => Choice::Path,
+    let pattern = match one_node {
+        true => None,
+        false => pattern_of_one(fs, candidates, (plain, told))?,
     };
-    let what = match by {
+    let by = pattern.map_or(Choice::Path, Choice::Files);
+    let what = match &by {
         _ if one_node => "two backends in one data directory; name the one that is meant",
-        Choice::Files => {
+        Choice::Files(_) => {
             "more than one Raft log; name the one that is meant, or with --redb-file-pattern the \
              files that are a group each"
         }
@@ -358,17 +371,12 @@ fn ambiguous(path: &Path, candidates: &[Candidate]) -> StoreError {
             false => format!("{place} ({})", candidate.format),
         }
     };
-    StoreError::Ambiguous {
+    Ok(StoreError::Ambiguous {
         path: path.to_owned(),
         what: what.to_owned(),
         candidates: candidates.iter().map(line).collect(),
         by,
-    }
-}
-
-/// Whether all are of redb, whose files could be groups of one store.
-fn may_be_groups(candidates: &[Candidate]) -> bool {
-    candidates.iter().all(|candidate| candidate.format == Format::Redb)
+    })
 }
 
 fn leftover_fault(path: &Path, len_bytes: u64, words: &str) -> Fault {

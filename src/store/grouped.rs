@@ -172,6 +172,10 @@ impl Store for GroupedStore {
         &self.faults
     }
 
+    fn forgo_heads(&self) {
+        self.members.iter().for_each(|member| member.store.forgo_heads());
+    }
+
     fn check(
         &self,
         level: Level,

@@ -130,14 +130,14 @@ pub enum StoreError {
 }
 
 /// By what an operator chooses among readings of the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The path of one.
     Path,
     /// A table of the file.
     Table,
-    /// Which files of the directory belong together.
-    Files,
+    /// Which files of the directory belong together: those of this pattern make one store.
+    Files(String),
 }
 
 impl From<Fault> for StoreError {
@@ -377,6 +377,8 @@ pub trait Store: LogSource + RecordScan {
         level: Level,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Checked, StoreError>;
+    /// Says that nobody will ask for heads, which checking may keep where it meets them.
+    fn forgo_heads(&self) {}
     /// How the file space is used.
     fn space(&self) -> Result<Space, StoreError>;
     /// Bytes of a page, in a format whose page size is its maker's choice.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Dialect, Durability, LogState, Memberships, SharedBytes};
+use crate::model::{Dialect, Durability, GroupId, LogState, Memberships, SharedBytes};
 use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::codec::ValueCodec;
 use crate::store::detect::{Description, Detected, detect, product_by_content};
@@ -19,8 +19,8 @@ use crate::store::raft_wal::{
 };
 use crate::store::redb::schemas;
 use crate::store::redb::{
-    Names, RedbDirectory, RedbDirectorySalvage, RedbDirectorySink, RedbSalvage, RedbSink,
-    RedbStore, note_in_target as redb_note,
+    Beside, Names, RedbDirectory, RedbDirectorySalvage, RedbDirectorySink, RedbSalvage, RedbSink,
+    RedbStore, note_in_target as redb_note, refuse_group as refuse_redb_group,
 };
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
@@ -155,7 +155,7 @@ pub fn open_damaged(
         what,
         way_out: "restore it from a backup, or let the node take its log from a peer".to_owned(),
     };
-    let description = match detect(fs, path, options)? {
+    let mut description = match detect(fs, path, options)? {
         Detected::Store(description) => *description,
         Detected::Archive { .. } => {
             return Err(unsupported("an archive is not repaired".to_owned()));
@@ -173,7 +173,9 @@ pub fn open_damaged(
         }
         Format::Redb if is_redb_directory(&description) => {
             let files = redb_files(fs.as_ref(), clock, &description, options)?;
-            Box::new(RedbDirectorySalvage::open(fs.as_ref(), files, &options.redb)?)
+            let faults = std::mem::take(&mut description.faults);
+            let beside = Beside::new(fs.as_ref(), faults, &options.redb)?;
+            Box::new(RedbDirectorySalvage::open(fs.as_ref(), files, &options.redb, beside)?)
         }
         Format::Redb => {
             let path = &description.store;
@@ -289,7 +291,10 @@ fn open_redb_files(
     options: &OpenOptions,
 ) -> Result<Box<dyn Store>, StoreError> {
     let files = redb_files(fs.as_ref(), clock, description, options)?;
-    let store = RedbDirectory::open(fs.as_ref(), &description.store, files, &options.redb)?;
+    let mut store = RedbDirectory::open(fs.as_ref(), &description.store, files, &options.redb)?;
+    // Whoever reads the directory as one store is told of its other files with it.
+    let beside = std::mem::take(&mut description.faults);
+    store.set_beside(Beside::new(fs.as_ref(), beside, &options.redb)?);
     description.evidence.extend(store.evidence());
     Ok(Box::new(store))
 }
@@ -501,6 +506,25 @@ pub fn target_profile(
 /// What the target will say of the redb file that a log of `state` was read in.
 pub fn note_in_target(format: Format, options: &SinkOptions, state: &LogState) -> SharedBytes {
     redb_note(format, options, state)
+}
+
+/// Refuses a group that a target of `format` cannot be given, before anything is created.
+///
+/// # Errors
+/// `Refused`, as [`LogSink::begin_group`] would be.
+pub fn refuse_group(
+    format: Format,
+    options: &SinkOptions,
+    target: &Path,
+    group: (&GroupId, &LogState),
+) -> Result<(), StoreError> {
+    match format {
+        Format::Redb => {
+            let schema = (schemas::of_target(options), options.redb_files.as_ref());
+            refuse_redb_group(schema, target, group)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How much room a target of `format` takes.

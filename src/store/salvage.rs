@@ -82,6 +82,10 @@ pub trait Salvage {
     fn other_contents(&self) -> Vec<(String, u64)> {
         Vec::new()
     }
+    /// What lies beside the files that are salvaged and is none of them (R117).
+    fn left_out(&self) -> &[Fault] {
+        &[]
+    }
     /// The groups, ascending.
     fn groups(&self) -> Vec<GroupId>;
     /// Everything of a group beside its entries, as far as it could be read.

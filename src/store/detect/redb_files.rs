@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::store::detect::walk::{Candidate, Plain};
-use crate::store::redb::{Names, family_of, group_of, holds_log};
+use crate::store::redb::{Names, RedbDirectory, family_of, group_of, holds_log, is_file_a_group};
 use crate::store::{Format, RedbSchema, StoreError, StoreFile};
 use crate::vfs::Fs;
 
@@ -30,7 +30,7 @@ pub(super) fn readings(
 ) -> Result<Readings, StoreError> {
     let mut readings = match &told.file_pattern {
         Some(pattern) => return Ok(as_told(candidates, plain, &Names::of_pattern(pattern))),
-        None => by_number(candidates, plain),
+        None => by_number(fs, candidates, (plain, told))?,
     };
     if readings.stores.len() > 1 {
         let stores = std::mem::take(&mut readings.stores);
@@ -56,7 +56,11 @@ fn may_hold_log(fs: &dyn Fs, store: &Candidate, told: &RedbSchema) -> Result<boo
 
 type Families = BTreeMap<(PathBuf, String), (Names, Vec<Candidate>)>;
 
-fn by_number(candidates: Vec<Candidate>, plain: &[Plain]) -> Readings {
+fn by_number(
+    fs: &dyn Fs,
+    candidates: Vec<Candidate>,
+    (plain, told): (&[Plain], &RedbSchema),
+) -> Result<Readings, StoreError> {
     let mut readings = Readings { stores: Vec::new(), others: Vec::new() };
     let mut families: Families = BTreeMap::new();
     for candidate in candidates {
@@ -90,9 +94,68 @@ fn by_number(candidates: Vec<Candidate>, plain: &[Plain]) -> Readings {
     let copies: Vec<Candidate> = copies;
     readings.others.extend(copies.into_iter().map(|one| (one, "a copy of one of the log's files")));
     for ((parent, _), (names, files)) in families {
-        readings.stores.push(one_store(&parent, &names, files, plain));
+        match files.len() == 1 || may_be_groups(fs, &files, told)? {
+            true => readings.stores.push(one_store(&parent, &names, files, plain)),
+            false => readings.stores.extend(files),
+        }
     }
-    readings
+    Ok(readings)
+}
+
+/// Whether files hold what a node keeps in several files: by the first that can be read.
+fn may_be_groups(fs: &dyn Fs, files: &[Candidate], told: &RedbSchema) -> Result<bool, StoreError> {
+    for file in files {
+        if let Some(may_be) = is_file_a_group(fs, &file.path, told)? {
+            return Ok(may_be);
+        }
+    }
+    Ok(true)
+}
+
+/// The pattern of files that can be read as one store, where there is one: of all candidates with
+/// the same ending, else of those that differ in a number.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn pattern_of_one(
+    fs: &dyn Fs,
+    candidates: &[Candidate],
+    (plain, told): (&[Plain], &RedbSchema),
+) -> Result<Option<String>, StoreError> {
+    if told.file_pattern.is_some() {
+        return Ok(None);
+    }
+    let ending = candidates.iter().find_map(|one| one.files.first()?.path.extension()?.to_str());
+    let all = ending.map(|ending| format!("{{}}.{ending}"));
+    let families = candidates.iter().filter(|one| one.format == Format::Redb);
+    let families = families.filter(|one| one.files.len() > 1);
+    let families = families.filter_map(|one| Some(family_of(&one.files.first()?.path)?.pattern()));
+    for pattern in all.into_iter().chain(families) {
+        let told = RedbSchema { file_pattern: Some(pattern.clone()), ..told.clone() };
+        let redb = candidates.iter().filter(|one| one.format == Format::Redb);
+        let files = redb.flat_map(|one| one.files.iter().map(as_redb)).collect();
+        let mut stores = as_told(files, plain, &Names::of_pattern(&pattern)).stores;
+        let (Some(store), true) = (stores.pop(), stores.is_empty()) else { continue };
+        let mut may_be = true;
+        for file in store.files.iter().filter(|file| file.size_bytes > 0) {
+            may_be = may_be && is_file_a_group(fs, &file.path, &told)?.unwrap_or(true);
+        }
+        let files = store.files.into_iter().map(|file| (file, None)).collect();
+        if may_be && RedbDirectory::open(fs, &store.path, files, &told).is_ok() {
+            return Ok(Some(pattern));
+        }
+    }
+    Ok(None)
+}
+
+fn as_redb(file: &StoreFile) -> Candidate {
+    Candidate {
+        path: file.path.clone(),
+        format: Format::Redb,
+        evidence: Vec::new(),
+        files: vec![file.clone()],
+        unreadable: None,
+    }
 }
 
 fn is_pattern_of_copies(pattern: &str, all: &[String]) -> bool {

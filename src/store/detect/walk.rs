@@ -1,5 +1,7 @@
 //! Looking for stores below a directory: by content, not too deep, not too long.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::store::detect::content::{Content, content};
@@ -15,6 +17,10 @@ const NAMES_MAX: usize = 20_000;
 const SEGMENTS_LOOKED_AT: usize = 8;
 /// Things that are remembered for a list of what is there.
 const SEEN_MAX: usize = 20;
+/// What Linux says of links that lead in a circle.
+const ELOOP: i32 = 40;
+/// What a link to a name that does not exist is.
+const NOWHERE: &str = "a link that leads nowhere";
 
 /// A store that was found.
 #[derive(Clone, Debug)]
@@ -51,8 +57,11 @@ pub(super) struct Found {
     pub(super) leftovers: Vec<(PathBuf, u64)>,
     /// What else is there, one line each.
     pub(super) seen: Vec<String>,
+    /// Links that lead nowhere, and why.
+    pub(super) broken: Vec<(PathBuf, &'static str)>,
     /// The first thing that could not be looked at.
     pub(super) hidden: Option<StoreError>,
+    links: Vec<PathBuf>,
     names: usize,
 }
 
@@ -88,6 +97,7 @@ impl Found {
             }
             level = next;
         }
+        found.follow_links(fs);
         found.candidates.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
@@ -140,8 +150,39 @@ impl Found {
                 Ok(found) => self.file(path, metadata.size_bytes, found),
                 Err(error) => self.hide(error),
             },
-            FileKind::Link => self.note(format!("{}: a link, not followed", path.display())),
+            FileKind::Link => self.links.push(path),
             FileKind::Other => self.note(format!("{}: no regular file", path.display())),
+        }
+    }
+
+    /// Follows links to files, unless what they lead to is found by its own name or by another
+    /// link: a server follows them too.
+    fn follow_links(&mut self, fs: &dyn Fs) {
+        let links = std::mem::take(&mut self.links);
+        let mut known: BTreeSet<PathBuf> = match links.is_empty() {
+            true => BTreeSet::new(),
+            false => self.candidates.iter().filter_map(|c| fs.canonicalize(&c.path).ok()).collect(),
+        };
+        for path in links {
+            let leads_to = fs.metadata(&path).and_then(|to| Ok((to, fs.canonicalize(&path)?)));
+            match leads_to {
+                Ok((to, place)) if to.kind == FileKind::File => {
+                    if !known.insert(place.clone()) {
+                        self.note(format!("{}: a link to {}", path.display(), place.display()));
+                        continue;
+                    }
+                    match content(fs, &path) {
+                        Ok(found) => self.file(path, to.size_bytes, found),
+                        Err(error) => self.hide(error),
+                    }
+                }
+                Ok(_) => self.note(format!("{}: a link to no file, not followed", path.display())),
+                Err(error) if leads_nowhere(&error) => {
+                    self.note(format!("{}: {NOWHERE}", path.display()));
+                    self.broken.push((path, NOWHERE));
+                }
+                Err(error) => self.hide(io_error("follow", &path)(error)),
+            }
         }
     }
 
@@ -156,6 +197,11 @@ impl Found {
             }
         }
     }
+}
+
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(ELOOP)
 }
 
 /// The candidate that a single file is, if it is one.

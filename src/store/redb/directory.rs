@@ -8,12 +8,12 @@ use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState, Place,
 use crate::store::redb::layout::Names;
 use crate::store::redb::noted::Noted;
 use crate::store::redb::schemas;
-use crate::store::redb::source::{Like, RedbStore};
+use crate::store::redb::source::{Like, RedbStore, group_words, tables_without_log};
 use crate::store::{
     Checked, Choice, Entries, Format, HeadRuns, Heads, Level, LogSource, Profile, Record,
     RecordScan, RedbSchema, Space, Store, StoreError, StoreFile,
 };
-use crate::vfs::{Fs, Held};
+use crate::vfs::{FileKind, Fs, Held};
 
 /// Names of files that differ in a number alone: what stands before and behind it.
 pub fn family_of(path: &Path) -> Option<Names> {
@@ -46,8 +46,37 @@ pub struct RedbDirectory {
     profile: &'static Profile,
     files: Vec<StoreFile>,
     faults: Vec<Fault>,
+    beside: Beside,
     /// Keep writers out of all files while this store is read.
     _locks: Vec<Option<Box<dyn Held>>>,
+}
+
+/// What lies beside the files of the groups in their directory.
+#[derive(Default)]
+pub struct Beside {
+    /// Each of it (R117).
+    pub faults: Vec<Fault>,
+    /// The tables of other programs' databases among it, and their rows.
+    pub tables: Vec<(String, u64)>,
+}
+
+impl Beside {
+    /// Looks into the files that were named.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn new(fs: &dyn Fs, faults: Vec<Fault>, told: &RedbSchema) -> Result<Beside, StoreError> {
+        let mut tables = Vec::new();
+        for path in faults.iter().filter_map(|fault| Some(&*fault.place.as_ref()?.file)) {
+            let is_file = fs.metadata(path).is_ok_and(|found| found.kind == FileKind::File);
+            if is_file {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                let named = |(table, rows)| (format!("{file}/{table}"), rows);
+                tables.extend(tables_without_log(fs, path, told)?.into_iter().map(named));
+            }
+        }
+        Ok(Beside { faults, tables })
+    }
 }
 
 /// The file of one group.
@@ -87,17 +116,30 @@ impl RedbDirectory {
         let mut schemas: Vec<&'static Profile> = members.iter().filter_map(profile_of).collect();
         schemas.dedup_by_key(|profile| profile.schema);
         let [profile] = schemas.as_slice() else {
+            let stores = members.iter().filter_map(Member::store);
+            let line = |store: &RedbStore| {
+                let paths = store.files().iter().map(|file| file.path.display().to_string());
+                let path = paths.collect::<String>();
+                format!("{path} (schema {})", store.profile().schema)
+            };
             return Err(StoreError::Ambiguous {
                 path: dir.to_owned(),
                 what: "redb files of different schemas; name the one that is meant".to_owned(),
-                candidates: files.iter().map(|file| file.path.display().to_string()).collect(),
+                candidates: stores.map(line).collect(),
                 by: Choice::Path,
             });
         };
         let schema = schemas::named(profile.schema).unwrap_or_else(schemas::default);
         let profile = schemas::profile_of_files(schema);
         let faults = members.iter().flat_map(faults_of).collect();
-        Ok(RedbDirectory { members, profile, files, faults, _locks: locks })
+        let beside = Beside::default();
+        Ok(RedbDirectory { members, profile, files, faults, beside, _locks: locks })
+    }
+
+    /// Says what else lies in the directory.
+    pub fn set_beside(&mut self, beside: Beside) {
+        self.faults.extend(beside.faults.iter().cloned());
+        self.beside = beside;
     }
 
     /// Why this is a Raft log, one line each.
@@ -116,7 +158,7 @@ impl RedbDirectory {
         found.map(|member| &member.file).ok_or_else(|| StoreError::NotFound {
             path: self.files.first().map(|file| file.path.clone()).unwrap_or_default(),
             reason: "no file of such a group".to_owned(),
-            seen: self.members.iter().map(|one| format!("group {:?}", one.group.name())).collect(),
+            seen: self.members.iter().map(|one| group_words(&one.group)).collect(),
         })
     }
 }
@@ -201,7 +243,7 @@ impl Opening<'_> {
             groups => Err(StoreError::Ambiguous {
                 path: file.path.clone(),
                 what: "this file holds other groups than its name says; name it alone".to_owned(),
-                candidates: groups.iter().map(|one| format!("group {:?}", one.name())).collect(),
+                candidates: groups.iter().map(group_words).collect(),
                 by: Choice::Path,
             }),
         }
@@ -324,6 +366,10 @@ impl Store for RedbDirectory {
         &self.faults
     }
 
+    fn forgo_heads(&self) {
+        self.members.iter().filter_map(Member::store).for_each(RedbStore::forgo_heads);
+    }
+
     fn check(
         &self,
         level: Level,
@@ -348,6 +394,7 @@ impl Store for RedbDirectory {
             }
         }
         all.faults.extend(self.files.iter().filter(|file| file.size_bytes == 0).map(no_byte));
+        all.faults.extend(self.beside.faults.iter().cloned());
         Ok(all)
     }
 
@@ -365,7 +412,8 @@ impl Store for RedbDirectory {
             let others = member.store().map(Store::other_contents).unwrap_or_default().into_iter();
             others.map(move |(table, rows)| (format!("{group}/{table}"), rows)).collect::<Vec<_>>()
         };
-        self.members.iter().flat_map(named).collect()
+        let inside = self.members.iter().flat_map(named);
+        inside.chain(self.beside.tables.iter().cloned()).collect()
     }
 }
 

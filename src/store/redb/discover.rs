@@ -14,7 +14,8 @@ use crate::model::{GroupId, StableMap, Term};
 use crate::store::codec::ValueCodec;
 use crate::store::redb::discover::names::{around_a_group, common};
 use crate::store::redb::discover::proof::{
-    Found, conf_tables, found, index_key, logs_of, proves, sample, vouches,
+    Found, Lack, Witness, conf_tables, found, index_key, is_named_as_a_log, is_named_as_of_raft,
+    logs_of, proves, sample, vouches,
 };
 use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names, ValueForm};
 use crate::store::redb::pages::Pages;
@@ -62,7 +63,7 @@ fn as_told(
     let base = told.schema.as_deref().and_then(schemas::named);
     let codec = match (told.codec, base, logs_told.as_ref().and_then(named)) {
         (None, None, Some(logs)) => match found(pages, &logs, tables)? {
-            Some(Found::Log(codec) | Found::Perhaps(codec)) => Some(codec),
+            Some(Found::Log(codec) | Found::Perhaps(codec, _)) => Some(codec),
             None => None,
         },
         (told, ..) => told,
@@ -169,7 +170,7 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
 #[derive(Default)]
 struct Candidates {
     logs: Vec<(Table, ValueCodec)>,
-    perhaps: Vec<(Table, ValueCodec)>,
+    perhaps: Vec<(Table, ValueCodec, Lack)>,
 }
 
 fn candidates(
@@ -181,7 +182,9 @@ fn candidates(
     for table in unclaimed {
         match found(pages, table, tables)? {
             Some(Found::Log(codec)) => candidates.logs.push(((*table).clone(), codec)),
-            Some(Found::Perhaps(codec)) => candidates.perhaps.push(((*table).clone(), codec)),
+            Some(Found::Perhaps(codec, lack)) => {
+                candidates.perhaps.push(((*table).clone(), codec, lack));
+            }
             None => {}
         }
     }
@@ -239,13 +242,18 @@ fn line(table: &Table, codec: ValueCodec) -> String {
     format!("{}, decodes as {}", table.words(), codec.as_str())
 }
 
-fn tried(perhaps: &[(Table, ValueCodec)]) -> Vec<String> {
+fn tried(perhaps: &[(Table, ValueCodec, Lack)]) -> Vec<String> {
     let codecs = ValueCodec::ALL.iter().filter(|codec| **codec != ValueCodec::Raw);
     let names: Vec<&str> = codecs.map(|codec| codec.as_str()).collect();
-    let weak = perhaps.iter().map(|(table, codec)| {
+    let weak = perhaps.iter().map(|(table, codec, lack)| {
+        let why = match lack {
+            Lack::Witness => "that proves too little without a vote or hard state beside it",
+            Lack::Agreement => {
+                "what is called like its vote or hard state says a lower term, or nothing"
+            }
+        };
         format!(
-            "{}; that proves too little without a vote or hard state beside it; if it is the log: \
-             --redb-logs-table {} --redb-codec {}",
+            "{}; {why}; if it is the log: --redb-logs-table {} --redb-codec {}",
             line(table, *codec),
             table.name.escape_debug(),
             codec.as_str()
@@ -286,7 +294,9 @@ fn known(pages: &Pages, assigned: &Assigned) -> Result<Claim, StoreError> {
     let mut rows_seen = false;
     for (group, logs) in assigned.logs() {
         let proof = sample(pages, logs)?;
-        if proof.of_known(logs.codec, has_vote(pages, assigned, group)?) {
+        let named = is_named_as_a_log(&logs.table.name)
+            || records_beside(assigned, group).any(|(_, table)| is_named_as_of_raft(&table.name));
+        if proof.of_known(logs.codec, (has_vote(pages, assigned, group)?, named)) {
             return Ok(Claim::Proven);
         }
         rows_seen |= proof.tried > 0;
@@ -304,12 +314,22 @@ fn known(pages: &Pages, assigned: &Assigned) -> Result<Claim, StoreError> {
     Ok(if rows_seen { Claim::None } else { Claim::Empty })
 }
 
+/// The tables of records beside the log of a group, those that hold the records of all among them.
+fn records_beside<'a>(
+    assigned: &'a Assigned,
+    group: &GroupId,
+) -> impl Iterator<Item = &'a (ConfTables, Table)> {
+    let of = |group| assigned.groups.get(group).into_iter().flat_map(|tables| &tables.confs);
+    let is_named = *group != GroupId::Unnamed;
+    let shared = of(&GroupId::Unnamed).filter(move |(conf, _)| is_named && conf.key.names_groups());
+    of(group).chain(shared)
+}
+
 /// Whether a vote or hard state stands beside the log of a group, in the encoding of its entries.
 fn has_vote(pages: &Pages, assigned: &Assigned, group: &GroupId) -> Result<bool, StoreError> {
     let codec = assigned.schema.codec;
-    let tables = assigned.groups.get(group);
-    for (conf, table) in tables.iter().flat_map(|tables| &tables.confs) {
-        if vouches(pages, (conf, table), (codec, Term(0)))? {
+    for (conf, table) in records_beside(assigned, group) {
+        if vouches(pages, (conf, table), (codec, Term(0)))? == Witness::Agrees {
             return Ok(true);
         }
     }

@@ -26,13 +26,13 @@ mod survey;
 mod tables;
 mod tree;
 
-pub use directory::{RedbDirectory, family_of, group_of};
+pub use directory::{Beside, RedbDirectory, family_of, group_of};
 pub use format::recognise;
 pub use layout::Names;
 pub use origin::{RedbOrigin, note_in_target, origin};
 pub use salvage::{RedbDirectorySalvage, RedbSalvage};
-pub use sink::{RedbDirectorySink, RedbSink};
-pub use source::{RedbStore, holds_log};
+pub use sink::{RedbDirectorySink, RedbSink, refuse_group};
+pub use source::{RedbStore, holds_log, is_file_a_group};
 
 #[cfg(test)]
 mod tests;

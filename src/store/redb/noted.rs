@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::SharedBytes;
 use crate::store::RedbFormat;
-use crate::store::redb::layout::{ConfTables, Layout, LogTables, Names};
+use crate::store::redb::layout::{ConfTables, KeyForm, Layout, LogTables, Names};
+use crate::store::redb::schema::GroupTables;
 use crate::store::redb::schemas::Schema;
 
 /// What the schema's name does not say already. In JSON; empty where it says everything.
@@ -25,6 +26,9 @@ pub struct Noted {
     /// Names of the files, where each group has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     files: Option<Names>,
+    /// Patterns of those tables of the layout that the group has not; empty too where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    absent: Vec<String>,
 }
 
 impl Noted {
@@ -33,7 +37,7 @@ impl Noted {
         let own = schema.known && *layout == schema.layout;
         let layout = (!own).then(|| layout.clone());
         let (logs, confs) = layout.map(|layout| (layout.logs, layout.confs)).unzip();
-        Noted { logs, confs, redb_format: None, files: None }.in_format(schema, format)
+        Noted { logs, confs, ..Noted::default() }.in_format(schema, format)
     }
 
     /// The same in another file format.
@@ -45,6 +49,28 @@ impl Noted {
     /// The same as one of the files of a directory, or of none.
     pub fn in_files(self, files: Option<Names>) -> Noted {
         Noted { files, ..self }
+    }
+
+    /// The same of a group with these tables.
+    pub fn of_group(self, tables: &GroupTables, layout: &Layout) -> Noted {
+        let logs = Some(&layout.logs.names).filter(|_| tables.logs.is_none());
+        let is_there = |conf: &ConfTables| {
+            // What has a row a group, or only one at all, is there with its row.
+            conf.key == KeyForm::Unit
+                || conf.key.names_groups()
+                || tables.confs.iter().any(|(own, _)| own.names == conf.names)
+        };
+        let confs = layout.confs.iter().filter(|conf| !is_there(conf)).map(|conf| &conf.names);
+        let absent = match tables.logs.is_none() && tables.confs.is_empty() {
+            true => Vec::new(),
+            false => logs.into_iter().chain(confs).map(Names::pattern).collect(),
+        };
+        Noted { absent, ..self }
+    }
+
+    /// Whether the group has no table of these names.
+    pub fn lacks(&self, names: &Names) -> bool {
+        !self.absent.is_empty() && self.absent.contains(&names.pattern())
     }
 
     /// Reads a note; one of another format says nothing.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::bytes::{u16_at, u64_at, u128_at};
 use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogIndex, LogState, SharedBytes};
 use crate::store::codec::ValueCodec;
+use crate::store::redb::commit::refuse_version;
 use crate::store::redb::discover::discover;
 use crate::store::redb::entries::{EntryWalk, LOG_PAGE, missing_of};
 use crate::store::redb::format::{
@@ -78,7 +79,8 @@ impl RedbSalvage {
     /// Opens the file at `path`, which the caller has locked, and looks for everything in it.
     ///
     /// # Errors
-    /// `Fault` when no commit and no table is left, `NotFound` and `Ambiguous` as for a sound file.
+    /// `Fault` when no commit and no table is left, `NotFound`, `Ambiguous` and `Unsupported` as
+    /// for a sound file.
     pub fn open(
         fs: &dyn Fs,
         path: &Path,
@@ -92,6 +94,9 @@ impl RedbSalvage {
         let header = bytes.get(..read).and_then(Header::read);
         let geometry = header.map(|header| header.geometry).unwrap_or_default();
         let pages = Pages::new(file, Arc::from(path), size_bytes, geometry);
+        if let Some(header) = &header {
+            refuse_version(header, &pages)?;
+        }
         let commits = header.map_or_else(Vec::new, |header| commits(&header));
         let Some(newest) = commits.first() else { return Err(no_commit(&pages).into()) };
         let (assigned, faults) = found(&pages, &commits, told)?;

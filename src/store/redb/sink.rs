@@ -9,22 +9,21 @@
 mod backend;
 mod classes;
 mod directory;
+mod places;
 mod writer;
 
 pub use directory::RedbDirectorySink;
+pub use places::refuse_group;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{
-    ByteOrder, Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes,
-};
-use crate::store::codec::{ValueCodec, stable_to_store};
+use crate::model::{Code, Entry, Fault, GroupId, IoError, LogIndex, LogState, SharedBytes};
 use crate::store::redb::format::{HEADER_BYTES, Header};
 use crate::store::redb::layout::{KeyForm, Layout, LogTables, ValueForm};
-use crate::store::redb::noted::Noted;
 use crate::store::redb::schemas::Schema;
 use crate::store::redb::sink::backend::Shared;
+use crate::store::redb::sink::places::Places;
 use crate::store::redb::sink::writer::{Writer, writer};
 use crate::store::target::{Sealed, Target};
 use crate::store::{LogSink, Profile, RedbFormat, StoreError, io_error};
@@ -61,6 +60,8 @@ pub struct GroupPiece {
     pub within: u64,
     /// What stands beside the log, unless an earlier piece wrote it.
     pub confs: Vec<ConfPiece>,
+    /// Whether the log table is there without a row, too.
+    pub is_there: bool,
     /// Index of each entry and the end of its value in the piece's bytes.
     pub rows: Vec<(u64, usize)>,
 }
@@ -143,7 +144,7 @@ impl RedbSink {
         };
         written.map_err(|error| self.failed(error))?;
         if let Some((group, layout)) = self.group.take() {
-            let begun = self.begin(&group, &layout, Vec::new());
+            let begun = self.begin(&group, &layout, (Vec::new(), false));
             self.group = Some((group, layout));
             begun?;
         }
@@ -175,100 +176,22 @@ impl RedbSink {
         &mut self,
         group: &GroupId,
         layout: &Layout,
-        confs: Vec<ConfPiece>,
+        (confs, is_there): (Vec<ConfPiece>, bool),
     ) -> Result<(), StoreError> {
-        let LogTables { names, key, value } = &layout.logs;
-        let within = match key {
-            KeyForm::Pair => group.name().and_then(|name| name.parse().ok()),
-            _ => Some(0),
-        };
-        let name = match key {
-            KeyForm::Pair => names.table(&GroupId::Unnamed),
-            _ => names.table(group),
-        };
-        let (Some(logs), Some(within)) = (name, within) else {
-            return Err(self.unfit(group));
-        };
+        let (logs, within) = self.places().logs(group, layout)?;
+        let LogTables { key, value, .. } = &layout.logs;
         self.piece.rows += confs.iter().map(|conf| conf.rows.len()).sum::<usize>() + 1;
         let (key, value, rows) = (*key, *value, Vec::new());
-        self.piece.groups.push(GroupPiece { logs, key, value, within, confs, rows });
+        self.piece.groups.push(GroupPiece { logs, key, value, within, confs, is_there, rows });
         Ok(())
     }
 
-    /// Where the parts of a group lie: as its note says, when it was read in this schema.
-    fn layout(&self, group: &GroupId, state: &LogState) -> Result<Layout, StoreError> {
-        let own = state.schema.as_deref() == Some(self.schema.name());
-        if !own && !self.schema.takes_any {
-            return Err(self.foreign(group, state.schema.as_deref()));
-        }
-        let noted = if own { Noted::read(&state.note).layout() } else { None };
-        Ok(noted.unwrap_or_else(|| self.schema.layout.clone()))
-    }
-
-    /// The rows of the conf tables of a group.
-    fn confs(
-        &self,
-        group: &GroupId,
-        layout: &Layout,
-        state: &LogState,
-    ) -> Result<Vec<ConfPiece>, StoreError> {
-        let mut stable = match self.schema.codec {
-            ValueCodec::RaftLog => stable_to_store(&state.stable, &state.hard, ByteOrder::Big),
-            _ => {
-                let rows = state.stable.iter();
-                rows.map(|(key, value)| (key.clone(), value.bytes.clone())).collect()
-            }
-        };
-        let mut pieces = Vec::new();
-        for conf in layout.confs.iter() {
-            let (of, within) = match conf.key.names_groups() {
-                false => (group, 0),
-                true => match group.name().and_then(|name| name.parse().ok()) {
-                    Some(number) => (&GroupId::Unnamed, number),
-                    None => return Err(self.unfit(group)),
-                },
-            };
-            let Some(name) = conf.names.table(of) else { continue };
-            let (mut rows, mut rest) = (Vec::new(), Vec::new());
-            for (key, value) in stable {
-                match conf.row_key(&key) {
-                    Some(row) => rows.push((row.to_vec(), value)),
-                    None => rest.push((key, value)),
-                }
-            }
-            stable = rest;
-            if conf.key != KeyForm::Unit || !rows.is_empty() {
-                pieces.push(ConfPiece { name, key: conf.key, value: conf.value, within, rows });
-            }
-        }
-        Ok(pieces)
-    }
-
-    fn unfit(&self, group: &GroupId) -> StoreError {
-        let what = match group.name() {
-            Some(name) => format!("no table of this schema is of group {}", name.escape_debug()),
-            None => "no table of this schema is of an unnamed group".to_owned(),
-        };
-        self.not_so(what, "choose one group, or another schema")
-    }
-
-    fn foreign(&self, group: &GroupId, from: Option<&str>) -> StoreError {
-        let whose = group.name().map_or("the log".to_owned(), |n| n.escape_debug().to_string());
-        let from = from.map_or("none".to_owned(), |from| from.escape_debug().to_string());
-        let what = format!(
-            "{whose} is of schema {from}, and {} only takes logs that were read in it",
-            self.schema.name()
-        );
-        self.not_so(what, "write it in the default schema: --to-redb-schema raft-boltdb")
-    }
-
-    fn not_so(&self, what: String, way_out: &str) -> StoreError {
-        let path = self.target.path().to_owned();
-        StoreError::Refused { path, what, way_out: way_out.to_owned() }
+    fn places(&self) -> Places<'_> {
+        Places { schema: self.schema, path: self.target.path() }
     }
 
     fn refused(&self, what: String) -> StoreError {
-        self.not_so(what, "hand over groups and entries in ascending order")
+        self.places().not_so(what, "hand over groups and entries in ascending order")
     }
 
     /// Writes what waits, closes the database and syncs its file, whose size it returns.
@@ -306,9 +229,10 @@ impl LogSink for RedbSink {
         if self.group.as_ref().is_some_and(|(before, _)| before >= group) {
             return Err(self.refused("groups do not ascend".to_owned()));
         }
-        let layout = self.layout(group, state)?;
-        let confs = self.confs(group, &layout, state)?;
-        self.begin(group, &layout, confs)?;
+        let layout = self.places().layout(group, state)?;
+        let confs = self.places().confs(group, &layout, state)?;
+        let is_there = !self.places().lacks(&layout.logs.names, state);
+        self.begin(group, &layout, (confs, is_there))?;
         self.group = Some((group.clone(), layout));
         self.last = None;
         if self.piece.rows >= PIECE_ROWS {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState, SharedBytes};
+use crate::model::{Code, Fault, FaultKind, GroupId, IndexRange, LogState};
 use crate::store::redb::commit::{Chosen, choose, first_damage, refuse_version};
 use crate::store::redb::discover::discover;
 use crate::store::redb::entries::{EntryWalk, HeadWalk, LOG_PAGE, bounds, indexes};
@@ -34,12 +35,14 @@ pub struct RedbStore {
     assigned: Assigned,
     roles: Roles,
     /// Where everything lies, where its schema does not say it already.
-    note: SharedBytes,
+    note: Noted,
     faults: Vec<Fault>,
     evidence: Vec<String>,
     files: [StoreFile; 1],
     /// The entries of logs that were verified whole.
     runs: OnceLock<Known>,
+    /// Whether nobody will ask for them.
+    heads_forgone: AtomicBool,
     /// Keeps writers out while this store is read.
     _lock: Option<Box<dyn Held>>,
 }
@@ -148,7 +151,7 @@ impl RedbStore {
             faults.extend(stable::read(&pages, &tables.confs, group, assigned.schema.codec)?.1);
         }
         let format = RedbFormat::of_number(commit.version).unwrap_or_default();
-        let note = Noted::new(assigned.schema, &assigned.layout, format).in_files(files).write();
+        let note = Noted::new(assigned.schema, &assigned.layout, format).in_files(files);
         let roles = assigned.roles();
         let files =
             [StoreFile { path: pages.path().to_path_buf(), size_bytes: pages.size_bytes() }];
@@ -163,6 +166,7 @@ impl RedbStore {
             evidence,
             files,
             runs: OnceLock::new(),
+            heads_forgone: AtomicBool::new(false),
             _lock: None,
         })
     }
@@ -213,6 +217,45 @@ pub fn holds_log(fs: &dyn Fs, path: &Path, told: &RedbSchema) -> Result<bool, St
     }
 }
 
+/// Whether the redb file at `path` holds what a node keeps in a file for each group; `None` where
+/// nobody can say.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn is_file_a_group(
+    fs: &dyn Fs,
+    path: &Path,
+    told: &RedbSchema,
+) -> Result<Option<bool>, StoreError> {
+    match RedbStore::open(fs, path, told, None) {
+        Ok(store) if store.holds_something() => Ok(Some(store.assigned.schema.file_a_group)),
+        Err(error @ StoreError::Io(_)) => Err(error),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+/// The tables of a redb file without a Raft log, and their rows; none where it has one, is damaged,
+/// or is another file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn tables_without_log(
+    fs: &dyn Fs,
+    path: &Path,
+    told: &RedbSchema,
+) -> Result<Vec<(String, u64)>, StoreError> {
+    let mut all = Vec::new();
+    let found = RedbStore::of_file(fs, path, |pages, tables| {
+        all.extend(tables.iter().map(|table| (table.name.clone(), table.definition.rows)));
+        Ok((discover(pages, tables, told)?, None))
+    });
+    match found {
+        Err(StoreError::NotFound { .. }) => Ok(all),
+        Err(error @ StoreError::Io(_)) => Err(error),
+        Ok(_) | Err(_) => Ok(Vec::new()),
+    }
+}
+
 /// How a redb file is laid out.
 #[derive(Clone)]
 pub struct Like {
@@ -230,7 +273,8 @@ trait Finding: FnOnce(&Pages, &[Table]) -> Result<(Assigned, Option<Names>), Sto
 
 impl<F: FnOnce(&Pages, &[Table]) -> Result<(Assigned, Option<Names>), StoreError>> Finding for F {}
 
-fn group_words(group: &GroupId) -> String {
+/// A group in a sentence.
+pub fn group_words(group: &GroupId) -> String {
     match group.name() {
         Some(name) => format!("group {}", name.escape_debug()),
         None => "the unnamed group".to_owned(),
@@ -327,7 +371,7 @@ impl LogSource for RedbStore {
             stable,
             bounds: bounds(&self.pages, tables.logs.as_ref())?,
             schema: Some(schema.name().to_owned()),
-            note: self.note.clone(),
+            note: self.note.clone().of_group(tables, &self.assigned.layout).write(),
             ..LogState::default()
         };
         stable::interpret(&mut state, schema.codec, &self.assigned.layout.confs);
@@ -372,13 +416,18 @@ impl Store for RedbStore {
         &self.faults
     }
 
+    fn forgo_heads(&self) {
+        self.heads_forgone.store(true, Ordering::Relaxed);
+    }
+
     fn check(
         &self,
         level: Level,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Checked, StoreError> {
         let mut checked = Checked { faults: self.faults.clone(), ..Checked::default() };
-        let mut runs = (level == Level::Full).then(|| Runs::new(&self.assigned));
+        let keeps = level == Level::Full && !self.heads_forgone.load(Ordering::Relaxed);
+        let mut runs = keeps.then(|| Runs::new(&self.assigned));
         let commit = (&self.commit, &self.roles);
         let Some(found) = survey(&self.pages, commit, (level, runs.as_mut()), progress)? else {
             return Ok(checked);

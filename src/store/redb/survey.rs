@@ -52,8 +52,22 @@ pub fn survey(
     (level, runs): (Level, Option<&mut Runs<'_>>),
     progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Survey>, StoreError> {
+    survey_naming(FAULTS_MAX, pages, (commit, roles), (level, runs), progress)
+}
+
+/// As [`survey`], with so many damaged pages at most that are named one by one.
+///
+/// # Errors
+/// As [`survey`].
+pub fn survey_naming(
+    faults_max: usize,
+    pages: &Pages,
+    (commit, roles): (&Slot, &Roles),
+    (level, runs): (Level, Option<&mut Runs<'_>>),
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Survey>, StoreError> {
     let (seen, found) = (Seen::default(), Survey::default());
-    let mut surveyor = Surveyor { pages, roles, level, runs, seen, found, progress };
+    let mut surveyor = Surveyor { pages, roles, level, runs, faults_max, seen, found, progress };
     let done = surveyor.run(commit)?;
     Ok(done.is_continue().then_some(surveyor.found))
 }
@@ -63,6 +77,7 @@ struct Surveyor<'a, 'r> {
     roles: &'a Roles,
     level: Level,
     runs: Option<&'a mut Runs<'r>>,
+    faults_max: usize,
     seen: Seen,
     found: Survey,
     progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
@@ -138,7 +153,7 @@ impl Surveyor<'_, '_> {
             None => "a page of another table",
         };
         let faults_before = self.found.faults.len();
-        let unread_before = self.found.unread;
+        let (unread_before, unnamed_before) = (self.found.unread, self.found.unnamed_damage);
         if let Some(runs) = self.runs.as_mut().filter(|_| !own) {
             runs.begin(&table.name);
         }
@@ -152,6 +167,7 @@ impl Surveyor<'_, '_> {
         let expected = table.definition.rows;
         let mut faults = self.found.faults.split_off(faults_before);
         let all_read = self.found.unread == unread_before;
+        let all_read = all_read && self.found.unnamed_damage == unnamed_before;
         if faults.is_empty() && all_read && rows != expected {
             let kind = FaultKind::Count { what: "rows of a table", expected, found: rows };
             let root = table.root().map(|root| self.pages.page_place(root.page));
@@ -204,8 +220,8 @@ impl Surveyor<'_, '_> {
                 (*page, *offset, 0)
             }
             Visit::Damaged(damaged) => {
-                self.found.damaged = true;
-                if self.found.faults.len() < FAULTS_MAX {
+                self.damaged();
+                if self.found.faults.len() < self.faults_max {
                     self.found.faults.push((*damaged.fault).clone());
                 } else {
                     self.found.unnamed_damage += 1;
@@ -214,7 +230,7 @@ impl Surveyor<'_, '_> {
             }
         };
         if !self.seen.mark(offset, page) {
-            self.found.damaged = true;
+            self.damaged();
             self.found.faults.push(reached_twice(self.pages, page));
             if let Visit::Branch(_) = visit {
                 walk.skip_below();
@@ -224,6 +240,14 @@ impl Surveyor<'_, '_> {
         self.count(page, used);
         // Once per page is often enough for a bar, and cheap beside reading the page.
         (self.progress)(self.found.used_bytes)
+    }
+
+    /// Takes note of damage, be it counted or not: what was met of a damaged log is not all of it.
+    fn damaged(&mut self) {
+        self.found.damaged = true;
+        if let Some(runs) = &mut self.runs {
+            runs.forget();
+        }
     }
 
     fn count(&mut self, page: PageNumber, used: u64) {

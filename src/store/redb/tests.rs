@@ -271,6 +271,12 @@ fn heads_that_verifying_met_are_told_without_a_second_reading_unless_something_i
         assert_eq!((&before.0, before.1), (&after.0, after.1));
         assert_eq!((before.2, after.2), (61, 2), "a run of each term");
     }
+    // Nor are they decoded where nobody asks for them.
+    let forgone = opened(&fs, &SimClock::default(), Path::new(TARGET)).expect("opened").store;
+    forgone.forgo_heads();
+    forgone.check(Level::Full, &mut |_| ControlFlow::Continue(())).expect("checked");
+    assert_eq!(outline(forgone.as_ref(), &groups[0]).2, 61);
+    drop(forgone);
     let file = fs.open(Path::new(TARGET), OpenMode::ReadWrite).expect("opened");
     let mut bytes = vec![0; 1 << 20];
     let read = file.read_at(0, &mut bytes).expect("read");
@@ -283,4 +289,38 @@ fn heads_that_verifying_met_are_told_without_a_second_reading_unless_something_i
         assert_eq!((&before.0, before.1), (&after.0, after.1));
     }
     assert!(after.iter().any(|(entries, ..)| entries.contains(&None)));
+}
+
+#[test]
+fn heads_of_a_log_are_not_believed_when_its_damage_is_not_named_any_more() {
+    let sim = SimFs::new(Profile::StrictPosix);
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    write(&fs, RedbFormat::V3, Last::Small).expect("written");
+    let file = fs.open(Path::new(TARGET), OpenMode::ReadWrite).expect("opened");
+    let mut bytes = vec![0; 1 << 20];
+    let read = file.read_at(0, &mut bytes).expect("read");
+    let at = bytes[..read].windows(100).position(|bytes| *bytes == [0x19; 100]).expect("entry 25");
+    file.write_at(at as u64, b"damaged").expect("written");
+    let header = super::format::Header::read(&bytes).expect("header");
+    let size = file.size().expect("size");
+    let pages = super::pages::Pages::new(file, Arc::from(Path::new(TARGET)), size, header.geometry);
+    let commit = super::commit::choose(&header, &pages).expect("a commit").commit;
+    let (tables, _) = super::tables::read_tables(&pages, commit.user).expect("tables");
+    let schema = super::schemas::default();
+    let assigned = super::schema::Assigned::new(schema, schema.layout.clone(), &tables);
+    for named in [0, 9] {
+        let mut runs = super::runs::Runs::new(&assigned);
+        let roles = assigned.roles();
+        let mut going = |_| ControlFlow::Continue(());
+        let depth = (Level::Full, Some(&mut runs));
+        let found =
+            super::survey::survey_naming(named, &pages, (&commit, &roles), depth, &mut going);
+        let found = found.expect("read").expect("all of it");
+        assert!(found.damaged);
+        assert_eq!(
+            (found.unnamed_damage, found.faults.len()),
+            if named == 0 { (1, 0) } else { (0, 1) }
+        );
+        assert_eq!(runs.into_known().len(), 1, "the other group's");
+    }
 }

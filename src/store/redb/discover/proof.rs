@@ -2,9 +2,11 @@
 //!
 //! Raft's own words in a value (`log_id`, `Blank`, an envelope) prove an encoding by themselves.
 //! Encodings of few bytes and common names do not: a number of a version, an id and a kind look
-//! like term, index and variant. Of these several rows in sequence are asked, terms that never
-//! fall, and a second witness: a vote or hard state beside the log that fits it in the same
-//! encoding, or a name that only a Raft log has, with an entry in it that a leader begins with.
+//! like term, index and variant. Of these rows in sequence are asked, terms that never fall, and a
+//! second witness: a vote or hard state beside the log that fits it in the same encoding, or a name
+//! that only a Raft log has, with an entry in it that a leader begins with, and several rows where
+//! more than one encoding would fit. One row in eight, and one in any case, may be damaged in its
+//! bytes or its term: damage makes no other program's table of a log.
 
 use std::collections::BTreeSet;
 
@@ -32,32 +34,67 @@ pub(super) struct Proof {
     pub(super) tried: usize,
     /// Rows that are the entry of their key.
     pub(super) proven: usize,
-    /// Rows that are, one index behind the other and without a lower term.
+    /// Rows whose index is the one behind that of the row before.
     in_sequence: usize,
-    /// Rows whose term is below that of the row before, or no term that a cluster reaches.
+    /// Rows that would have to go for terms never to fall, and to be such as a cluster reaches.
     odd_terms: usize,
     /// Rows that a leader writes first of all: blank ones and memberships, where the log or a term
     /// begins.
     beginnings: usize,
-    /// The highest term.
+    /// The highest term of the others.
     term: Term,
 }
 
+/// Terms in the order of their indexes.
+#[derive(Default)]
+struct Terms {
+    /// The lowest term with which a run of so many that never fall can end.
+    ends: Vec<Term>,
+    seen: usize,
+}
+
+impl Terms {
+    fn push(&mut self, term: Term) {
+        self.seen += 1;
+        if term.0 >= PLAUSIBLE_TERM_END {
+            return;
+        }
+        let at = self.ends.partition_point(|end| *end <= term);
+        match self.ends.get_mut(at) {
+            Some(end) => *end = term,
+            None => self.ends.push(term),
+        }
+    }
+
+    /// Ends the log of a group.
+    fn end(&mut self, proof: &mut Proof) {
+        proof.odd_terms += self.seen - self.ends.len();
+        proof.term = proof.term.max(self.ends.last().copied().unwrap_or_default());
+        *self = Terms::default();
+    }
+}
+
 impl Proof {
-    /// All but one in eight, of which one may always be: a damaged row makes no other table.
+    /// Whether so many rows may be odd: one in eight, of which one may always be.
+    fn may_be(self, odd: usize) -> bool {
+        self.proven > 0 && odd <= (self.tried / 8).max(1)
+    }
+
+    /// Whether most rows are entries: a damaged one makes no other table.
     fn most(self) -> bool {
-        let odd = self.tried - self.proven;
-        self.proven > 0 && (odd <= self.tried / 8 || odd == 1 && self.proven > 1)
+        self.may_be(self.tried - self.proven)
     }
 
     /// Whether the rows are entries, of a table that is named and typed as in a known schema. A
-    /// `witness` beside it leaves damage as the reason of what does not decode.
-    pub(super) fn of_known(self, codec: ValueCodec, witness: bool) -> bool {
+    /// `witness` beside it leaves damage as the reason of what does not decode; a weak encoding
+    /// asks for one, unless the table is `named` as nothing but a Raft log is.
+    pub(super) fn of_known(self, codec: ValueCodec, (witness, named): (bool, bool)) -> bool {
         match codec {
             ValueCodec::Raw => true,
             // Its dumps may be full of faults, each of which has its finding.
             ValueCodec::RaftLog => self.proven > 0,
-            _ => self.most() || witness && (self.proven > 0 || self.tried == 1),
+            _ if witness => self.proven > 0 || self.tried == 1,
+            _ => self.most() && (named || !codec.is_weak()),
         }
     }
 
@@ -66,8 +103,16 @@ impl Proof {
         if codec == ValueCodec::Raw || !self.most() {
             return false;
         }
-        let several = self.in_sequence.saturating_add(1) >= ENOUGH_ROWS.max(self.tried / 2);
-        !codec.is_weak() || several && self.odd_terms == 0
+        let odd = self.tried - self.proven + self.odd_terms;
+        // An odd row parts two pairs of neighbours; holes may part others of a long log.
+        let in_sequence = self.in_sequence + 1 + 2 * odd;
+        let wanted = self.tried.min(ENOUGH_ROWS.max(self.tried / 2));
+        !codec.is_weak() || in_sequence >= wanted && self.may_be(odd)
+    }
+
+    /// Whether there are too few rows to tell similar encodings apart.
+    fn is_short(self) -> bool {
+        self.proven < ENOUGH_ROWS
     }
 }
 
@@ -77,7 +122,27 @@ pub(super) enum Found {
     /// It is, in this encoding.
     Log(ValueCodec),
     /// Its rows could be entries in this encoding, and just as well something else.
-    Perhaps(ValueCodec),
+    Perhaps(ValueCodec, Lack),
+}
+
+/// What is lacking for a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// A vote or hard state.
+    Witness,
+    /// One that agrees with the rows.
+    Agreement,
+}
+
+/// Whether what stands beside a log speaks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Witness {
+    /// There is no vote or hard state.
+    None,
+    /// There is one of a lower term, or one that does not decode.
+    Contradicts,
+    /// There is one that fits.
+    Agrees,
 }
 
 /// The log that a table is, if it is one, in an encoding.
@@ -99,19 +164,31 @@ pub(super) fn found(
     table: &Table,
     tables: &[Table],
 ) -> Result<Option<Found>, StoreError> {
-    let mut perhaps = None;
+    let mut weak: Vec<(ValueCodec, Proof, Witness)> = Vec::new();
     for codec in ValueCodec::ALL {
         let Some(logs) = logs_of(table, codec) else { return Ok(None) };
         let proof = sample(pages, &logs)?;
         if !proof.of_any(codec) {
             continue;
         }
-        if !codec.is_weak() || witness(pages, table, tables, (codec, proof))? {
+        if !codec.is_weak() {
             return Ok(Some(Found::Log(codec)));
         }
-        perhaps.get_or_insert(Found::Perhaps(codec));
+        weak.push((codec, proof, witness(pages, table, tables, (codec, proof))?));
     }
-    Ok(perhaps)
+    let agrees = weak.iter().find(|(_, _, witness)| *witness == Witness::Agrees);
+    let alone = weak.len() == 1;
+    let is_named = |(_, proof, _): &&(ValueCodec, Proof, Witness)| {
+        is_named_as_a_log(&table.name) && proof.beginnings > 0 && (alone || !proof.is_short())
+    };
+    if let Some((codec, ..)) = agrees.or_else(|| weak.iter().find(is_named)) {
+        return Ok(Some(Found::Log(*codec)));
+    }
+    let lack = |witness| match witness {
+        Witness::Contradicts => Lack::Agreement,
+        Witness::None | Witness::Agrees => Lack::Witness,
+    };
+    Ok(weak.first().map(|(codec, _, witness)| Found::Perhaps(*codec, lack(*witness))))
 }
 
 /// Whether the rows of a table are entries in `codec`.
@@ -125,25 +202,30 @@ fn witness(
     table: &Table,
     tables: &[Table],
     (codec, proof): (ValueCodec, Proof),
-) -> Result<bool, StoreError> {
-    if is_named_as_a_log(&table.name) && proof.beginnings > 0 {
-        return Ok(true);
-    }
+) -> Result<Witness, StoreError> {
+    let mut best = Witness::None;
     for other in tables.iter().filter(|other| other.name != table.name) {
         let Some(conf) = conf_tables(other) else { continue };
-        if vouches(pages, (&conf, other), (codec, proof.term))? {
-            return Ok(true);
-        }
+        best = best.max(vouches(pages, (&conf, other), (codec, proof.term))?);
     }
-    Ok(false)
+    Ok(best)
 }
 
 /// Whether a name is one that nothing but a Raft log has.
-fn is_named_as_a_log(name: &str) -> bool {
-    let words: BTreeSet<String> =
-        name.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase).collect();
+pub(super) fn is_named_as_a_log(name: &str) -> bool {
+    let words = words(name);
     let of_a_log = ["log", "logs", "entries", "entry", "wal"];
     words.contains("raft") && of_a_log.iter().any(|word| words.contains(*word))
+}
+
+/// Whether a name is one that nothing but what stands beside a Raft log has.
+pub(super) fn is_named_as_of_raft(name: &str) -> bool {
+    let words = words(name);
+    words.contains("raft") || words.contains("ballot")
+}
+
+fn words(name: &str) -> BTreeSet<String> {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase).collect()
 }
 
 /// How a table beside a log would hold its records.
@@ -161,7 +243,7 @@ pub(super) fn vouches(
     pages: &Pages,
     (conf, table): (&ConfTables, &Table),
     (codec, term): (ValueCodec, Term),
-) -> Result<bool, StoreError> {
+) -> Result<Witness, StoreError> {
     let rows = [(conf.clone(), table.clone())];
     let (stable, faults) = stable::read(pages, &rows, &GroupId::Unnamed, codec)?;
     let mut state = LogState { stable, ..LogState::default() };
@@ -169,12 +251,17 @@ pub(super) fn vouches(
     let reaches = |known: Term| known >= term && known.0 < PLAUSIBLE_TERM_END;
     let voted = state.hard.term.is_some_and(reaches);
     let purged = state.compacted.is_some_and(|id| id.term <= term && id.term.0 > 0);
-    Ok(faults.is_empty() && (voted || purged))
+    let is_record = |key: &Vec<u8>| stable::Record::of(key, std::slice::from_ref(conf)).is_some();
+    Ok(match faults.is_empty() && (voted || purged) {
+        true => Witness::Agrees,
+        false if state.stable.keys().any(is_record) => Witness::Contradicts,
+        false => Witness::None,
+    })
 }
 
 /// Tries some rows of a table.
 pub(super) fn sample(pages: &Pages, logs: &Logs) -> Result<Proof, StoreError> {
-    let mut proof = Proof::default();
+    let (mut proof, mut terms) = (Proof::default(), Terms::default());
     let mut before: Option<(Option<u64>, LogIndex, Term)> = None;
     let table = &logs.table;
     let mut walk = Walk::new(pages, table.shape("a page of a log table"), table.root());
@@ -182,6 +269,7 @@ pub(super) fn sample(pages: &Pages, logs: &Logs) -> Result<Proof, StoreError> {
         let Visit::Leaf(leaf) = visit? else { continue };
         for row in 0..leaf.rows() {
             if proof.tried >= SAMPLE_ROWS {
+                terms.end(&mut proof);
                 return Ok(proof);
             }
             proof.tried += 1;
@@ -195,16 +283,18 @@ pub(super) fn sample(pages: &Pages, logs: &Logs) -> Result<Proof, StoreError> {
             proof.proven += 1;
             let group = logs.key.group(key);
             let last = before.filter(|(of, ..)| *of == group);
-            let fell = last.is_some_and(|(_, _, before)| term < before);
-            proof.odd_terms += usize::from(fell || term.0 >= PLAUSIBLE_TERM_END);
+            if last.is_none() {
+                terms.end(&mut proof);
+            }
+            terms.push(term);
             let next = last.is_some_and(|(_, last, _)| last.next() == Some(index));
-            proof.in_sequence += usize::from(next && !fell);
+            proof.in_sequence += usize::from(next);
             let begins = last.map_or(index.0 <= 1, |(_, _, before)| before < term);
             proof.beginnings += usize::from(begins && is_first_of_a_leader(kind));
-            proof.term = proof.term.max(term);
             before = Some((group, index, term));
         }
     }
+    terms.end(&mut proof);
     Ok(proof)
 }
 

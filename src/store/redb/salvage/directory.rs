@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::model::{Code, Fault, FaultKind, GroupId, LogState};
-use crate::store::redb::directory::{group_of, names_of};
+use crate::store::redb::directory::{Beside, group_of, names_of};
 use crate::store::redb::layout::Names;
 use crate::store::redb::noted::Noted;
 use crate::store::redb::origin::RedbOrigin;
 use crate::store::redb::salvage::RedbSalvage;
 use crate::store::redb::schemas::Schema;
-use crate::store::redb::source::{Like, RedbStore};
+use crate::store::redb::source::{Like, RedbStore, group_words};
 use crate::store::salvage::{Salvage, Salvaged, StateTaken};
 use crate::store::{Choice, Entries, Format, LogSource, RedbSchema, StoreError, StoreFile};
 use crate::vfs::{Fs, Held};
@@ -21,6 +21,7 @@ pub struct RedbDirectorySalvage {
     like: Like,
     names: Names,
     files: Vec<StoreFile>,
+    beside: Beside,
     /// Keep writers out while these are read.
     _locks: Vec<Option<Box<dyn Held>>>,
 }
@@ -40,7 +41,8 @@ enum Inside {
 }
 
 impl RedbDirectorySalvage {
-    /// Opens the `files`, each with its lock, and looks for everything in them.
+    /// Opens the `files`, each with its lock, and looks for everything in them. They lie `beside`
+    /// others.
     ///
     /// # Errors
     /// As [`RedbSalvage::open`] when nothing is left of any of them; `Ambiguous` where they are of
@@ -49,6 +51,7 @@ impl RedbDirectorySalvage {
         fs: &dyn Fs,
         files: Vec<(StoreFile, Option<Box<dyn Held>>)>,
         told: &RedbSchema,
+        beside: Beside,
     ) -> Result<RedbDirectorySalvage, StoreError> {
         let (files, locks): (Vec<StoreFile>, Vec<_>) = files.into_iter().unzip();
         let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
@@ -75,7 +78,7 @@ impl RedbDirectorySalvage {
             members.push(Member { group, file: Inside::NoEntry(Box::new(left)) });
         }
         members.sort_by(|a, b| a.group.cmp(&b.group));
-        Ok(RedbDirectorySalvage { members, like, names, files, _locks: locks })
+        Ok(RedbDirectorySalvage { members, like, names, files, beside, _locks: locks })
     }
 
     fn member(&self, group: &GroupId) -> Option<&Inside> {
@@ -113,16 +116,21 @@ fn log(
     salvage: RedbSalvage,
     schema: &'static Schema,
 ) -> Result<Inside, StoreError> {
-    let groups = salvage.groups();
-    let ([inside], true) = (groups.as_slice(), salvage.like().schema.name() == schema.name())
-    else {
-        return Err(StoreError::Ambiguous {
-            path: file.path.clone(),
-            what: "a redb file of another schema than the others, or of many groups; name it alone"
-                .to_owned(),
-            candidates: Vec::new(),
-            by: Choice::Path,
-        });
+    let (groups, own) = (salvage.groups(), salvage.like().schema);
+    let ([inside], true) = (groups.as_slice(), own.name() == schema.name()) else {
+        let path = file.path.clone();
+        let (what, candidates) = match own.name() == schema.name() {
+            true => {
+                let what = "this file holds other groups than its name says; name it alone";
+                (what.to_owned(), groups.iter().map(group_words).collect())
+            }
+            false => {
+                let (own, other) = (own.name(), schema.name());
+                let what = format!("of schema {own}, and others are of {other}; name it alone");
+                (what, Vec::new())
+            }
+        };
+        return Err(StoreError::Ambiguous { path, what, candidates, by: Choice::Path });
     };
     let inside = inside.clone();
     Ok(Inside::Log(Box::new(salvage), inside))
@@ -191,7 +199,12 @@ impl Salvage for RedbDirectorySalvage {
             let others = salvage.other_contents().into_iter();
             others.map(move |(table, rows)| (format!("{group}/{table}"), rows)).collect()
         };
-        self.members.iter().flat_map(named).collect()
+        let inside = self.members.iter().flat_map(named);
+        inside.chain(self.beside.tables.iter().cloned()).collect()
+    }
+
+    fn left_out(&self) -> &[Fault] {
+        &self.beside.faults
     }
 
     fn groups(&self) -> Vec<GroupId> {

@@ -32,6 +32,7 @@ const fn schema(codec: ValueCodec) -> Schema {
         codec,
         redb_format: RedbFormat::V3,
         known: false,
+        file_a_group: true,
         terms_may_fall: matches!(codec, ValueCodec::Sorock),
         takes_any: matches!(codec, ValueCodec::RaftLog),
     }

@@ -39,6 +39,9 @@ pub struct Schema {
     pub codec: ValueCodec,
     /// Whether the tables are always these; without, where they are is found by proof.
     pub known: bool,
+    /// Whether a node may have several files, a group each. Where it has one, files of numbered
+    /// names are copies.
+    pub file_a_group: bool,
     /// The file format that the project's release of redb writes.
     pub redb_format: RedbFormat,
     /// Whether the project really writes entries of lower terms behind higher ones.

@@ -24,6 +24,7 @@ pub(super) static SCHEMA: Schema = Schema {
     codec: ValueCodec::Nodedb,
     redb_format: RedbFormat::V2,
     known: true,
+    file_a_group: true,
     terms_may_fall: false,
     takes_any: false,
 };

@@ -68,6 +68,7 @@ pub(super) const fn one_log(
         codec,
         redb_format,
         known: true,
+        file_a_group: false,
         terms_may_fall: false,
         takes_any: false,
     }

@@ -61,6 +61,7 @@ pub(super) static SCHEMA: Schema = Schema {
     codec: ValueCodec::RaftLog,
     redb_format: RedbFormat::V3,
     known: true,
+    file_a_group: false,
     terms_may_fall: false,
     takes_any: true,
 };

@@ -40,6 +40,7 @@ pub(super) const fn schema(
         codec: ValueCodec::Sorock,
         redb_format: RedbFormat::V3,
         known: true,
+        file_a_group: false,
         terms_may_fall: true,
         takes_any: false,
     }

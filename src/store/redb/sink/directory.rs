@@ -7,9 +7,13 @@ use crate::store::redb::layout::Names;
 use crate::store::redb::noted::Noted;
 use crate::store::redb::schemas::{self, Schema};
 use crate::store::redb::sink::RedbSink;
+use crate::store::redb::sink::places::Places;
 use crate::store::target::{Sealed, Target, remove_tree};
 use crate::store::{LogSink, Profile, RedbFormat, StoreError, io_error};
 use crate::vfs::parent_of;
+
+/// What whoever writes must do.
+const IN_ORDER: &str = "hand over groups and entries in ascending order";
 
 /// A directory of redb files that is being written.
 pub struct RedbDirectorySink {
@@ -63,24 +67,34 @@ impl RedbDirectorySink {
         Ok(())
     }
 
-    fn refused(&self, what: String, way_out: &str) -> StoreError {
-        let path = self.target.path().to_owned();
-        StoreError::Refused { path, what, way_out: way_out.to_owned() }
+    fn places(&self) -> Places<'_> {
+        Places { schema: self.schema, path: self.target.path() }
     }
+}
 
-    /// The path of a group's file: a name in the directory, and nothing that leads out of it.
-    fn path_of(&self, group: &GroupId) -> Result<PathBuf, StoreError> {
-        let name = self.names.table(group).unwrap_or_default();
-        let mut parts = Path::new(&name).components();
-        match (parts.next(), parts.next()) {
-            (Some(Component::Normal(part)), None) if part == name.as_str() => {
-                Ok(self.partial.join(part))
-            }
-            _ => {
-                let what = format!("{} is no name for the file of a group", name.escape_debug());
-                Err(self.refused(what, "choose one group, which is written as one file"))
-            }
+/// The name of a group's file: one in the directory, and nothing that leads out of it.
+///
+/// # Errors
+/// `Refused` where the group's name makes none.
+pub fn name_of(names: &Names, places: &Places<'_>, group: &GroupId) -> Result<PathBuf, StoreError> {
+    let name = names.table(group).unwrap_or_default();
+    let mut parts = Path::new(&name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(part)), None) if part == name.as_str() => Ok(PathBuf::from(name)),
+        _ => {
+            let what = format!("{} is no name for the file of a group", name.escape_debug());
+            Err(places.not_so(what, "choose one group, which is written as one file"))
         }
+    }
+}
+
+/// The name under which a group's file holds its log.
+pub fn inside<'g>(schema: &Schema, noted: &Noted, group: &'g GroupId) -> &'g GroupId {
+    let layout = noted.layout();
+    let tables = &layout.as_ref().unwrap_or(&schema.layout).logs.names;
+    match tables.table(&GroupId::Unnamed) {
+        Some(_) => &GroupId::Unnamed,
+        None => group,
     }
 }
 
@@ -91,19 +105,13 @@ impl LogSink for RedbDirectorySink {
 
     fn begin_group(&mut self, group: &GroupId, state: &LogState) -> Result<(), StoreError> {
         if self.current.as_ref().is_some_and(|(before, _)| before >= group) {
-            let way_out = "hand over groups and entries in ascending order";
-            return Err(self.refused("groups do not ascend".to_owned(), way_out));
+            return Err(self.places().not_so("groups do not ascend".to_owned(), IN_ORDER));
         }
         self.finish()?;
         let noted = Noted::read(&state.note);
         let format = self.format.unwrap_or_else(|| noted.format(self.schema));
-        let layout = noted.layout();
-        let tables = &layout.as_ref().unwrap_or(&self.schema.layout).logs.names;
-        let inside = match tables.table(&GroupId::Unnamed) {
-            Some(_) => &GroupId::Unnamed,
-            None => group,
-        };
-        let path = self.path_of(group)?;
+        let inside = inside(self.schema, &noted, group);
+        let path = self.partial.join(name_of(&self.names, &self.places(), group)?);
         let mut file = RedbSink::within(self.target.clone(), path, (self.schema, format))?;
         file.begin_group(inside, state)?;
         self.current = Some((group.clone(), file));
@@ -114,8 +122,8 @@ impl LogSink for RedbDirectorySink {
         match &mut self.current {
             Some((_, file)) => file.append(batch),
             None => {
-                let way_out = "hand over groups and entries in ascending order";
-                Err(self.refused("entries before any group".to_owned(), way_out))
+                let what = "entries before any group".to_owned();
+                Err(self.places().not_so(what, IN_ORDER))
             }
         }
     }

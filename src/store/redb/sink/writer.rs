@@ -184,6 +184,9 @@ impl Writer for Version3 {
             for conf in &group.confs {
                 of_version_3::conf(&transaction, conf)?;
             }
+            if !group.is_there && group.rows.is_empty() {
+                continue;
+            }
             let mut rows = group.rows.iter().map(|(index, end)| (*index, values.next(*end)));
             if (group.key, group.value) != (KeyForm::U64, ValueForm::Bytes) {
                 of_version_3::log(&transaction, group, rows)?;
@@ -207,6 +210,9 @@ impl Writer for Version2 {
         for group in &piece.groups {
             for conf in &group.confs {
                 of_version_2::conf(&transaction, conf)?;
+            }
+            if !group.is_there && group.rows.is_empty() {
+                continue;
             }
             let rows = group.rows.iter().map(|(index, end)| (*index, values.next(*end)));
             of_version_2::log(&transaction, group, rows)?;
