@@ -772,7 +772,7 @@ _raftlog() {
                     return 0
                     ;;
                 --disk)
-                    COMPREPLY=($(compgen -W "nvme ssd hdd" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --steps)

@@ -535,9 +535,7 @@ drop\t''"
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l torn -d 'How finely a crash may mix two versions of a page' -r -f -a "no\t''
 sectors\t''
 bytes\t''"
-complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l disk -d 'How long the modelled disk takes' -r -f -a "nvme\t''
-ssd\t''
-hdd\t''"
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l disk -d 'How long the modelled disk takes: nvme, ssd, hdd, WRITE_US,SYNC_US, or measured, as that under --dir does [default there: the current directory]' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l steps -d 'Steps of the workload' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l points -d 'Moments tried of each mode, spread evenly: a number, or all' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l images -d 'Images drawn of a moment that has more than eight times as many' -r
@@ -545,7 +543,7 @@ complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l cluster -d 
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l without -d 'Leave steps of the workload out, by their numbers from 0: 3,7-9' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l payload-max -d 'Cut longer payloads to so many bytes' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l process -d 'Instead, kill N real processes that write to a directory' -r
-complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l dir -d 'The directory for them, which must be empty or not there' -r -F
+complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l dir -d 'The directory for them, which must be empty or not there; or that is measured' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l child -d 'The work of such a process, from an operation on' -r
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l report -d 'Write the result as a page into a new file as well' -r -F
 complete -c raftlog -n "__fish_raftlog_using_subcommand simulate" -l replay -d 'Try one case again, with the flags that were printed with it' -r

@@ -392,3 +392,22 @@ fn what_raft_fastlog_cannot_do_is_refused_as_usage() {
         assert!(stderr.contains("hint: raftlog simulate --engine raft-fastlog"), "{stderr}");
     }
 }
+
+#[test]
+fn the_disk_that_is_there_can_be_measured_and_its_times_told_again() {
+    let place = tempfile::tempdir().expect("a directory");
+    let dir = place.path().to_str().expect("UTF-8");
+    let value = json(&format!("{LITTLE} --no-faults --disk measured --dir {dir}"), 0);
+    let disk = &value["result"]["disk"];
+    assert_eq!(disk["model"], "measured");
+    let (write, sync) = (disk["write_us"].as_u64(), disk["sync_us"].as_u64());
+    assert!(write > Some(0) && sync >= Some(1), "{disk}");
+    assert_eq!(std::fs::read_dir(dir).expect("listed").count(), 0, "something is left");
+    let told = format!("{},{}", write.expect("a time"), sync.expect("a time"));
+    let again = json(&format!("{LITTLE} --no-faults --disk {told}"), 0);
+    assert_eq!(timeless(again), timeless(value));
+    let (code, stdout, stderr) = run(&format!("{LITTLE} --disk measured --dir {dir}/nowhere"));
+    assert_eq!((code, stdout.as_str()), (10, ""), "{stderr}");
+    let (code, _, stderr) = run(&format!("{LITTLE} --disk floppy"));
+    assert!(code == 2 && stderr.contains("nvme, ssd, hdd, measured"), "{stderr}");
+}

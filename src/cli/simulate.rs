@@ -14,7 +14,9 @@ use crate::cli::session::{Session, source_of, usage};
 use crate::model::{IoError, Severity};
 use crate::report::output::{Output, tell};
 use crate::report::{Exit, Source, document, simulation};
-use crate::simulate::{self, Case, Engine, Flushing, Mode, Options, Order, Outcome, Simulated};
+use crate::simulate::{
+    self, Case, DiskModel, Engine, Flushing, Mode, Options, Order, Outcome, Simulated,
+};
 use crate::store::OpenOptions;
 use crate::vfs::OpenMode;
 use crate::vfs::sim::{Profile, Seed};
@@ -29,6 +31,10 @@ pub fn run(session: &Session, arguments: &Simulate) -> Exit {
         return usage(&failure, session.err);
     }
     let mut options = options_of(arguments);
+    match disk_of(session, arguments) {
+        Ok(disk) => options.disk = disk,
+        Err(failure) => return failed(session, *failure, shape),
+    }
     if let (Some(from), Some(dir)) = (arguments.child, &arguments.dir) {
         return process::work(session, &options, dir, from);
     }
@@ -42,6 +48,16 @@ pub fn run(session: &Session, arguments: &Simulate) -> Exit {
     match &arguments.replay {
         Some(case) => replay(session, arguments, &options, (case, source), shape),
         None => simulate(session, arguments, &options, source, shape),
+    }
+}
+
+/// How long the modelled disk takes; measured now, if that was asked for.
+fn disk_of(session: &Session, arguments: &Simulate) -> Result<DiskModel, Box<Failure>> {
+    let dir = arguments.dir.as_deref().unwrap_or(Path::new("."));
+    match arguments.disk {
+        Disk::Told(disk) => Ok(disk),
+        Disk::Measured => simulate::measured(session.fs.as_vfs(), &session.clock, dir)
+            .map_err(|error| Box::new(advice::of_io(&error, &session.context(dir)))),
     }
 }
 
@@ -112,13 +128,12 @@ fn options_of(arguments: &Simulate) -> Options {
             payload_max_bytes: arguments.payload_max.and_then(|most| usize::try_from(most).ok()),
             ..simulate::Shape::usual(usize::from(arguments.steps))
         },
-        disk: arguments.disk,
         points: arguments.points.0,
         images: arguments.images,
         faults: !arguments.no_faults,
         psow: !arguments.no_psow,
         cluster: arguments.cluster,
-        source: None,
+        ..Options::default()
     };
     match arguments.engine {
         Engine::Fastlog => options,
@@ -275,6 +290,26 @@ fn failed(session: &Session, failure: Failure, shape: Shape) -> Exit {
         _ => Ok(()),
     };
     session.end(written, exit)
+}
+
+/// What `--disk` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// These times.
+    Told(DiskModel),
+    /// Those of the disk that is there.
+    Measured,
+}
+
+impl std::str::FromStr for Disk {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Disk, String> {
+        match text {
+            "measured" => Ok(Disk::Measured),
+            _ => text.parse().map(Disk::Told),
+        }
+    }
 }
 
 /// What `--points` takes: a number, or all of them.

@@ -8,6 +8,7 @@
 mod case;
 mod check;
 mod cluster;
+mod disk;
 mod driver;
 mod engine;
 mod explore;
@@ -33,6 +34,7 @@ mod workload;
 pub use case::Case;
 pub use check::Check;
 pub use cluster::ClusterResult;
+pub use disk::{DiskModel, measured};
 pub use driver::DiskTimes;
 pub use keep::keep;
 pub use mode::{Flushing, Mode, Order};
@@ -41,6 +43,6 @@ pub use outcome::{
     Simulated, Summary, Windows, WorkloadShape,
 };
 pub use replay::{FirstBad, Found, Replayed, replay};
-pub use run::{DiskModel, Engine, Error, IMAGES, Options, Outcome, simulate};
+pub use run::{Engine, Error, IMAGES, Options, Outcome, simulate};
 pub use shape::shape_of;
 pub use workload::{Shape, StepList};

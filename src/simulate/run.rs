@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::event::{Event, Observer, Phase};
 use crate::model::GroupId;
 use crate::simulate::check::Check;
-use crate::simulate::driver::{DiskTimes, Record, Run};
+use crate::simulate::disk::DiskModel;
+use crate::simulate::driver::{Record, Run};
 use crate::simulate::engine;
 use crate::simulate::explore::{Budget, Explorer, Progress};
 use crate::simulate::faults::{
@@ -18,9 +19,7 @@ use crate::simulate::faults::{
 use crate::simulate::figures::{findings_of, result_of, workload_of};
 use crate::simulate::mode::Mode;
 use crate::simulate::oracle::Wrong;
-use crate::simulate::outcome::{
-    DiskShape, FaultResult, Finding, ModeResult, Simulated, WorkloadShape,
-};
+use crate::simulate::outcome::{FaultResult, Finding, ModeResult, Simulated, WorkloadShape};
 use crate::simulate::raft_fastlog::{self, LoaderTrial};
 use crate::simulate::shrink::shrunk;
 use crate::simulate::tally::Tally;
@@ -39,49 +38,6 @@ const BYTE_STRIDE: u64 = 211;
 const SHRUNK_MAX: usize = 3;
 /// How often the watching thread looks up while others work.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// A kind of disk, by how long it takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DiskModel {
-    /// A local NVMe drive.
-    #[default]
-    Nvme,
-    /// A SATA drive or a network volume.
-    Ssd,
-    /// A drive that turns.
-    Hdd,
-}
-
-impl DiskModel {
-    /// Every kind.
-    pub const ALL: [DiskModel; 3] = [DiskModel::Nvme, DiskModel::Ssd, DiskModel::Hdd];
-
-    /// The name on the command line and in every output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DiskModel::Nvme => "nvme",
-            DiskModel::Ssd => "ssd",
-            DiskModel::Hdd => "hdd",
-        }
-    }
-
-    pub(super) fn shape(self) -> DiskShape {
-        let (write_us, sync_us) = match self {
-            DiskModel::Nvme => (2, 94),
-            DiskModel::Ssd => (10, 600),
-            DiskModel::Hdd => (20, 8_300),
-        };
-        DiskShape { model: self.as_str(), write_us, sync_us }
-    }
-
-    pub(super) fn times(self) -> DiskTimes {
-        let shape = self.shape();
-        DiskTimes {
-            write: Duration::from_micros(shape.write_us),
-            sync: Duration::from_micros(shape.sync_us),
-        }
-    }
-}
 
 /// Which log is under test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,7 +131,7 @@ impl Options {
             flags.push_str(&format!(" --torn {}", self.torn.as_str()));
         }
         if self.disk != usual.disk {
-            flags.push_str(&format!(" --disk {}", self.disk.as_str()));
+            flags.push_str(&format!(" --disk {}", self.disk));
         }
         if self.shape.steps != usual.shape.steps {
             flags.push_str(&format!(" --steps {}", self.shape.steps));

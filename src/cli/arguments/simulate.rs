@@ -3,10 +3,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::arguments::{LockArgs, OutputArgs, RedbArgs, TellArgs};
-use crate::cli::simulate::{FlushList, Points, seed};
+use crate::cli::simulate::{Disk, FlushList, Points, seed};
 use crate::cli::{examples, values};
 use crate::model::Durability;
-use crate::simulate::{Case, DiskModel, Engine, Order, StepList};
+use crate::simulate::{Case, Engine, Order, StepList};
 use crate::vfs::sim::{Profile, Seed, Torn};
 
 /// Arguments of `simulate`.
@@ -42,10 +42,10 @@ pub struct Simulate {
     #[arg(long, value_name = "HOW", default_value = "sectors")]
     #[arg(value_parser = values::words(&values::TORN, Torn::as_str))]
     pub torn: Torn,
-    /// How long the modelled disk takes
+    /// How long the modelled disk takes: nvme, ssd, hdd, WRITE_US,SYNC_US, or measured, as that
+    /// under --dir does [default there: the current directory]
     #[arg(long, value_name = "DISK", default_value = "nvme")]
-    #[arg(value_parser = values::words(&DiskModel::ALL, DiskModel::as_str))]
-    pub disk: DiskModel,
+    pub disk: Disk,
     /// Steps of the workload
     #[arg(long, value_name = "N", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u16).range(2..=10_000))]
@@ -75,7 +75,7 @@ pub struct Simulate {
     #[arg(long, value_name = "N", requires = "dir", conflicts_with_all = ["replay", "report"])]
     #[arg(conflicts_with_all = ["path", "cluster"])]
     pub process: Option<u64>,
-    /// The directory for them, which must be empty or not there
+    /// The directory for them, which must be empty or not there; or that is measured
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// The work of such a process, from an operation on
