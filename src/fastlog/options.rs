@@ -16,8 +16,8 @@ pub const FILL_AHEAD_BYTES: u64 = 4 << 20;
 /// is about twice as fast as appending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// Always this many bytes ahead, never beyond the size of a segment; segments made ahead are
-    /// filled as a whole.
+    /// Always this many bytes ahead, never beyond the size of a segment. Segments made ahead are
+    /// filled as a whole, in pieces of as many bytes, at most a MiB.
     Ahead {
         /// How many.
         step_bytes: u64,

@@ -33,6 +33,8 @@ pub(super) struct Spare {
 /// taken under its lock only.
 pub(super) struct Shelf {
     files: Arc<Files>,
+    /// Most bytes that are written and synced at once.
+    piece_bytes: usize,
     state: Mutex<State>,
     work: Condvar,
     /// A piece was written.
@@ -62,11 +64,16 @@ struct Making {
 }
 
 impl Shelf {
-    /// An empty one; `next` is the number of the next segment.
-    pub(super) fn new(files: Arc<Files>, next: SegmentNo) -> Shelf {
+    /// An empty one; `next` is the number of the next segment. Spares are written in pieces of at
+    /// most `piece_bytes`, and no more than are synced quickly; 0 leaves it at those.
+    pub(super) fn new(files: Arc<Files>, next: SegmentNo, piece_bytes: u64) -> Shelf {
+        let piece_bytes = usize::try_from(piece_bytes).unwrap_or(usize::MAX);
+        let usual = zeros().len();
+        let piece_bytes = if piece_bytes == 0 { usual } else { piece_bytes.min(usual) };
         let (ready, making) = (VecDeque::new(), None);
         let state = State { next, ready, wanted: None, making, writing: false, stopping: false };
-        Shelf { files, state: Mutex::new(state), work: Condvar::new(), written: Condvar::new() }
+        let (state, work, written) = (Mutex::new(state), Condvar::new(), Condvar::new());
+        Shelf { files, piece_bytes, state, work, written }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,7 +112,7 @@ impl Shelf {
     pub(super) fn advance(&self, syncs: &Syncs) -> Result<bool, Error> {
         syncs.check()?;
         let Some(mut making) = self.begin_making() else { return Ok(false) };
-        let written = making.write();
+        let written = making.write(self.piece_bytes);
         let complete = written.is_ok() && making.filled >= making.size;
         let named = if complete { self.files.sync_dir() } else { Ok(()) };
         let mut state = self.state();
@@ -253,9 +260,9 @@ impl Shelf {
 
 impl Making {
     /// Writes and syncs a piece, so that no sync is long.
-    fn write(&mut self) -> Result<(), IoError> {
+    fn write(&mut self, piece_bytes: usize) -> Result<(), IoError> {
         let left = usize::try_from(self.size - self.filled).unwrap_or(usize::MAX);
-        let piece = zeros().get(..left.min(zeros().len())).unwrap_or_default();
+        let piece = zeros().get(..left.min(piece_bytes)).unwrap_or_default();
         self.file.write(self.filled, piece)?;
         self.file.sync()?;
         self.filled += u64::try_from(piece.len()).unwrap_or(u64::MAX);

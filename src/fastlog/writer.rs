@@ -97,7 +97,7 @@ impl Writer {
         let (uid, next) = (anchor.current().uid, anchor.current().newest.next());
         let durable = Sequence(head.next.0.saturating_sub(1));
         Writer {
-            shelf: Arc::new(Shelf::new(Arc::clone(&files), next)),
+            shelf: Arc::new(Shelf::new(Arc::clone(&files), next, options.fill_step)),
             syncs: Arc::new(Syncs::new(Arc::clone(&files), anchor, durable)),
             files,
             uid,
