@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::etcd::{BASIC, INSTALLED};
 use support::etcd_made::{Made, bytes, numbers, snap};
 use support::{raftlog, told};
 
@@ -65,6 +66,10 @@ fn what_etcd_refuses_to_open_is_not_called_sound() {
     twice.state(1, 8, 20);
     let out = check("twice", &twice, 1, &["R106"]);
     assert!(out.contains("two votes in term 1"), "{out}");
+    let mut withdrawn = Made::plain(20, 1);
+    withdrawn.state(1, 0, 20);
+    let out = check("withdrawn", &withdrawn, 1, &["R106"]);
+    assert!(out.contains("the vote in term 1 is taken back"), "{out}");
     let mut falls = Made::plain(20, 1);
     falls.state(1, 7, 5);
     let out = check("falls", &falls, 1, &["R106"]);
@@ -154,6 +159,59 @@ fn a_password_of_either_store_is_printed_in_no_mode_but_as_bytes() {
     let (_, out, _) = told(&raftlog(words));
     let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(out.matches(&hex).count(), 4);
+}
+
+#[test]
+fn a_password_stays_hidden_in_what_the_log_was_converted_to() {
+    const SECRET: &str = "hunter2SECRET";
+    let room = tempfile::tempdir().expect("directory");
+    let data = room.path().join("data");
+    let mut made = Made::new();
+    let user = format!("{{\"user\":\"root\",\"password\":\"{SECRET}\"}}");
+    let v2 = [bytes(2, b"PUT"), bytes(3, b"/2/security/users/root"), bytes(4, user.as_bytes())];
+    made.entry(1, 1, &v2.concat());
+    made.entry(2, 1, &bytes(1100, &[bytes(1, b"root"), bytes(2, SECRET.as_bytes())].concat()));
+    made.state(1, 7, 2);
+    made.write(&data);
+    for format in ["fastlog", "redb", "boltdb", "raft-wal"] {
+        let to = room.path().join(format);
+        let words = ["migrate", text(&data), text(&to), "--to", format, "--allow-loss"];
+        let (code, _, err) =
+            told(&raftlog([&words[..], &["commit-index,vote-candidate"]].concat()));
+        assert!(code == 0 || code == 3, "{format}: {err}");
+        for mode in ["utf8", "auto"] {
+            let words = ["inspect", "--entries", "--payload", mode, "--format", "jsonl"];
+            let (code, out, err) = told(&raftlog([&words[..], &[text(&to)]].concat()));
+            assert_eq!(code, 0, "{format}: {err}");
+            assert_eq!(out.matches("\"redacted\":true").count(), 2, "{format} {mode}: {out}");
+            assert!(!out.contains("SECRET"), "{format} {mode}: {out}");
+            // Nor in the bytes of it that base64 shows.
+            assert!(!out.contains("data_b64"), "{format} {mode}: {out}");
+        }
+    }
+}
+
+/// etcd 3.5 opens the key-value store that it received with the snapshot, or does not start.
+#[test]
+fn a_key_value_store_from_before_the_snapshot_is_not_called_sound() {
+    let room = tempfile::tempdir().expect("directory");
+    support::etcd::unpack(INSTALLED, room.path());
+    let data = room.path().join(INSTALLED);
+    assert_eq!(verified(&data).0, 0);
+    let older = support::etcd::unpacked(BASIC).join("member/snap/db");
+    let snap = data.join("member/snap");
+    fs::copy(older, snap.join("db")).expect("copied");
+    let (code, codes, out) = verified(&data);
+    assert_eq!((code, codes), (1, vec!["R118".to_owned()]), "{out}");
+    assert!(out.contains("etcd does not start with such a store"), "{out}");
+    // The one that came with it and was not put in place yet is.
+    let newest = fs::read_dir(&snap).expect("listed").flatten();
+    let names = newest.map(|found| found.file_name().to_string_lossy().into_owned());
+    let newest = names.filter(|name| name.ends_with(".snap")).max().expect("a snapshot");
+    let index = newest.trim_end_matches(".snap").rsplit('-').next().expect("an index").to_owned();
+    fs::write(snap.join(format!("{index}.snap.db")), b"as received").expect("written");
+    let (_, codes, out) = verified(&data);
+    assert!(!codes.contains(&"R118".to_owned()), "{out}");
 }
 
 #[test]

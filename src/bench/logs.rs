@@ -9,6 +9,7 @@ use crate::model::{
     AppendInstant, AppendTime, ByteOrder, Entry, EntryExtra, EntryKind, GroupId, HardState, LogId,
     LogIndex, LogState, SharedBytes, StableValue, Term, TimeForm, Zone,
 };
+use crate::store::codec::{Encoding, ValueCodec};
 use crate::store::etcd_wal::{Metadata, SegmentWriter};
 use crate::store::open::{SinkOptions, create_sink};
 use crate::store::redb::schemas;
@@ -70,7 +71,12 @@ impl LogShape {
             redb_format: Some(known.redb_format),
             ..SinkOptions::default()
         };
-        let state = LogState { schema: Some(schema.to_owned()), ..LogState::default() };
+        let mut state = LogState { schema: Some(schema.to_owned()), ..LogState::default() };
+        if matches!(known.codec, ValueCodec::Openraft(Encoding::Postcard, _)) {
+            // In so few bytes a log is known by its vote: term 3, node 1, committed.
+            let vote = StableValue::bytes(&[3, 1, 1]);
+            state.stable.insert(b"vote".to_vec(), vote);
+        }
         let letters = letters();
         let made = |index| {
             let entry = self.entry(index, &letters);

@@ -1,12 +1,13 @@
 use std::ops::ControlFlow;
 
+use crate::decode::Program;
 use crate::event::{EntryCount, Meter, Observer, Phase};
 use crate::inspect::{
     EntryItem, EntryLine, EntryOptions, Error, PayloadMode, PayloadView, Streamed, UtcTime, chosen,
     damage, of_reading, program_of,
 };
 use crate::model::{Dialect, Entry, Fault, GroupId, IndexRange, LogIndex, Term};
-use crate::store::open::memberships;
+use crate::store::open::{memberships, product_of};
 use crate::store::{Located, Store};
 
 /// Streams entries, group by group in index order. `visit` may break, which ends the stream well.
@@ -34,7 +35,7 @@ pub fn entries(
         if flow.is_break() {
             break;
         }
-        stream.dialect = dialect_of(store, &group, options);
+        stream.spoken = spoken_in(store, &group, options);
         for located in store.entries(&group, span.indexes)? {
             flow = match located {
                 Ok(located) => {
@@ -131,17 +132,22 @@ pub(super) struct Stream<'v> {
     pub(super) visit: &'v mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
     pub(super) streamed: Streamed,
     /// In whose encoding the memberships of the group at hand are.
-    pub(super) dialect: Dialect,
+    pub(super) spoken: Spoken,
 }
 
-/// In whose encoding the memberships of a group are, where that is asked for.
-pub(super) fn dialect_of(store: &dyn Store, group: &GroupId, options: &EntryOptions) -> Dialect {
+/// Whose commands the entries are, and in whose encoding their memberships.
+pub(super) type Spoken = (Option<Program>, Dialect);
+
+/// What is spoken in the log of a group. What a log was converted from is known by its keys.
+pub(super) fn spoken_in(store: &dyn Store, group: &GroupId, options: &EntryOptions) -> Spoken {
+    let program = options.product.and_then(program_of);
     match options.payload {
         PayloadMode::Auto | PayloadMode::Utf8 => {
             let state = store.state(group).unwrap_or_default();
-            memberships(&state, store.profile()).dialect
+            let known = || product_of(&state).and_then(program_of);
+            (program.or_else(known), memberships(&state, store.profile()).dialect)
         }
-        _ => Dialect::Any,
+        _ => (program, Dialect::Any),
     }
 }
 
@@ -151,7 +157,7 @@ impl<'v> Stream<'v> {
         options: &'v EntryOptions,
         visit: &'v mut dyn FnMut(EntryItem<'_>) -> ControlFlow<()>,
     ) -> Stream<'v> {
-        Stream { options, visit, streamed: Streamed::default(), dialect: Dialect::Any }
+        Stream { options, visit, streamed: Streamed::default(), spoken: (None, Dialect::Any) }
     }
 
     /// Gives a finding to the visitor.
@@ -181,7 +187,7 @@ impl<'v> Stream<'v> {
         for fault in of_reading(faults) {
             self.finding(fault)?;
         }
-        let line = EntryLine { place, ..line(group, &entry, (self.options, self.dialect)) };
+        let line = EntryLine { place, ..line(group, &entry, (self.options, self.spoken)) };
         (self.visit)(EntryItem::Entry(&line))?;
         self.streamed.items += 1;
         match self.options.limit {
@@ -191,8 +197,7 @@ impl<'v> Stream<'v> {
     }
 }
 
-fn line(group: &GroupId, entry: &Entry, (options, dialect): (&EntryOptions, Dialect)) -> EntryLine {
-    let program = options.product.and_then(program_of);
+fn line(group: &GroupId, entry: &Entry, (options, spoken): (&EntryOptions, Spoken)) -> EntryLine {
     EntryLine {
         group: group.clone(),
         index: entry.index,
@@ -203,6 +208,6 @@ fn line(group: &GroupId, entry: &Entry, (options, dialect): (&EntryOptions, Dial
         appended_at: entry.extra.appended_at.instant().and_then(UtcTime::of),
         extensions_bytes: entry.extensions_bytes().len() as u64,
         place: None,
-        payload: PayloadView::of(entry, options.payload, (program, dialect)),
+        payload: PayloadView::of(entry, options.payload, spoken),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Meter, Observer, Phase};
-use crate::inspect::entries::{Stream, dialect_of, resolved};
+use crate::inspect::entries::{Spoken, Stream, resolved, spoken_in};
 use crate::inspect::follow::shown::Shown;
 use crate::inspect::{EntryItem, EntryOptions, Error, Streamed, chosen, damage};
 use crate::model::{Code, Dialect, Fault, GroupId, IndexRange, LogIndex, Place, Selection, Term};
@@ -93,7 +93,7 @@ struct Standing {
     /// The terms of what was shown.
     shown: Shown,
     /// In whose encoding its memberships are.
-    dialect: Dialect,
+    spoken: Spoken,
 }
 
 /// Reading that fails while a writer replaces files, or somebody the whole store.
@@ -245,7 +245,7 @@ impl Following<'_> {
                 Some(standing) => standing,
                 None => begin(store, &group, self.options, bounds)?,
             };
-            standing.dialect = dialect_of(store, &group, self.options);
+            standing.spoken = spoken_in(store, &group, self.options);
             let standing = self.groups.entry(group.clone()).or_insert(standing);
             let Some(bounds) = bounds else { continue };
             if let Some(other) = standing.shown.first_other(store, &group, bounds)? {
@@ -313,7 +313,7 @@ impl Following<'_> {
         standing.next = index.next().unwrap_or(index);
         standing.begun = true;
         standing.shown.add(index, located.entry.term);
-        self.stream.dialect = standing.dialect;
+        self.stream.spoken = standing.spoken;
         if index < standing.first || index > standing.last {
             return Ok(ControlFlow::Continue(()));
         }
@@ -347,8 +347,8 @@ fn later(options: &EntryOptions) -> Standing {
     let (first, last) = of(options.index);
     let (first, last) = (LogIndex(first), LogIndex(last));
     let terms = (Term(first_term), Term(last_term));
-    let (shown, dialect) = (Shown::default(), Dialect::Any);
-    Standing { next: first, first, last, terms, begun: false, shown, dialect }
+    let (shown, spoken) = (Shown::default(), (None, Dialect::Any));
+    Standing { next: first, first, last, terms, begun: false, shown, spoken }
 }
 
 /// Where following a group begins.

@@ -97,6 +97,20 @@ impl Database {
         Ok(Some(found.used_bytes))
     }
 
+    /// That it ends before the snapshot through `snapshot` (R118), which etcd brings it up to when
+    /// it receives one: it does not start with an older one.
+    pub fn behind(&self, snapshot: u64) -> Option<Fault> {
+        let applied = self.applied.filter(|applied| *applied < snapshot)?;
+        let message = format!(
+            "the key-value store applied {applied}, and the snapshot beside it ends at {snapshot}: \
+             etcd does not start with such a store"
+        );
+        let expected = format!("{snapshot} or more");
+        let kind = FaultKind::Broken { message, expected, found: Some(applied.to_string()) };
+        let fault = Fault::new(Code::R118, kind).at_index(LogIndex(applied));
+        Some(fault.at(self.pages.place(0, self.pages.size_bytes())))
+    }
+
     /// How what it applied contradicts a log that is committed through `commit` and ends at `last`
     /// (R118). The commit index in a log is only a lower bound: etcd does not sync it alone.
     pub fn ahead(&self, commit: u64, last: u64) -> Option<Fault> {

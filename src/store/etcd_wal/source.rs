@@ -23,7 +23,7 @@ use crate::store::etcd_wal::{CLUSTER_ID_KEY, NODE_ID_KEY, PROFILE};
 use crate::store::follow::Follow;
 use crate::store::{
     Checked, Entries, Format, HeadRuns, Heads, Level, LocatedHead, LogSource, OpeningWatch,
-    Profile, Record, RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile,
+    Profile, Record, RecordScan, SUPERSEDED_RECORDS, Space, Store, StoreError, StoreFile, io_error,
 };
 use crate::vfs::{Fs, Held};
 
@@ -169,8 +169,28 @@ impl EtcdWalStore {
             EtcdWalStore { fs, dir, segments, replay, start, database, faults, files, _lock: lock };
         let last = store.last().0;
         let ahead = store.database.as_ref().and_then(|db| db.ahead(store.commit(), last));
-        store.faults.extend(ahead.map(|fault| fault.in_group(&GroupId::Unnamed)));
+        let behind = store.database_behind()?;
+        let contradicting = ahead.into_iter().chain(behind);
+        store.faults.extend(contradicting.map(|fault| fault.in_group(&GroupId::Unnamed)));
         Ok(store)
+    }
+
+    /// What is wrong with a key-value store that ends before the snapshot from which a node starts.
+    /// One that was received and not put in place is that, once etcd did so.
+    fn database_behind(&self) -> Result<Option<Fault>, StoreError> {
+        let file = self.start.snapshot.as_ref().filter(|snapshot| snapshot.id.is_some());
+        let snap = start::snap_dir(self.fs.as_ref(), &self.dir);
+        let (Some(snapshot), Some(snap), Some(database)) = (file, snap, &self.database) else {
+            return Ok(None);
+        };
+        let received = snap.join(format!("{:016x}.snap.db", snapshot.index.0));
+        match self.fs.metadata(&received) {
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(database.behind(snapshot.index.0))
+            }
+            Err(error) => Err(io_error("look at", &received)(error)),
+        }
     }
 
     /// The snapshots behind which the log can begin, newest first: those whose `.snap` file is

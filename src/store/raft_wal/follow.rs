@@ -212,7 +212,9 @@ impl RaftWalFollower {
         visit: &mut FollowVisit<'_>,
     ) -> Option<Read> {
         self.unsound = self.unsound.saturating_add(1);
-        if segment.is_tail() && self.unsound < PATIENCE {
+        // In the last segment the library writes such a batch again after its next start, from
+        // the same place on: there it is waited for until the segment is sealed.
+        if segment.is_tail() || self.unsound < PATIENCE {
             self.unread = fault.place;
             return Some(Read::Waiting { new: false });
         }

@@ -150,14 +150,21 @@ fn proven(pages: &Pages, tables: &[Table]) -> Result<Assigned, StoreError> {
         found = found.filter(|found| sure || found.logs().next().is_some());
     }
     match (found, logs.as_slice()) {
+        // Records beside a log that no table is, while one could be: that is no empty log.
+        (Some(_), []) if !sure && !perhaps.is_empty() => {
+            Err(no_log(pages.path(), tables, tried(&perhaps)))
+        }
         (Some(found), []) => Ok(found),
         (None, [_, ..]) => match groups(pages, &logs)? {
             Some((codec, names)) => any(pages, tables, (codec, names), &logs),
             None => Err(two_logs(pages, None, &logs)),
         },
         (None, []) => match if empty.is_empty() { bare } else { empty }.split_first() {
-            // Who else uses these tables does not matter as long as nothing is in them.
-            Some((first, rest)) if rest.iter().all(|other| names(other) == names(first)) => {
+            // Who else uses these tables does not matter as long as nothing is in them, nor in any
+            // other that could be a log: such a file is no empty one.
+            Some((first, rest))
+                if perhaps.is_empty() && rest.iter().all(|other| names(other) == names(first)) =>
+            {
                 Ok(first.clone())
             }
             _ => Err(no_log(pages.path(), tables, tried(&perhaps))),

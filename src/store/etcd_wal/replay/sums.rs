@@ -60,15 +60,21 @@ impl Reached {
     }
 }
 
-/// What a state takes back that the one before it said: a node votes once in a term, and its
-/// commit index only grows.
+/// What a state takes back that the one before it said: a node votes once in a term and does not
+/// take that back, and its commit index only grows.
 pub(super) fn turned(before: &State, now: &State) -> Option<FaultKind> {
-    let votes_twice = before.term == now.term && before.vote != 0 && now.vote != 0;
+    let votes_twice = before.term == now.term && before.vote != 0;
     if votes_twice && before.vote != now.vote {
         return Some(FaultKind::Broken {
-            message: format!("two votes in term {}: a node votes once in a term", now.term),
+            message: match now.vote {
+                0 => format!("the vote in term {} is taken back: a node votes once", now.term),
+                _ => format!("two votes in term {}: a node votes once in a term", now.term),
+            },
             expected: format!("the vote for {:016x}", before.vote),
-            found: Some(format!("the vote for {:016x}", now.vote)),
+            found: Some(match now.vote {
+                0 => "no vote".to_owned(),
+                vote => format!("the vote for {vote:016x}"),
+            }),
         });
     }
     (now.commit < before.commit).then(|| FaultKind::Broken {
