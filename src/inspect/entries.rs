@@ -7,7 +7,8 @@ use crate::inspect::{
     damage, of_reading, program_of,
 };
 use crate::model::{Dialect, Entry, Fault, GroupId, IndexRange, LogIndex, Term};
-use crate::store::open::{memberships, product_of};
+use crate::store::detect::product_of;
+use crate::store::open::memberships;
 use crate::store::{Located, Store};
 
 /// Streams entries, group by group in index order. `visit` may break, which ends the stream well.

@@ -14,13 +14,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Code, Fault, FaultKind, Place, TimeForm};
+use crate::model::{Code, Fault, FaultKind, LogState, Place, TimeForm};
 use crate::store::detect::content::{Content, content};
 use crate::store::detect::layout::{data_dir_of, layout, who_opens};
 use crate::store::detect::redb_files::{Readings, pattern_of_one, readings};
 use crate::store::detect::walk::{
     Candidate, Found, Plain, directory_store, file_candidate, is_leftover,
 };
+use crate::store::etcd_wal::CLUSTER_ID_KEY;
 use crate::store::{Choice, Format, OpenOptions, RedbSchema, StoreError, StoreFile, io_error};
 use crate::vfs::{FileKind, Fs, parent_of};
 
@@ -485,6 +486,11 @@ fn place_of(fs: &dyn Fs, store: &Path) -> PathBuf {
         (Some(Ok(directory)), Some(name)) => directory.join(name),
         _ => store.to_owned(),
     }
+}
+
+/// Whose log it was, wherever it lies now, where its stable keys tell.
+pub fn product_of(state: &LogState) -> Option<Product> {
+    state.stable.contains_key(CLUSTER_ID_KEY).then_some(Product::Etcd)
 }
 
 #[cfg(test)]

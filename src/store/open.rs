@@ -9,7 +9,7 @@ use crate::model::{Dialect, Durability, GroupId, LogState, Memberships, SharedBy
 use crate::store::boltdb::{BoltDbSalvage, BoltDbSink, BoltDbStore, PROFILE as BOLTDB_PROFILE};
 use crate::store::codec::ValueCodec;
 use crate::store::detect::{Description, Detected, detect, product_by_content};
-use crate::store::etcd_wal::{CLUSTER_ID_KEY, EtcdWalSalvage, EtcdWalStore, segment_paths};
+use crate::store::etcd_wal::{EtcdWalSalvage, EtcdWalStore, segment_paths};
 use crate::store::fastlog::{ANCHOR_FILE, FastLogSink, FastLogStore, PROFILE as FASTLOG_PROFILE};
 use crate::store::raft_fastlog::{
     PROFILE as RAFT_FASTLOG_PROFILE, RaftFastlogSink, RaftFastlogStore, Reading,
@@ -25,7 +25,7 @@ use crate::store::redb::{
 use crate::store::salvage::Salvage;
 use crate::store::target::Target;
 use crate::store::{
-    Format, LogSink, OpeningWatch, Product, Profile, Room, Snapshots, Store, StoreError, StoreFile,
+    Format, LogSink, OpeningWatch, Profile, Room, Snapshots, Store, StoreError, StoreFile,
     io_error, unwatched,
 };
 use crate::vfs::{Clock, Fs, Held, LockError, LockMode, LockState, Writers};
@@ -326,11 +326,6 @@ fn is_redb_directory(description: &Description) -> bool {
 pub fn terms_may_fall(state: &LogState) -> bool {
     let schema = state.schema.as_deref().and_then(schemas::named);
     schema.is_some_and(|schema| schema.terms_may_fall)
-}
-
-/// Whose log it was, wherever it lies now, where its stable keys tell.
-pub fn product_of(state: &LogState) -> Option<Product> {
-    state.stable.contains_key(CLUSTER_ID_KEY).then_some(Product::Etcd)
 }
 
 /// How the memberships of a log are encoded, wherever it lies now: as in the schema it was read in,
