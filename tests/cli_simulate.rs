@@ -411,3 +411,16 @@ fn the_disk_that_is_there_can_be_measured_and_its_times_told_again() {
     let (code, _, stderr) = run(&format!("{LITTLE} --disk floppy"));
     assert!(code == 2 && stderr.contains("nvme, ssd, hdd, measured"), "{stderr}");
 }
+
+/// In small groups a log is again as it was before: what a reader sees then is no later operation.
+#[test]
+fn a_reader_who_sees_what_was_there_before_has_seen_no_more() {
+    let store = support::redb("redb-real", "real-nodedb-purged");
+    let store = store.to_str().expect("UTF-8");
+    let mode = "--durability 1 --strategy disk-first --flush immediate --points 4 --images 4";
+    let value = json(&format!("simulate {store} {mode}"), 0);
+    assert_eq!(value["findings"], Value::Array(Vec::new()));
+    let sync = |row: &&Value| row["fault"].as_str().is_some_and(|name| name.starts_with("sync"));
+    let faults = value["result"]["faults"].as_array().expect("faults");
+    assert!(faults.iter().filter(sync).all(|row| row["tried"].as_u64() > Some(5)), "{faults:?}");
+}

@@ -265,6 +265,14 @@ impl History {
         numbers.iter().rev().copied().find(|number| *number >= least && *number <= most)
     }
 
+    /// How many operations a reader has certainly seen to whom the log has this digest: where it
+    /// was so after several numbers of them, the first that is not below what was seen before.
+    pub fn surely_seen(&self, digest: u128) -> Option<OpNumber> {
+        let numbers = self.known.get(&digest)?;
+        let first = numbers.iter().copied().find(|number| *number >= self.seen);
+        first.or_else(|| numbers.last().copied())
+    }
+
     /// The state after `op` operations. Costs as much as applying them.
     pub fn state_after(&self, op: OpNumber) -> State {
         self.model_after(op).state()
